@@ -1,0 +1,47 @@
+# Every target makes its own set-up first: a fresh clone needs nothing but Python 3.11 or 3.12 and make.
+SHELL := /bin/bash
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= $(shell for p in python3.12 python3.11 python3; do $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' 2>/dev/null && { echo $$p; break; }; done)
+WORKERS ?= auto
+
+.PHONY: setup demo serve test lint types bench docs clean
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help:  ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+setup: $(VENV)/installed  ## make .venv and install
+
+$(VENV)/installed: setup.cfg pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Marquee needs Python 3.11 or 3.12 on the PATH (or make PYTHON=/path/to/python)"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $@
+
+demo: setup  ## serve the example catalog with simulated viewers and a live table
+	$(BIN)/python examples/demo.py
+
+serve: setup  ## serve the example catalog without viewers
+	$(BIN)/marquee serve --config examples/marquee.toml
+
+test: setup lint  ## every check: ruff, mypy, import-linter, pytest
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+
+lint: setup  ## ruff, mypy --strict, import-linter
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: setup  ## measure speed and memory beside the naive server
+	$(BIN)/python -m benchmarks
+
+docs: setup  ## write the generated references under docs/ again
+	$(BIN)/marquee config reference > docs/config.md
+	$(BIN)/marquee openapi > docs/openapi.json
+
+clean:  ## remove what the other targets made
+	rm -rf $(VENV) build state .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info

@@ -1,0 +1,408 @@
+"""Every setting, with its type, default, unit and bounds.
+
+The types are the documentation: ``docs/config.md`` is generated from the descriptions here, and
+the loader's errors from the types. Units stand last in names: ``_s`` seconds, ``_ms``
+milliseconds, ``_bytes`` bytes, ``_max`` a limit.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta, field
+
+from bandit.exploration import EpsilonGreedy, Exploration
+from bandit.ranking import PlackettLuce, Ranking
+from bandit.reward import RewardRule
+from bandit.types import Share
+
+Positive = Annotated[float, Meta(gt=0)]
+Fraction = Annotated[float, Meta(ge=0, le=1)]
+Count = Annotated[int, Meta(ge=1)]
+
+
+class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What all sections share: they are frozen, and an unknown key is an error."""
+
+
+class ServerConfig(Section):
+    """Where and with how many processes the service listens."""
+
+    host: Annotated[str, Meta(description="Address to listen on.")] = "127.0.0.1"
+    port: Annotated[
+        int, Meta(ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    ] = 8080
+    workers: Annotated[int, Meta(ge=1, le=256, description="Scoring processes.")] = 3
+    threads: Annotated[
+        int, Meta(ge=1, le=256, description="Requests one scoring process handles at once.")
+    ] = 8
+    request_timeout_s: Annotated[
+        Positive,
+        Meta(description="A worker silent for so long, in seconds, is killed and replaced."),
+    ] = 30.0
+    keepalive_s: Annotated[
+        int, Meta(ge=0, description="How long an idle connection is kept open, in seconds.")
+    ] = 15
+    drain_s: Annotated[
+        float,
+        Meta(
+            ge=0,
+            description="On SIGTERM: seconds to answer 'not ready' before the listener closes, "
+            "so that load balancers look away first.",
+        ),
+    ] = 1.0
+    graceful_timeout_s: Annotated[
+        Positive,
+        Meta(description="On SIGTERM: seconds that requests in flight have to finish."),
+    ] = 20.0
+    restart_backoff_s: Annotated[
+        Positive,
+        Meta(
+            description="Seconds before a dead child is started again; doubles with each death in "
+            "quick succession, up to 30."
+        ),
+    ] = 0.5
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"],
+        Meta(description="Least level of the structured logs on standard error."),
+    ] = "info"
+
+
+class AuthConfig(Section):
+    """Who may call. Keys are best given by file or environment, never in a shared file."""
+
+    client_keys: Annotated[
+        list[str], Meta(description="API keys that may rank and send feedback.")
+    ] = []
+    client_keys_file: Annotated[
+        str | None, Meta(description="File with further client keys, one a line.")
+    ] = None
+    admin_keys: Annotated[
+        list[str],
+        Meta(description="API keys that may also change the catalog and snapshots."),
+    ] = []
+    admin_keys_file: Annotated[
+        str | None, Meta(description="File with further admin keys, one a line.")
+    ] = None
+    open_on_loopback: Annotated[
+        bool,
+        Meta(
+            description="Without any key configured, serve everyone as admin, but only when "
+            "listening on a loopback address."
+        ),
+    ] = True
+    token_keys_file: Annotated[
+        str | None,
+        Meta(
+            description="File with the keys that sign decision tokens, one a line, oldest first; "
+            "the last one signs. Without it a key is made and kept in the state directory."
+        ),
+    ] = None
+    token_age_max_s: Annotated[
+        Positive, Meta(description="Age in seconds past which a decision token is refused.")
+    ] = 86_400.0
+    clock_leeway_s: Annotated[
+        float,
+        Meta(
+            ge=0,
+            description="How far clocks of two nodes may differ, in seconds, before a token from "
+            "the future is refused.",
+        ),
+    ] = 10.0
+    tenant: Annotated[
+        str,
+        Meta(
+            pattern=r"\A[A-Za-z0-9_.-]{1,64}\Z",
+            description="Name bound into tokens: another tenant's tokens are refused.",
+        ),
+    ] = "default"
+    feedback_needs: Annotated[
+        Literal["key", "key_or_token"],
+        Meta(
+            description="What feedback must carry: an API key, or else a valid decision token, as "
+            "browsers do."
+        ),
+    ] = "key_or_token"
+
+
+class LimitsConfig(Section):
+    """Bounds on what one request may ask."""
+
+    body_bytes_max: Annotated[Count, Meta(description="Largest request body, in bytes.")] = (
+        2_000_000
+    )
+    catalog_bytes_max: Annotated[
+        Count, Meta(description="Largest body of a catalog upload, in bytes.")
+    ] = 256_000_000
+    depth_max: Annotated[
+        int, Meta(ge=4, le=64, description="Deepest nesting of arrays and maps in a body.")
+    ] = 16
+    token_bytes_max: Annotated[Count, Meta(description="Longest decision token, in bytes.")] = 2048
+    rows_max: Annotated[Count, Meta(description="Most candidate rows of a page.")] = 200
+    titles_max: Annotated[
+        Count, Meta(description="Most titles of a page, counted in every row they stand in.")
+    ] = 5000
+    context_features_max: Annotated[
+        Count, Meta(description="Most features of a context, list items counted singly.")
+    ] = 256
+    item_features_max: Annotated[
+        Count,
+        Meta(description="Most features of a title, artwork or row, list items counted singly."),
+    ] = 128
+    batch_pages_max: Annotated[Count, Meta(description="Most pages of one batch.")] = 100
+    feedback_events_max: Annotated[
+        Count, Meta(description="Most feedback events of one request.")
+    ] = 1000
+
+
+class CatalogConfig(Section):
+    """Where titles, artworks and rows come from."""
+
+    directory: Annotated[
+        str, Meta(description="Directory in which every catalog version is kept.")
+    ] = "state/catalog"
+    source: Annotated[
+        str | None,
+        Meta(
+            description="JSON Lines (.jsonl) or MessagePack (.msgpack) file loaded at start when "
+            "no catalog was stored yet; `marquee catalog load` replaces a stored one."
+        ),
+    ] = None
+    poll_interval_s: Annotated[
+        Positive, Meta(description="How often workers look for a newer version, in seconds.")
+    ] = 0.2
+
+
+class ContextConfig(Section):
+    """Which context features are used. What is not used is not stored either."""
+
+    allow: Annotated[
+        list[str] | None,
+        Meta(description="Names of the only context features used; unset allows all."),
+    ] = None
+    deny: Annotated[
+        list[str], Meta(description="Names of context features dropped on arrival.")
+    ] = []
+
+
+class ModelConfig(Section):
+    """How one surface's model is shaped and trained."""
+
+    bits: Annotated[
+        int, Meta(ge=10, le=28, description="The model has 2^bits weights (VW's -b).")
+    ] = 18
+    learning_rate: Annotated[Positive, Meta(description="Step size (VW's -l).")] = 0.05
+    power_t: Annotated[
+        float, Meta(ge=0, le=1, description="How fast steps shrink; 0 never (VW's --power_t).")
+    ] = 0.5
+    l2: Annotated[float, Meta(ge=0, description="L2 regularisation (VW's --l2).")] = 0.0
+    constant: Annotated[
+        bool, Meta(description="Whether the model has an intercept (off is VW's --noconstant).")
+    ] = False
+    interactions: Annotated[
+        list[list[str]] | None,
+        Meta(
+            description="Which namespaces are crossed, each a list of two or three distinct names "
+            "out of context, title, artwork, id for artworks and context, row, id, position for "
+            "rows. Unset takes the surface's default: the context with each description."
+        ),
+    ] = None
+    cb_type: Annotated[
+        Literal["regression", "mtr", "ips", "dr"],
+        Meta(
+            description="What is learned from a choice: a regression of the reward on the chosen "
+            "candidate alone, or VW's contextual-bandit reductions over all candidates "
+            "(five times the cost)."
+        ),
+    ] = "regression"
+    importance: Annotated[
+        Literal["none", "clipped", "full"],
+        Meta(
+            description="Weight of an example in the regression: 1, 1/propensity clipped at "
+            "importance_max, or 1/propensity."
+        ),
+    ] = "none"
+    importance_max: Annotated[
+        float, Meta(ge=1, description="Largest importance weight when clipped.")
+    ] = 20.0
+    arguments: Annotated[
+        list[str],
+        Meta(
+            description="Further VW arguments, out of: --l1, --initial_t, --decay_learning_rate, "
+            "--ftrl, --ftrl_alpha, --ftrl_beta, --coin, --loss_function, --quantile_tau, "
+            "--random_seed; each as `--name=value` or `--name`."
+        ),
+    ] = []
+
+
+class SurfaceConfig(Section):
+    """What both surfaces share: model, mode, shares, stickiness and exposure."""
+
+    model: Annotated[ModelConfig, Meta(description="The surface's model.")] = ModelConfig()
+    mode: Annotated[
+        Literal["online", "apprentice", "log_only"],
+        Meta(
+            description="online: serve what was learned. apprentice: serve the baseline and learn "
+            "to imitate it. log_only: serve the baseline and learn nothing."
+        ),
+    ] = "online"
+    holdout: Annotated[
+        Fraction, Meta(description="Share of viewers who always get the baseline.")
+    ] = 0.05
+    explore: Annotated[
+        Fraction, Meta(description="Share of viewers who get uniform random choices.")
+    ] = 0.05
+    stickiness_s: Annotated[
+        Positive,
+        Meta(description="Seconds during which a viewer's draws stay the same under one snapshot."),
+    ] = 1800.0
+    exposure: Annotated[
+        Literal["reported", "all", "cascade"],
+        Meta(
+            description="What counts as seen: what an impression, click or play was reported for; "
+            "everything served; or everything served down to the last such report."
+        ),
+    ] = "reported"
+    learn_from: Annotated[
+        list[Share],
+        Meta(
+            description="Shares of viewers whose outcomes are learned; the holdout is left out so "
+            "that it stays an independent yardstick."
+        ),
+    ] = field(default_factory=lambda: ["learned", "explore"])
+
+
+class ArtworkSurfaceConfig(SurfaceConfig):
+    """The choice of each title's artwork."""
+
+    exploration: Annotated[
+        Exploration, Meta(description="How scores become probabilities; `type` names the strategy.")
+    ] = EpsilonGreedy()
+    baseline: Annotated[
+        Literal["first", "uniform"],
+        Meta(
+            description="What the holdout gets: the first artwork of each title, or any at random."
+        ),
+    ] = "first"
+
+
+class RowsSurfaceConfig(SurfaceConfig):
+    """The order of the rows."""
+
+    exploration: Annotated[
+        Ranking, Meta(description="How scores become an order; `type` names the strategy.")
+    ] = PlackettLuce()
+    baseline: Annotated[
+        Literal["given", "uniform"],
+        Meta(description="What the holdout gets: the order of the request, or any at random."),
+    ] = "given"
+
+
+class SurfacesConfig(Section):
+    """The learning problems, each with a model of its own."""
+
+    salt: Annotated[
+        str,
+        Meta(
+            description="Mixed into every hash that draws or assigns shares; changing it draws "
+            "everything anew."
+        ),
+    ] = "marquee"
+    artwork: ArtworkSurfaceConfig = ArtworkSurfaceConfig()
+    rows: RowsSurfaceConfig = RowsSurfaceConfig()
+
+
+class LogConfig(Section):
+    """The embedded event log."""
+
+    directory: Annotated[str, Meta(description="Directory of the spools.")] = "state/log"
+    queue_max: Annotated[
+        Count, Meta(description="Most records that may wait to be made durable in one worker.")
+    ] = 20_000
+    commit_records_max: Annotated[
+        Count, Meta(description="Most records made durable by one commit.")
+    ] = 2000
+    heartbeat_s: Annotated[
+        Positive,
+        Meta(description="How often an idle spool's horizon moves forward, in seconds."),
+    ] = 0.2
+    rank_waits_for_commit: Annotated[
+        bool,
+        Meta(
+            description="Whether a decision is durable before it is answered. If not, one that was "
+            "answered in the last milliseconds before a crash may be missing from the log."
+        ),
+    ] = True
+    commit_timeout_s: Annotated[
+        Positive,
+        Meta(
+            description="Longest wait for a commit: feedback is then answered 503, a decision is "
+            "served and marked unlogged."
+        ),
+    ] = 2.0
+
+
+class SnapshotsConfig(Section):
+    """Where published models live."""
+
+    directory: Annotated[str, Meta(description="Directory of the snapshots.")] = "state/snapshots"
+    signing_keys_file: Annotated[
+        str | None,
+        Meta(
+            description="File with the keys that sign manifests, one a line, oldest first; the "
+            "last one signs. Without it a key is made and kept in the state directory."
+        ),
+    ] = None
+    keep: Annotated[int, Meta(ge=2, description="How many snapshots of a surface are kept.")] = 20
+    poll_interval_s: Annotated[
+        Positive, Meta(description="How often workers look for a newer snapshot, in seconds.")
+    ] = 0.1
+
+
+class LearnerConfig(Section):
+    """The process that joins, rewards and learns."""
+
+    batch_records_max: Annotated[
+        Count, Meta(description="Most records taken from a spool in one step.")
+    ] = 5000
+    idle_wait_s: Annotated[
+        Positive, Meta(description="Wait before looking again when nothing new came, in seconds.")
+    ] = 0.05
+    publish_interval_s: Annotated[
+        Positive,
+        Meta(description="Least time between two snapshots of changed models, in seconds."),
+    ] = 0.5
+    checkpoint_interval_s: Annotated[
+        Positive,
+        Meta(
+            description="Least time between two checkpoints, in seconds; after a crash so much is "
+            "learned anew from the log."
+        ),
+    ] = 2.0
+    directory: Annotated[
+        str, Meta(description="Directory of the checkpoint, the lease and the status.")
+    ] = "state/learner"
+    open_decisions_max: Annotated[
+        Count,
+        Meta(description="Most decisions awaiting their outcome; past it the oldest close early."),
+    ] = 500_000
+    attempts_max: Annotated[
+        Count,
+        Meta(description="Crashes at the same record after which it is set aside."),
+    ] = 3
+
+
+class Config(Section):
+    """The whole configuration."""
+
+    server: ServerConfig = ServerConfig()
+    auth: AuthConfig = AuthConfig()
+    limits: LimitsConfig = LimitsConfig()
+    catalog: CatalogConfig = CatalogConfig()
+    context: ContextConfig = ContextConfig()
+    surfaces: SurfacesConfig = SurfacesConfig()
+    reward: RewardRule = RewardRule()
+    log: LogConfig = LogConfig()
+    snapshots: SnapshotsConfig = SnapshotsConfig()
+    learner: LearnerConfig = LearnerConfig()

@@ -1,0 +1,94 @@
+"""Every error the learning core raises.
+
+::
+
+    MarqueeError
+    ├── ConfigError        the configuration is wrong; carries the key's path
+    ├── CatalogError       a catalog is wrong; carries the place and the mend
+    ├── PageError          a page cannot be decided; carries the field and the mend
+    │   └── UnknownItemError   a title or row that is neither in the catalog nor inline
+    ├── DecisionConflictError   a decision id was used before with another body
+    ├── LogError           the event log cannot do what was asked
+    │   ├── LogUnavailableError     not now: disk full, read-only, queue full (try again later)
+    │   └── LogDamagedError         a record cannot be read (will not mend itself)
+    ├── SnapshotError      a snapshot is missing, damaged or not ours
+    ├── ModelError         a model's weights or shape cannot be used
+    └── LeaseHeldError          another learner is at work on the same state
+"""
+
+from __future__ import annotations
+
+
+class MarqueeError(Exception):
+    """The root of all errors raised on purpose; ``hint`` says what to do next."""
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message} ({self.hint})" if self.hint else self.message
+
+
+class ConfigError(MarqueeError):
+    """The configuration is wrong at ``path``, a dotted key such as ``server.port``."""
+
+    def __init__(self, path: str, message: str, *, hint: str = "") -> None:
+        super().__init__(f"{path}: {message}" if path else message, hint=hint)
+        self.path = path
+
+
+class CatalogError(MarqueeError):
+    """A catalog is wrong at ``place``: a file's line or a field's path."""
+
+    def __init__(self, place: str, message: str, *, hint: str = "") -> None:
+        super().__init__(f"{place}: {message}" if place else message, hint=hint)
+        self.place = place
+
+
+class PageError(MarqueeError):
+    """A page cannot be decided because of ``field``."""
+
+    def __init__(self, field: str, message: str, *, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.field = field
+
+
+class UnknownItemError(PageError):
+    """A page names a title or row that is neither in the catalog nor given inline."""
+
+
+class DecisionConflictError(MarqueeError):
+    """The decision id was used before with another body."""
+
+    def __init__(self, decision_id: str) -> None:
+        super().__init__(
+            f"decision {decision_id!r} was made before from another body",
+            hint="use a new decision_id for a new page; repeat a request with the same body",
+        )
+        self.decision_id = decision_id
+
+
+class LogError(MarqueeError):
+    """The event log cannot do what was asked."""
+
+
+class LogUnavailableError(LogError):
+    """The event log cannot take records now; the same call may succeed later."""
+
+
+class LogDamagedError(LogError):
+    """A stored record cannot be read."""
+
+
+class SnapshotError(MarqueeError):
+    """A snapshot is missing, damaged, or not signed with a key of ours."""
+
+
+class ModelError(MarqueeError):
+    """A model's weights are not finite, or its shape does not fit the configuration."""
+
+
+class LeaseHeldError(MarqueeError):
+    """Another learner holds the lease on the same state."""

@@ -1,0 +1,141 @@
+"""The metrics: every name, its kind, its labels and its meaning, in one table.
+
+The core counts through the :class:`Metrics` protocol and knows no exporter. ``docs/metrics.md`` is
+generated from the table.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal, NamedTuple, Protocol
+
+MetricName = Literal[
+    "marquee_requests_total",
+    "marquee_request_seconds",
+    "marquee_stage_seconds",
+    "marquee_decisions_total",
+    "marquee_decisions_unlogged_total",
+    "marquee_titles_decided_total",
+    "marquee_feedback_total",
+    "marquee_entropy_bits",
+    "marquee_log_queue_records",
+    "marquee_log_commit_seconds",
+    "marquee_log_committed_records_total",
+    "marquee_catalog_rejected_total",
+    "marquee_snapshot_rejected_total",
+    "marquee_snapshot_loaded_total",
+    "marquee_snapshot_created_timestamp_seconds",
+    "marquee_join_events_total",
+    "marquee_outcomes_total",
+    "marquee_examples_learned_total",
+    "marquee_learner_lag_seconds",
+    "marquee_learner_step_seconds",
+    "marquee_learner_dead_letters_total",
+    "marquee_open_decisions",
+]
+
+Kind = Literal["counter", "gauge", "histogram"]
+
+
+class MetricDefinition(NamedTuple):
+    """What a metric counts and how it is cut."""
+
+    kind: Kind
+    labels: tuple[str, ...]
+    help: str
+
+
+METRICS: Final[dict[MetricName, MetricDefinition]] = {
+    "marquee_requests_total": MetricDefinition(
+        "counter", ("route", "status"), "Requests answered, by route and HTTP status."
+    ),
+    "marquee_request_seconds": MetricDefinition(
+        "histogram", ("route",), "Time from the first byte read to the answer, by route."
+    ),
+    "marquee_stage_seconds": MetricDefinition(
+        "histogram", ("stage",), "Time a rank request spends in decode, decide, log and encode."
+    ),
+    "marquee_decisions_total": MetricDefinition(
+        "counter", ("share",), "Pages decided, by the viewer's share."
+    ),
+    "marquee_decisions_unlogged_total": MetricDefinition(
+        "counter", ("reason",), "Decisions served without being logged, by reason."
+    ),
+    "marquee_titles_decided_total": MetricDefinition(
+        "counter", (), "Titles for which an artwork was chosen."
+    ),
+    "marquee_feedback_total": MetricDefinition(
+        "counter", ("result",), "Feedback events received: accepted, duplicate or rejected."
+    ),
+    "marquee_entropy_bits": MetricDefinition(
+        "histogram",
+        ("surface",),
+        "Entropy of the probabilities served to the learned share, in bits, mean over a page.",
+    ),
+    "marquee_log_queue_records": MetricDefinition(
+        "gauge", (), "Records waiting to be made durable, over all workers."
+    ),
+    "marquee_log_commit_seconds": MetricDefinition("histogram", (), "Time of one group commit."),
+    "marquee_log_committed_records_total": MetricDefinition("counter", (), "Records made durable."),
+    "marquee_catalog_rejected_total": MetricDefinition(
+        "counter", (), "Stored catalog versions that could not be loaded; the last good one serves."
+    ),
+    "marquee_snapshot_rejected_total": MetricDefinition(
+        "counter", ("surface",), "Snapshots refused as damaged or unsigned; the last good serves."
+    ),
+    "marquee_snapshot_loaded_total": MetricDefinition(
+        "counter", ("surface",), "Snapshots verified and swapped in, over all workers."
+    ),
+    "marquee_snapshot_created_timestamp_seconds": MetricDefinition(
+        "gauge", ("surface",), "Unix time at which the served snapshot was made."
+    ),
+    "marquee_join_events_total": MetricDefinition(
+        "counter", ("disposition",), "What the joiner made of each record."
+    ),
+    "marquee_outcomes_total": MetricDefinition(
+        "counter", ("closed_by",), "Decisions whose outcome closed, by what closed them."
+    ),
+    "marquee_examples_learned_total": MetricDefinition(
+        "counter", ("surface",), "Training examples learned."
+    ),
+    "marquee_learner_lag_seconds": MetricDefinition(
+        "gauge", (), "How far the learner's log clock is behind the present."
+    ),
+    "marquee_learner_step_seconds": MetricDefinition(
+        "histogram", (), "Time of one learner step that had something to do."
+    ),
+    "marquee_learner_dead_letters_total": MetricDefinition(
+        "counter", (), "Records set aside because they could not be read or learned."
+    ),
+    "marquee_open_decisions": MetricDefinition(
+        "gauge", (), "Decisions whose outcome is still open."
+    ),
+}
+
+
+class Metrics(Protocol):
+    """Where the core reports what it does. Labels are given in the table's order."""
+
+    def count(self, name: MetricName, *labels: str, by: float = 1) -> None:
+        """Add to a counter."""
+        ...
+
+    def set(self, name: MetricName, *labels: str, to: float) -> None:
+        """Set a gauge."""
+        ...
+
+    def observe(self, name: MetricName, *labels: str, value: float) -> None:
+        """Add an observation to a histogram."""
+        ...
+
+
+class NoMetrics:
+    """Metrics for whoever does not want any."""
+
+    def count(self, name: MetricName, *labels: str, by: float = 1) -> None:
+        """Forget the count."""
+
+    def set(self, name: MetricName, *labels: str, to: float) -> None:
+        """Forget the value."""
+
+    def observe(self, name: MetricName, *labels: str, value: float) -> None:
+        """Forget the observation."""
