@@ -34,10 +34,12 @@ class DecisionRecord(
     """What was asked and what was served for one page.
 
     ``row_candidates`` are the ids of all rows asked for, in request order; ``rows`` only those
-    served, from the top. ``titles`` holds each distinct title once; every artwork that its title
-    has in the catalog version, or inline, was eligible. ``snapshots`` maps a surface to the
-    snapshot version that scored it; a surface that is absent was decided by the cold policy, the baseline or the explore share alone. ``greedy_match`` is the
-    share of titles whose highest-scoring artwork is the baseline's, kept in apprentice mode.
+    served, from the top. ``titles`` holds each distinct title once, ``loose_titles`` those of them
+    that were asked for outside any row, ``omitted`` those asked for that are not known; every
+    artwork that a title has in the catalog version, or inline, was eligible. ``snapshots`` maps a
+    surface to the model version that was being served; a surface without one was decided by the
+    cold policy. ``greedy_match`` is kept in apprentice mode: the share of titles whose
+    highest-scoring artwork is the baseline's.
     """
 
     decision_id: str
@@ -54,6 +56,8 @@ class DecisionRecord(
     snapshots: dict[Surface, str] = {}
     inline_titles: list[Title] = []
     inline_rows: list[InlineRow] = []
+    loose_titles: list[str] = []
+    omitted: list[str] = []
     greedy_match: float | None = None
     deferred: bool = False
     v: int = FORMAT_VERSION

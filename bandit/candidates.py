@@ -1,0 +1,188 @@
+"""From a page's ids to arrays: which titles and rows are asked for, and where their features are.
+
+Titles and rows come from the catalog or stand in the request itself; the latter are built into a
+small catalog of their own, so that both are scored by the same code. A title that is in neither is
+left out and named, so that one withdrawn title never takes a page down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from bandit.catalog import Catalog, CatalogDocument
+from bandit.errors import PageError, UnknownItemError
+from bandit.features import EMPTY, ROW, Encoded, FeatureMatrix, encode, encode_id, stack
+from bandit.sampling import item_keys
+from bandit.types import BoolArray, Features, FloatArray, IndexArray, KeyArray, Page, PageRow, Title
+
+
+class Part(NamedTuple):
+    """The titles of a page that come from one catalog."""
+
+    catalog: Catalog
+    titles: IndexArray
+    """Shape (n,): indices into the catalog."""
+    places: IndexArray
+    """Shape (n,): indices into the page's titles."""
+    artworks: IndexArray
+    """Shape (m,): indices of all their artworks, title after title."""
+    title_of_artwork: IndexArray
+    """Shape (m,): for each artwork, its title's index into the catalog."""
+
+
+class PageTitles(NamedTuple):
+    """The distinct titles of a page, N of them with up to K artworks each."""
+
+    ids: list[str]
+    keys: KeyArray
+    """Shape (N,): sampling keys."""
+    eligible: BoolArray
+    """Shape (N, K): which columns hold an artwork of the title."""
+    parts: list[Part]
+    inline: list[Title]
+    omitted: list[str]
+    """Titles asked for that are neither in the catalog nor inline."""
+
+    def spread_out(self, part: Part, flat: FloatArray, into: FloatArray) -> None:
+        """Write the flat (m,) values of a part's artworks to their places in an (N, K) array."""
+        rows = self.eligible[part.places]
+        block = np.zeros(rows.shape)
+        block[rows] = flat
+        into[part.places] = block
+
+    def artwork_ids(self, chosen: IndexArray) -> list[str]:
+        """Return the ids of the artworks in columns ``chosen``, shape (N,)."""
+        names = [""] * len(self.ids)
+        for part in self.parts:
+            first = part.catalog.artwork_offsets[part.titles]
+            for place, index in zip(part.places, first + chosen[part.places], strict=True):
+                names[place] = part.catalog.artwork_ids[index]
+        return names
+
+
+class PageRows(NamedTuple):
+    """The candidate rows of a page, R of them, in request order."""
+
+    ids: list[str]
+    keys: KeyArray
+    features: FeatureMatrix
+    identity: FeatureMatrix
+    pinned: dict[int, int]
+    """Position on the page → index of the row that must stand there."""
+    inline: dict[str, Features]
+
+
+def collect_titles(
+    asked: Sequence[str | Title], inline: dict[str, Title], catalog: Catalog
+) -> PageTitles:
+    """Find the distinct titles among ``asked``, in order of first mention.
+
+    ``inline`` maps the ids of all titles that the page gives itself; they stand in place of
+    catalog titles of the same id.
+
+    Raises:
+        UnknownItemError: titles were asked for, and not one of them is known.
+    """
+    ids, omitted = _known(asked, inline, catalog)
+    if asked and not ids:
+        raise UnknownItemError(
+            "titles",
+            f"none of the {len(omitted)} titles asked for is in catalog {catalog.version}, "
+            f"for example {omitted[0]!r}",
+            hint="PUT or PATCH /v1/catalog with them, or send them whole: id, features, artworks",
+        )
+    own = [inline[name] for name in ids if name in inline]
+    sources: list[tuple[Catalog, list[int], list[int]]] = []
+    from_catalog = [place for place, name in enumerate(ids) if name not in inline]
+    if from_catalog:
+        indices = [catalog.title_index(ids[place]) for place in from_catalog]
+        sources.append((catalog, [index for index in indices if index is not None], from_catalog))
+    if own:
+        places = [place for place, name in enumerate(ids) if name in inline]
+        sources.append((Catalog.build(CatalogDocument(own, [])), list(range(len(own))), places))
+    return _assemble(ids, sources, own, omitted)
+
+
+def _known(
+    asked: Sequence[str | Title], inline: dict[str, Title], catalog: Catalog
+) -> tuple[list[str], list[str]]:
+    names = dict.fromkeys(title if isinstance(title, str) else title.id for title in asked)
+    ids: list[str] = []
+    omitted: list[str] = []
+    for name in names:
+        known = name in inline or catalog.title_index(name) is not None
+        (ids if known else omitted).append(name)
+    return ids, omitted
+
+
+def _assemble(
+    ids: list[str],
+    sources: Iterable[tuple[Catalog, list[int], list[int]]],
+    inline: list[Title],
+    omitted: list[str],
+) -> PageTitles:
+    counts = np.zeros(len(ids), np.intp)
+    keys = np.zeros(len(ids), np.uint64)
+    parts = []
+    for source, title_indices, place_list in sources:
+        titles = np.array(title_indices, np.intp)
+        places = np.array(place_list, np.intp)
+        first = source.artwork_offsets[titles]
+        count = source.artwork_offsets[titles + 1] - first
+        ends = np.cumsum(count)
+        artworks = np.arange(ends[-1]) + np.repeat(first - ends + count, count)
+        parts.append(Part(source, titles, places, artworks, np.repeat(titles, count)))
+        counts[places] = count
+        keys[places] = source.title_keys[titles]
+    eligible = np.arange(counts.max(initial=0)) < counts[:, None]
+    return PageTitles(ids, keys, eligible, parts, inline, omitted)
+
+
+def inline_titles(page: Page) -> dict[str, Title]:
+    """Return the titles that a page gives itself, by id; the first of equal ids counts."""
+    found: dict[str, Title] = {}
+    for asked in [page.titles, *(row.titles for row in page.rows)]:
+        for title in asked:
+            if not isinstance(title, str):
+                found.setdefault(title.id, title)
+    return found
+
+
+def collect_rows(rows: Sequence[PageRow], catalog: Catalog) -> PageRows:
+    """Find the features of a page's rows.
+
+    A row that is not in the catalog and brings no features is ranked by its identity alone.
+
+    Raises:
+        PageError: a row stands twice, or two rows are pinned to one position.
+    """
+    ids = [row.id for row in rows]
+    if len(set(ids)) < len(ids):
+        twice = next(name for name in ids if ids.count(name) > 1)
+        raise PageError("rows", f"row {twice!r} stands twice", hint="send each row once")
+    pinned: dict[int, int] = {}
+    for place, row in enumerate(rows):
+        if row.pinned is not None and pinned.setdefault(row.pinned, place) != place:
+            raise PageError(
+                f"rows[{place}].pinned",
+                f"position {row.pinned} is taken by row {ids[pinned[row.pinned]]!r}",
+                hint="pin each row to a position of its own",
+            )
+    return PageRows(
+        ids,
+        item_keys(ids),
+        stack([_row_features(row, catalog) for row in rows]),
+        stack([encode_id(name) for name in ids]),
+        pinned,
+        {row.id: row.features for row in rows if row.features is not None},
+    )
+
+
+def _row_features(row: PageRow, catalog: Catalog) -> Encoded:
+    if row.features is not None:
+        return encode(ROW, row.features)
+    index = catalog.row_index(row.id)
+    return EMPTY if index is None else catalog.row_features.one(index)

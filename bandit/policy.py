@@ -1,0 +1,317 @@
+"""From a page to a decision: features → scores → probabilities → draw. It never learns.
+
+A policy is a pure function of the page, the instant, and what is being served (one catalog and at
+most one model a surface, bundled in :class:`Serving` so that a decision names exactly one version
+of each). Draws are hashed, not random: the same page within one stickiness window under the same
+:class:`Serving` gives the same decision.
+
+Who is asked decides first: the *holdout* share of viewers gets the baseline, the *explore* share
+uniform choices, everybody else what was learned. A surface without a model yet is served by the
+*cold policy*, uniform over artworks (so that exploration starts with the first request) and, for
+rows, the order asked, which is the best that is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from bandit import features, sampling, scoring
+from bandit.candidates import PageRows, PageTitles, collect_rows, collect_titles, inline_titles
+from bandit.catalog import Catalog
+from bandit.config.schema import Config
+from bandit.engine import ModelArrays
+from bandit.events import DecisionRecord, InlineRow
+from bandit.exploration import Uniform
+from bandit.features import Encoded, FeatureMatrix
+from bandit.limits import check_features
+from bandit.ranking import Ranked, UniformOrder
+from bandit.types import (
+    BoolArray,
+    Features,
+    FloatArray,
+    IndexArray,
+    Page,
+    RowChoice,
+    Share,
+    Surface,
+    TitleChoice,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ServedModel:
+    """A verified snapshot, ready to score."""
+
+    version: str
+    shape: scoring.ModelShape
+    arrays: ModelArrays
+    created_at_us: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """What decisions are made from: swapped as a whole, between requests."""
+
+    catalog: Catalog
+    models: Mapping[Surface, ServedModel] = field(default_factory=dict)
+
+
+class Asker(NamedTuple):
+    """Whose page it is, and how draws for it are keyed."""
+
+    who: str
+    """The viewer, or the decision where no viewer is known."""
+    now_us: int
+    context: Encoded
+
+
+class Decision(NamedTuple):
+    """A decision to log and to answer, and what there is to say about how it was made."""
+
+    record: DecisionRecord
+    omitted: list[str]
+    entropy_bits: dict[Surface, float]
+    """Mean entropy of the served probabilities over titles or positions, learned share only."""
+
+
+class ArtworkDraw(NamedTuple):
+    """Chosen columns (N,), their propensities (N,), and what the model and the baseline say."""
+
+    chosen: IndexArray
+    propensities: FloatArray
+    entropy_bits: float
+    greedy_match: float | None
+
+
+class Policy:
+    """The configured policy of both surfaces."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._salt = config.surfaces.salt
+        self._allow = None if config.context.allow is None else frozenset(config.context.allow)
+        self._deny = frozenset(config.context.deny)
+        tags = [config.surfaces.artwork.exploration, config.surfaces.rows.exploration]
+        self.name = "+".join(str(tag.__struct_config__.tag) for tag in tags)
+
+    def decide(
+        self,
+        page: Page,
+        *,
+        decision_id: str,
+        now_us: int,
+        serving: Serving,
+        body_digest: bytes = b"",
+        deferred: bool = False,
+    ) -> Decision:
+        """Decide one page.
+
+        Raises:
+            PageError: the page cannot be decided as it stands; names the field and the mend.
+        """
+        context = self._used_context(page.context)
+        self._check_inline(page)
+        asker = Asker(
+            page.viewer_id or decision_id, now_us, features.encode(features.CONTEXT, context)
+        )
+        shares: dict[Surface, Share] = {
+            "artwork": self._share("artwork", asker.who),
+            "rows": self._share("rows", asker.who),
+        }
+        entropy: dict[Surface, float] = {}
+        rows = collect_rows(page.rows, serving.catalog)
+        ranked = self._rank(rows, page.max_rows, asker, shares["rows"], serving, entropy)
+        asked = [title for index in ranked.order for title in page.rows[index].titles]
+        titles = collect_titles([*asked, *page.titles], inline_titles(page), serving.catalog)
+        draw = self._draw(titles, asker, shares["artwork"], serving, entropy)
+        known = set(titles.ids)
+        record = DecisionRecord(
+            decision_id=decision_id,
+            decided_at_us=now_us,
+            body_digest=body_digest,
+            catalog=serving.catalog.version,
+            policy=self.name,
+            shares=shares,
+            titles=_title_choices(titles, draw),
+            rows=_row_choices(page, ranked, rows.pinned, known),
+            row_candidates=rows.ids,
+            context=context,
+            viewer_id=page.viewer_id,
+            snapshots={name: model.version for name, model in serving.models.items()},
+            inline_titles=titles.inline,
+            inline_rows=[InlineRow(name, given) for name, given in rows.inline.items()],
+            greedy_match=draw.greedy_match,
+            deferred=deferred,
+            loose_titles=_loose(page, known),
+            omitted=titles.omitted,
+        )
+        return Decision(record, titles.omitted, entropy)
+
+    def _used_context(self, context: Features) -> Features:
+        used = {
+            name: value
+            for name, value in context.items()
+            if name not in self._deny and (self._allow is None or name in self._allow)
+        }
+        check_features(used, "context", self._config.limits.context_features_max)
+        return used
+
+    def _check_inline(self, page: Page) -> None:
+        most = self._config.limits.item_features_max
+        for index, row in enumerate(page.rows):
+            check_features(row.features or {}, f"rows[{index}].features", most)
+        for title in inline_titles(page).values():
+            check_features(title.features, f"title {title.id}: features", most)
+            for artwork in title.artworks:
+                place = f"title {title.id}, artwork {artwork.id}: features"
+                check_features(artwork.features, place, most)
+
+    def _share(self, surface: Surface, who: str) -> Share:
+        settings = getattr(self._config.surfaces, surface)
+        return sampling.share_of(self._salt, who, settings.holdout, settings.explore)
+
+    def _key(self, surface: Surface, asker: Asker) -> int:
+        stickiness_s = getattr(self._config.surfaces, surface).stickiness_s
+        window = sampling.window_index(self._salt, asker.who, asker.now_us, stickiness_s)
+        return sampling.draw_key(self._salt, surface, asker.who, window)
+
+    def _rank(
+        self,
+        rows: PageRows,
+        rows_max: int | None,
+        asker: Asker,
+        share: Share,
+        serving: Serving,
+        entropy: dict[Surface, float],
+    ) -> Ranked:
+        settings = self._config.surfaces.rows
+        model = serving.models.get("rows")
+        learned = share == "learned" and settings.mode == "online" and model is not None
+        uniforms = sampling.uniforms(self._key("rows", asker), rows.keys)
+        if share == "explore" and settings.mode == "online":
+            return UniformOrder().rank(np.zeros(len(rows.ids)), uniforms, rows.pinned, rows_max)
+        if not learned or model is None:
+            if settings.baseline == "uniform":
+                return UniformOrder().rank(np.zeros(len(rows.ids)), uniforms, rows.pinned, rows_max)
+            return _order_given(len(rows.ids), rows.pinned, rows_max)
+        scores = scoring.scores(
+            model.arrays.weights,
+            model.shape,
+            {
+                features.CONTEXT: asker.context,
+                features.ROW: rows.features,
+                features.ID: rows.identity,
+            },
+            len(rows.ids),
+        )
+        ranked = settings.exploration.rank(scores, uniforms, rows.pinned, rows_max)
+        if len(ranked.propensities):
+            entropy["rows"] = float(-np.log2(ranked.propensities).mean())
+        return ranked
+
+    def _draw(
+        self,
+        titles: PageTitles,
+        asker: Asker,
+        share: Share,
+        serving: Serving,
+        entropy: dict[Surface, float],
+    ) -> ArtworkDraw:
+        settings = self._config.surfaces.artwork
+        model = serving.models.get("artwork")
+        match: float | None = None
+        if settings.mode == "apprentice" and model is not None and titles.ids:
+            scores, _ = _artwork_scores(titles, asker.context, model, spreads=False)
+            match = float((np.where(titles.eligible, scores, -np.inf).argmax(1) == 0).mean())
+        pmf = self._artwork_pmf(titles, asker, share, model)
+        chosen = sampling.choose(pmf, sampling.uniforms(self._key("artwork", asker), titles.keys))
+        propensities = np.take_along_axis(pmf, chosen[:, None], 1)[:, 0]
+        bits = _mean_entropy_bits(pmf)
+        if share == "learned" and len(titles.ids):
+            entropy["artwork"] = bits
+        return ArtworkDraw(chosen, propensities, bits, match)
+
+    def _artwork_pmf(
+        self, titles: PageTitles, asker: Asker, share: Share, model: ServedModel | None
+    ) -> FloatArray:
+        settings = self._config.surfaces.artwork
+        eligible = titles.eligible
+        online = settings.mode == "online"
+        learned = online and share == "learned"
+        if learned and model is not None:
+            wants = settings.exploration.needs_spreads
+            scores, spreads = _artwork_scores(titles, asker.context, model, spreads=wants)
+            return settings.exploration.pmf(scores, eligible, spreads)
+        if learned or (online and share == "explore") or settings.baseline == "uniform":
+            return Uniform().pmf(np.zeros(eligible.shape), eligible)
+        return _first(eligible)
+
+
+def _first(eligible: BoolArray) -> FloatArray:
+    pmf = np.zeros(eligible.shape)
+    pmf[:, :1] = 1.0
+    return pmf
+
+
+def _artwork_scores(
+    titles: PageTitles, context: Encoded, model: ServedModel, *, spreads: bool
+) -> tuple[FloatArray, FloatArray | None]:
+    scored = np.zeros(titles.eligible.shape)
+    spread = np.zeros(titles.eligible.shape) if spreads else None
+    for part in titles.parts:
+        catalog = part.catalog
+        groups: dict[str, Encoded | FeatureMatrix] = {
+            features.CONTEXT: context,
+            features.TITLE: catalog.title_features.take(part.title_of_artwork),
+            features.ARTWORK: catalog.artwork_features.take(part.artworks),
+            features.ID: catalog.artwork_identity.take(part.artworks),
+        }
+        count = len(part.artworks)
+        flat = scoring.scores(model.arrays.weights, model.shape, groups, count)
+        titles.spread_out(part, flat, scored)
+        if spread is not None:
+            flat = scoring.spreads(model.arrays.variances, model.shape, groups, count)
+            titles.spread_out(part, flat, spread)
+    return scored, spread
+
+
+def _mean_entropy_bits(pmf: FloatArray) -> float:
+    if not pmf.size:
+        return 0.0
+    logs = np.log2(pmf, where=pmf > 0, out=np.zeros(pmf.shape))
+    return float(-(pmf * logs).sum() / len(pmf))
+
+
+def _order_given(count: int, pinned: Mapping[int, int], rows_max: int | None) -> Ranked:
+    """Rank rows as they were asked for, pinned ones in their places: the editorial order."""
+    descending = -np.arange(count, dtype=np.float64)
+    ranked = UniformOrder().rank(descending, np.full(count, 0.5), pinned, rows_max)
+    return ranked
+
+
+def _title_choices(titles: PageTitles, draw: ArtworkDraw) -> list[TitleChoice]:
+    names = titles.artwork_ids(draw.chosen)
+    return list(map(TitleChoice, titles.ids, names, draw.propensities.tolist()))
+
+
+def _row_choices(
+    page: Page, ranked: Ranked, pinned: Mapping[int, int], known: set[str]
+) -> list[RowChoice]:
+    held = set(pinned.values())
+    choices = []
+    for position, index in enumerate(ranked.order.tolist()):
+        row = page.rows[index]
+        names = [title if isinstance(title, str) else title.id for title in row.titles]
+        served = [name for name in names if name in known]
+        propensity = float(ranked.propensities[position])
+        choices.append(RowChoice(row.id, position, propensity, index in held, served))
+    return choices
+
+
+def _loose(page: Page, known: set[str]) -> list[str]:
+    names = [title if isinstance(title, str) else title.id for title in page.titles]
+    return [name for name in names if name in known]

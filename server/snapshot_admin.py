@@ -1,0 +1,47 @@
+"""Listing and choosing snapshots, for the API and the command line alike."""
+
+from __future__ import annotations
+
+from bandit.clock import MICROSECONDS
+from bandit.errors import SnapshotError
+from bandit.snapshots import Manifest, SnapshotStore
+from bandit.types import SURFACES
+from server.wire import SnapshotsAnswer, SnapshotSummary
+
+
+def list_snapshots(store: SnapshotStore) -> SnapshotsAnswer:
+    """Summarise the kept snapshots of both surfaces, newest first."""
+    found = [manifest for surface in SURFACES for manifest in store.versions(surface)]
+    found.sort(key=lambda manifest: manifest.created_at_us, reverse=True)
+    return SnapshotsAnswer([_summary(store, manifest) for manifest in found])
+
+
+def activate_snapshot(store: SnapshotStore, version: str) -> SnapshotSummary:
+    """Point the surface that ``version`` belongs to at it.
+
+    Raises:
+        SnapshotError: no kept snapshot has this version, or it is damaged.
+    """
+    for surface in SURFACES:
+        for manifest in store.versions(surface):
+            if manifest.version == version:
+                store.activate(surface, version)
+                return _summary(store, manifest)
+    raise SnapshotError(
+        f"there is no snapshot {version!r}",
+        hint="GET /v1/snapshots or `marquee snapshots list` shows those that are kept",
+    )
+
+
+def _summary(store: SnapshotStore, manifest: Manifest) -> SnapshotSummary:
+    pointer = store.pointer(manifest.surface)
+    active = pointer is not None and pointer.version == manifest.version
+    return SnapshotSummary(
+        version=manifest.version,
+        surface=manifest.surface,
+        created_at=manifest.created_at_us / MICROSECONDS,
+        examples_learned=manifest.examples_learned,
+        bytes=sum(file.size for file in manifest.files.values()),
+        active=active,
+        pinned=active and pointer is not None and pointer.pinned,
+    )

@@ -1,0 +1,76 @@
+"""What each gunicorn worker runs: builds its service after the fork, and takes it down again.
+
+A worker owns one spool of the event log for as long as it lives; its lock dies with the process,
+so that the worker that takes its place also takes over its spool.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from flask import Flask
+
+from bandit.catalog import CatalogStore
+from bandit.clock import Clock, WallClock
+from bandit.config import Config
+from bandit.config.loading import from_effective_json
+from bandit.eventlog.sqlite_reader import SqliteEventReader
+from bandit.eventlog.sqlite_writer import SqliteEventWriter
+from bandit.keys import load_or_create_keys
+from bandit.metrics import Metrics
+from bandit.snapshots import FileSnapshotStore
+from server.app import create_app
+from server.logs import configure_logs
+from server.prometheus import PrometheusMetrics
+from server.service import Service
+from server.serving import ServingState, first_catalog
+from server.tokens import TokenSigner
+
+EFFECTIVE_CONFIG_VARIABLE = "MARQUEE_EFFECTIVE_CONFIG"
+"""Names the file with the configuration that the supervisor has checked."""
+
+
+def build_service(config: Config, clock: Clock, metrics: Metrics) -> Service:
+    """Open everything a worker needs, and start its threads.
+
+    Raises:
+        MarqueeError: the state directories or the catalog cannot be used as configured.
+    """
+    log_directory = Path(config.log.directory)
+    catalogs = CatalogStore(Path(config.catalog.directory), config.limits)
+    first_catalog(config, catalogs)
+    secrets = Path(config.auth.secrets_directory)
+    snapshots = FileSnapshotStore(
+        Path(config.snapshots.directory),
+        load_or_create_keys(config.snapshots.signing_keys_file, secrets / "snapshots.keys"),
+    )
+    tokens = TokenSigner(
+        load_or_create_keys(config.auth.token_keys_file, secrets / "tokens.keys").keys,
+        tenant=config.auth.tenant,
+        age_max_s=config.auth.token_age_max_s,
+        leeway_s=config.auth.clock_leeway_s,
+    )
+    serving = ServingState(config, catalogs, snapshots, clock, metrics)
+    serving.start()
+    writer = SqliteEventWriter.open(log_directory, clock, config.log, metrics)
+    return Service(
+        config,
+        writer=writer,
+        reader=SqliteEventReader(log_directory, clock),
+        catalogs=catalogs,
+        snapshots=snapshots,
+        serving=serving,
+        tokens=tokens,
+        clock=clock,
+        metrics=metrics,
+    )
+
+
+def create() -> Flask:
+    """Build the application of one worker; gunicorn calls this after the fork."""
+    config = from_effective_json(Path(os.environ[EFFECTIVE_CONFIG_VARIABLE]).read_bytes())
+    configure_logs(config, "worker")
+    metrics = PrometheusMetrics()
+    service = build_service(config, WallClock.from_environment(), metrics)
+    return create_app(service)
