@@ -58,9 +58,8 @@ class RewardRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         float, Meta(gt=0, description="How long feedback is waited for, in seconds.")
     ] = 600.0
     close_after_play_s: Annotated[
-        float | None,
+        Annotated[float, Meta(ge=0)] | None,
         Meta(
-            ge=0,
             description="Seconds after a play that was no quick abandon in which the decision "
             "closes, if its window does not end before: the viewer has left the homepage. Unset "
             "waits for the window always.",

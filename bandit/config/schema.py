@@ -9,24 +9,42 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-import msgspec
 from msgspec import Meta, field
 
-from bandit.exploration import EpsilonGreedy, Exploration
-from bandit.ranking import PlackettLuce, Ranking
+from bandit.config.surfaces import (
+    ArtworkSurfaceConfig,
+    Fraction,
+    ModelConfig,
+    Positive,
+    RowsSurfaceConfig,
+    Section,
+    SurfaceConfig,
+    SurfacesConfig,
+)
 from bandit.reward import RewardRule
-from bandit.types import Share
 
-Positive = Annotated[float, Meta(gt=0)]
-Fraction = Annotated[float, Meta(ge=0, le=1)]
+__all__ = [
+    "ArtworkSurfaceConfig",
+    "AuthConfig",
+    "CatalogConfig",
+    "Config",
+    "ContextConfig",
+    "Fraction",
+    "LearnerConfig",
+    "LimitsConfig",
+    "LogConfig",
+    "ModelConfig",
+    "RowsSurfaceConfig",
+    "ServerConfig",
+    "SnapshotsConfig",
+    "SurfaceConfig",
+    "SurfacesConfig",
+]
+
 Count = Annotated[int, Meta(ge=1)]
 
 
-class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What all sections share: they are frozen, and an unknown key is an error."""
-
-
-class ServerConfig(Section):
+class ServerConfig(Section, frozen=True, kw_only=True):
     """Where and with how many processes the service listens."""
 
     host: Annotated[str, Meta(description="Address to listen on.")] = "127.0.0.1"
@@ -63,25 +81,32 @@ class ServerConfig(Section):
             "quick succession, up to 30."
         ),
     ] = 0.5
+    run_directory: Annotated[
+        str,
+        Meta(
+            description="Directory of what belongs to one run of `marquee serve`: its lock, the "
+            "effective configuration its processes read, their metrics."
+        ),
+    ] = "state/run"
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"],
         Meta(description="Least level of the structured logs on standard error."),
     ] = "info"
 
 
-class AuthConfig(Section):
+class AuthConfig(Section, frozen=True, kw_only=True):
     """Who may call. Keys are best given by file or environment, never in a shared file."""
 
     client_keys: Annotated[
         list[str], Meta(description="API keys that may rank and send feedback.")
-    ] = []
+    ] = field(default_factory=list)
     client_keys_file: Annotated[
         str | None, Meta(description="File with further client keys, one a line.")
     ] = None
     admin_keys: Annotated[
         list[str],
         Meta(description="API keys that may also change the catalog and snapshots."),
-    ] = []
+    ] = field(default_factory=list)
     admin_keys_file: Annotated[
         str | None, Meta(description="File with further admin keys, one a line.")
     ] = None
@@ -99,6 +124,9 @@ class AuthConfig(Section):
             "the last one signs. Without it a key is made and kept in the state directory."
         ),
     ] = None
+    secrets_directory: Annotated[
+        str, Meta(description="Directory in which keys that no file names are made and kept.")
+    ] = "state/secrets"
     token_age_max_s: Annotated[
         Positive, Meta(description="Age in seconds past which a decision token is refused.")
     ] = 86_400.0
@@ -126,7 +154,7 @@ class AuthConfig(Section):
     ] = "key_or_token"
 
 
-class LimitsConfig(Section):
+class LimitsConfig(Section, frozen=True, kw_only=True):
     """Bounds on what one request may ask."""
 
     body_bytes_max: Annotated[Count, Meta(description="Largest request body, in bytes.")] = (
@@ -156,7 +184,7 @@ class LimitsConfig(Section):
     ] = 1000
 
 
-class CatalogConfig(Section):
+class CatalogConfig(Section, frozen=True, kw_only=True):
     """Where titles, artworks and rows come from."""
 
     directory: Annotated[
@@ -174,7 +202,7 @@ class CatalogConfig(Section):
     ] = 0.2
 
 
-class ContextConfig(Section):
+class ContextConfig(Section, frozen=True, kw_only=True):
     """Which context features are used. What is not used is not stored either."""
 
     allow: Annotated[
@@ -183,137 +211,10 @@ class ContextConfig(Section):
     ] = None
     deny: Annotated[
         list[str], Meta(description="Names of context features dropped on arrival.")
-    ] = []
+    ] = field(default_factory=list)
 
 
-class ModelConfig(Section):
-    """How one surface's model is shaped and trained."""
-
-    bits: Annotated[
-        int, Meta(ge=10, le=28, description="The model has 2^bits weights (VW's -b).")
-    ] = 18
-    learning_rate: Annotated[Positive, Meta(description="Step size (VW's -l).")] = 0.05
-    power_t: Annotated[
-        float, Meta(ge=0, le=1, description="How fast steps shrink; 0 never (VW's --power_t).")
-    ] = 0.5
-    l2: Annotated[float, Meta(ge=0, description="L2 regularisation (VW's --l2).")] = 0.0
-    constant: Annotated[
-        bool, Meta(description="Whether the model has an intercept (off is VW's --noconstant).")
-    ] = False
-    interactions: Annotated[
-        list[list[str]] | None,
-        Meta(
-            description="Which namespaces are crossed, each a list of two or three distinct names "
-            "out of context, title, artwork, id for artworks and context, row, id, position for "
-            "rows. Unset takes the surface's default: the context with each description."
-        ),
-    ] = None
-    cb_type: Annotated[
-        Literal["regression", "mtr", "ips", "dr"],
-        Meta(
-            description="What is learned from a choice: a regression of the reward on the chosen "
-            "candidate alone, or VW's contextual-bandit reductions over all candidates "
-            "(five times the cost)."
-        ),
-    ] = "regression"
-    importance: Annotated[
-        Literal["none", "clipped", "full"],
-        Meta(
-            description="Weight of an example in the regression: 1, 1/propensity clipped at "
-            "importance_max, or 1/propensity."
-        ),
-    ] = "none"
-    importance_max: Annotated[
-        float, Meta(ge=1, description="Largest importance weight when clipped.")
-    ] = 20.0
-    arguments: Annotated[
-        list[str],
-        Meta(
-            description="Further VW arguments, out of: --l1, --initial_t, --decay_learning_rate, "
-            "--ftrl, --ftrl_alpha, --ftrl_beta, --coin, --loss_function, --quantile_tau, "
-            "--random_seed; each as `--name=value` or `--name`."
-        ),
-    ] = []
-
-
-class SurfaceConfig(Section):
-    """What both surfaces share: model, mode, shares, stickiness and exposure."""
-
-    model: Annotated[ModelConfig, Meta(description="The surface's model.")] = ModelConfig()
-    mode: Annotated[
-        Literal["online", "apprentice", "log_only"],
-        Meta(
-            description="online: serve what was learned. apprentice: serve the baseline and learn "
-            "to imitate it. log_only: serve the baseline and learn nothing."
-        ),
-    ] = "online"
-    holdout: Annotated[
-        Fraction, Meta(description="Share of viewers who always get the baseline.")
-    ] = 0.05
-    explore: Annotated[
-        Fraction, Meta(description="Share of viewers who get uniform random choices.")
-    ] = 0.05
-    stickiness_s: Annotated[
-        Positive,
-        Meta(description="Seconds during which a viewer's draws stay the same under one snapshot."),
-    ] = 1800.0
-    exposure: Annotated[
-        Literal["reported", "all", "cascade"],
-        Meta(
-            description="What counts as seen: what an impression, click or play was reported for; "
-            "everything served; or everything served down to the last such report."
-        ),
-    ] = "reported"
-    learn_from: Annotated[
-        list[Share],
-        Meta(
-            description="Shares of viewers whose outcomes are learned; the holdout is left out so "
-            "that it stays an independent yardstick."
-        ),
-    ] = field(default_factory=lambda: ["learned", "explore"])
-
-
-class ArtworkSurfaceConfig(SurfaceConfig):
-    """The choice of each title's artwork."""
-
-    exploration: Annotated[
-        Exploration, Meta(description="How scores become probabilities; `type` names the strategy.")
-    ] = EpsilonGreedy()
-    baseline: Annotated[
-        Literal["first", "uniform"],
-        Meta(
-            description="What the holdout gets: the first artwork of each title, or any at random."
-        ),
-    ] = "first"
-
-
-class RowsSurfaceConfig(SurfaceConfig):
-    """The order of the rows."""
-
-    exploration: Annotated[
-        Ranking, Meta(description="How scores become an order; `type` names the strategy.")
-    ] = PlackettLuce()
-    baseline: Annotated[
-        Literal["given", "uniform"],
-        Meta(description="What the holdout gets: the order of the request, or any at random."),
-    ] = "given"
-
-
-class SurfacesConfig(Section):
-    """The learning problems, each with a model of its own."""
-
-    salt: Annotated[
-        str,
-        Meta(
-            description="Mixed into every hash that draws or assigns shares; changing it draws "
-            "everything anew."
-        ),
-    ] = "marquee"
-    artwork: ArtworkSurfaceConfig = ArtworkSurfaceConfig()
-    rows: RowsSurfaceConfig = RowsSurfaceConfig()
-
-
-class LogConfig(Section):
+class LogConfig(Section, frozen=True, kw_only=True):
     """The embedded event log."""
 
     directory: Annotated[str, Meta(description="Directory of the spools.")] = "state/log"
@@ -343,7 +244,7 @@ class LogConfig(Section):
     ] = 2.0
 
 
-class SnapshotsConfig(Section):
+class SnapshotsConfig(Section, frozen=True, kw_only=True):
     """Where published models live."""
 
     directory: Annotated[str, Meta(description="Directory of the snapshots.")] = "state/snapshots"
@@ -360,7 +261,7 @@ class SnapshotsConfig(Section):
     ] = 0.1
 
 
-class LearnerConfig(Section):
+class LearnerConfig(Section, frozen=True, kw_only=True):
     """The process that joins, rewards and learns."""
 
     batch_records_max: Annotated[
@@ -393,7 +294,7 @@ class LearnerConfig(Section):
     ] = 3
 
 
-class Config(Section):
+class Config(Section, frozen=True, kw_only=True):
     """The whole configuration."""
 
     server: ServerConfig = ServerConfig()

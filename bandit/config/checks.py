@@ -1,0 +1,147 @@
+"""What keys must fulfil together, and what must hold on this machine."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from bandit.config.keys import nearest
+from bandit.config.schema import Config, SurfaceConfig
+from bandit.config.surfaces import NAMESPACES, VW_ARGUMENTS
+from bandit.config.validating import Problem
+from bandit.errors import ConfigError
+from bandit.types import Surface
+
+_FILE_KEYS = (
+    ("auth", "client_keys_file"),
+    ("auth", "admin_keys_file"),
+    ("auth", "token_keys_file"),
+    ("catalog", "source"),
+    ("snapshots", "signing_keys_file"),
+)
+
+
+def find_contradictions(config: Config) -> list[Problem]:
+    """Return what single values do not show to be wrong."""
+    return [
+        *_surface("artwork", config.surfaces.artwork),
+        *_surface("rows", config.surfaces.rows),
+        *_auth(config),
+        *_context(config),
+        *_directories(config),
+    ]
+
+
+def check_files(config: Config) -> None:
+    """Check that the files which the configuration names can be read.
+
+    Raises:
+        ConfigError: one cannot.
+    """
+    for section, name in _FILE_KEYS:
+        given = getattr(getattr(config, section), name)
+        if given is None:
+            continue
+        try:
+            with Path(given).open("rb"):
+                pass
+        except OSError as error:
+            raise ConfigError(
+                f"{section}.{name}",
+                f"{given} cannot be read: {error.strerror}",
+                hint="paths are taken from the directory in which `marquee` was started",
+            ) from error
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether an address to listen on is reached from this machine alone."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _surface(surface: Surface, config: SurfaceConfig) -> Iterator[Problem]:
+    path = f"surfaces.{surface}"
+    if config.holdout + config.explore > 1:
+        yield Problem(
+            f"{path}.holdout",
+            f"holdout {config.holdout:g} and explore {config.explore:g} are more than 1 together",
+        )
+    if config.mode != "log_only" and not config.learn_from:
+        yield Problem(
+            f"{path}.learn_from", f'is empty in mode {config.mode}; mode = "log_only" says that'
+        )
+    yield from _interactions(f"{path}.model.interactions", surface, config)
+    yield from _arguments(f"{path}.model.arguments", config)
+
+
+def _interactions(path: str, surface: Surface, config: SurfaceConfig) -> Iterator[Problem]:
+    allowed = NAMESPACES[surface]
+    for index, cross in enumerate(config.model.interactions or ()):
+        place = f"{path}[{index}]"
+        if len(cross) not in (2, 3) or len(set(cross)) != len(cross):
+            yield Problem(place, f"expected two or three distinct namespaces, got {cross}")
+        for name in cross:
+            if name not in allowed:
+                near = nearest(name, allowed)
+                suggestion = f"; did you mean {near}?" if near else ""
+                yield Problem(
+                    place, f"expected some of {', '.join(allowed)}, got {name!r}{suggestion}"
+                )
+
+
+def _arguments(path: str, config: SurfaceConfig) -> Iterator[Problem]:
+    for index, argument in enumerate(config.model.arguments):
+        name = argument.partition("=")[0]
+        if name not in VW_ARGUMENTS:
+            near = nearest(name, VW_ARGUMENTS)
+            suggestion = f"; did you mean {near}?" if near else ""
+            yield Problem(f"{path}[{index}]", f"{name!r} is not an allowed argument{suggestion}")
+
+
+def _auth(config: Config) -> Iterator[Problem]:
+    auth = config.auth
+    for name, keys in (("client_keys", auth.client_keys), ("admin_keys", auth.admin_keys)):
+        if not all(key.strip() for key in keys):
+            yield Problem(f"auth.{name}", "holds an empty key")
+    keyless = not (
+        auth.client_keys or auth.client_keys_file or auth.admin_keys or auth.admin_keys_file
+    )
+    if keyless and not is_loopback(config.server.host):
+        yield Problem(
+            "server.host",
+            f"{config.server.host} is reached from other machines, and auth has no key: set "
+            "auth.client_keys_file and auth.admin_keys_file, or listen on 127.0.0.1",
+        )
+    needed = config.reward.window_s
+    if auth.token_age_max_s < needed:
+        yield Problem(
+            "auth.token_age_max_s",
+            f"{auth.token_age_max_s:g} is less than reward.window_s, {needed:g}: feedback would "
+            "be refused while it is waited for",
+        )
+
+
+def _context(config: Config) -> Iterator[Problem]:
+    both = sorted(set(config.context.allow or ()) & set(config.context.deny))
+    if both:
+        yield Problem("context.deny", f"{', '.join(both)}: allowed and denied at once")
+
+
+def _directories(config: Config) -> Iterator[Problem]:
+    named = {
+        "server.run_directory": config.server.run_directory,
+        "catalog.directory": config.catalog.directory,
+        "log.directory": config.log.directory,
+        "snapshots.directory": config.snapshots.directory,
+        "learner.directory": config.learner.directory,
+    }
+    times = Counter(Path(directory).resolve() for directory in named.values())
+    for path, directory in named.items():
+        if times[Path(directory).resolve()] > 1:
+            yield Problem(path, f"{directory} is used for something else as well")
