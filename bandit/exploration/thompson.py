@@ -1,0 +1,31 @@
+"""Thompson sampling with a diagonal Gaussian posterior (Thompson, 1933)."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from bandit.exploration.best_of_gaussians import probability_of_best
+from bandit.exploration.strategy import Floor, Strategy
+from bandit.types import BoolArray, FloatArray, IndexArray
+
+
+class Thompson(Strategy, frozen=True, tag="thompson"):
+    """Each candidate with the probability that its score, drawn from its posterior, is the best."""
+
+    scale: Annotated[
+        float,
+        Meta(ge=0, description="Factor on the posterior's standard deviations; 0 is greedy."),
+    ] = 0.5
+    min_probability: Floor = 0.002
+
+    @property
+    def needs_spreads(self) -> bool:
+        """Whether spreads must be given: always."""
+        return True
+
+    def _probabilities(
+        self, scores: FloatArray, eligible: BoolArray, counts: IndexArray, spreads: FloatArray
+    ) -> FloatArray:
+        return probability_of_best(scores, self.scale * spreads)
