@@ -1,0 +1,107 @@
+"""Draws without state: the same salt, viewer, item and window give the same draw anywhere.
+
+Strings are hashed with BLAKE2b to 64-bit keys, their lengths with them so that no two lists of
+parts look alike. A draw's key and an item's key are mixed by the finaliser of SplitMix64 (Steele,
+Lea and Flood, 2014) into a uniform. Nothing is remembered, so a viewer keeps the same images
+within a window whichever process answers, and a logged decision can be drawn again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import blake2b
+from typing import Final
+
+import numpy as np
+
+from bandit.clock import to_us
+from bandit.types import FloatArray, IndexArray, KeyArray, Share
+
+_GOLDEN_GAMMA: Final = np.uint64(0x9E3779B97F4A7C15)
+_MIX_1: Final = np.uint64(0xBF58476D1CE4E5B9)
+_MIX_2: Final = np.uint64(0x94D049BB133111EB)
+
+
+def item_key(item_id: str) -> int:
+    """Return an item's 64-bit key, which never changes: catalogs may keep it."""
+    return int.from_bytes(blake2b(item_id.encode(), digest_size=8).digest(), "little")
+
+
+def item_keys(ids: Sequence[str]) -> KeyArray:
+    """Return (N,) the keys of all items."""
+    return np.fromiter((item_key(item_id) for item_id in ids), dtype=np.uint64, count=len(ids))
+
+
+def window_index(salt: str, who: str, now_us: int, stickiness_s: float) -> int:
+    """Return the number of the window of ``stickiness_s`` seconds that ``now_us`` lies in.
+
+    Each viewer's windows start at a phase of their own, so that they do not all see another page
+    at the same instant.
+    """
+    length_us = max(1, to_us(stickiness_s))
+    phase_us = _key("window", salt, who) % length_us
+    return (now_us + phase_us) // length_us
+
+
+def draw_key(salt: str, purpose: str, who: str, window: int) -> int:
+    """Return the 64-bit key of all draws for one purpose, of one viewer, in one window."""
+    return _key("draw", salt, purpose, who, str(window))
+
+
+def uniforms(key: int, items: KeyArray) -> FloatArray:
+    """Return (N,) one uniform in the open interval (0, 1) for each item under a draw key.
+
+    They are odd multiples of 2^-53: neither 0 nor 1 occurs, and logarithms of both sides exist.
+    """
+    keyed = _mix(items ^ np.uint64(key)) + np.uint64(key)
+    return ((_mix(keyed) >> np.uint64(12)).astype(np.float64) + 0.5) * 2.0**-52
+
+
+def choose(pmf: FloatArray, drawn: FloatArray) -> IndexArray:
+    """Return (N,) for each title the candidate where its distribution function passes the uniform.
+
+    Args:
+        pmf: (N, K) rows sum to about 1, with at least one positive entry.
+        drawn: (N,) uniforms in [0, 1).
+
+    A candidate without probability is never chosen, however the sums round.
+    """
+    cumulated = pmf.cumsum(axis=1)
+    reached = cumulated <= (drawn * cumulated[:, -1])[:, None]
+    last_positive = pmf.shape[1] - 1 - (pmf[:, ::-1] > 0).argmax(axis=1)
+    return np.asarray(np.minimum(reached.sum(axis=1), last_positive))
+
+
+def share_of(salt: str, who: str, holdout: float, explore: float) -> Share:
+    """Return the share a viewer belongs to.
+
+    The viewer's one uniform decides: below ``holdout``, at or above 1 - ``explore``, or between.
+    So when a share grows its viewers stay in it, and others join.
+
+    Raises:
+        ValueError: a share is negative, or both come to more than 1.
+    """
+    if not (holdout >= 0 and explore >= 0 and holdout + explore <= 1 + 1e-9):
+        raise ValueError(f"holdout {holdout} and explore {explore} must be shares of one whole")
+    place = uniforms(_key("share", salt), np.array([item_key(who)], dtype=np.uint64))[0]
+    if place < holdout:
+        return "holdout"
+    return "explore" if place >= 1.0 - explore else "learned"
+
+
+def _key(*parts: str) -> int:
+    """Hash strings to 64 bits; the lengths keep ("ab", "c") apart from ("a", "bc")."""
+    digest = blake2b(digest_size=8)
+    for part in parts:
+        data = part.encode()
+        digest.update(len(data).to_bytes(8, "little"))
+        digest.update(data)
+    return int.from_bytes(digest.digest(), "little")
+
+
+def _mix(keys: KeyArray) -> KeyArray:
+    """Finalise as SplitMix64 does: every bit of a key moves every bit of the result."""
+    keys = keys + _GOLDEN_GAMMA
+    keys = (keys ^ (keys >> np.uint64(30))) * _MIX_1
+    keys = (keys ^ (keys >> np.uint64(27))) * _MIX_2
+    return np.asarray(keys ^ (keys >> np.uint64(31)))
