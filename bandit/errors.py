@@ -5,6 +5,7 @@
     MarqueeError
     ├── ConfigError        the configuration is wrong; carries the key's path
     ├── CatalogError       a catalog is wrong; carries the place and the mend
+    │   └── CatalogConflictError    another version became current in the meantime
     ├── PageError          a page cannot be decided; carries the field and the mend
     │   └── UnknownItemError   a title or row that is neither in the catalog nor inline
     ├── DecisionConflictError   a decision id was used before with another body
@@ -45,6 +46,19 @@ class CatalogError(MarqueeError):
     def __init__(self, place: str, message: str, *, hint: str = "") -> None:
         super().__init__(f"{place}: {message}" if place else message, hint=hint)
         self.place = place
+
+
+class CatalogConflictError(CatalogError):
+    """The catalog to be replaced is not the current one any more."""
+
+    def __init__(self, expected: str | None, current: str | None) -> None:
+        super().__init__(
+            "",
+            f"the current catalog is {current or 'none'}, not {expected or 'none'}",
+            hint="read the current version, apply the change to it, and try again",
+        )
+        self.expected = expected
+        self.current = current
 
 
 class PageError(MarqueeError):
