@@ -8,6 +8,10 @@ A spool's *horizon* is an instant up to which it is complete: no record with ``a
 it will ever be added. Writers move it forward while idle by a heartbeat, so that reward windows
 close without traffic and without filling the log with empty records. Merging spools up to their
 least horizon makes the merged order a function of the log alone.
+
+Spools may be added while the log is read. All records of a spool that ``spools()`` does not list
+yet are later than every horizon announced before that call: list the spools *after* reading the
+horizons, and if there is a new one, take it up before merging.
 """
 
 from __future__ import annotations
@@ -56,7 +60,8 @@ class EventWriter(Protocol):
     def append(self, records: Sequence[Record]) -> Pending:
         """Queue records, to be made durable together with whatever else is waiting.
 
-        Records whose key is in the spool already are left out.
+        Records whose key is in the spool already are left out; of several with the same key the
+        first counts.
 
         Raises:
             LogUnavailableError: the queue is full, or the writer is closed.
@@ -82,8 +87,12 @@ class EventReader(Protocol):
     def read(self, spool: str, after: int, limit: int) -> SpoolBatch:
         """Read up to ``limit`` records with a sequence above ``after``.
 
-        The horizon is the last record's time where more may follow within the spool, else the
-        heartbeat's; for a spool that has no live writer it is the reader's present.
+        The horizon is the last record's time where ``limit`` was reached, else the heartbeat's if
+        that is later; a spool without a live writer is complete up to the reader's present.
+
+        Raises:
+            LogUnavailableError: there is no such spool, or it cannot be read now.
+            LogDamagedError: the whole spool is unreadable; single records go to ``damaged``.
         """
         ...
 

@@ -1,0 +1,179 @@
+"""An event log in memory, for simulations and tests: the contract of the SQLite log, no files.
+
+Appends are durable, as far as memory is, when ``append`` returns. A live spool's horizon moves
+whenever it is read: there is no thread behind it.
+"""
+
+from __future__ import annotations
+
+import threading
+from bisect import bisect_left
+from collections.abc import Sequence
+
+from bandit.clock import Clock
+from bandit.errors import LogUnavailableError
+from bandit.eventlog.protocol import SpoolBatch
+from bandit.events import DecisionRecord, LoggedRecord, Record, decision_key
+
+
+class MemoryEventLog:
+    """A log shared by the writers and readers it hands out; safe to use from several threads."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._spools: dict[str, _Spool] = {}
+
+    def writer(self, name: str | None = None) -> MemoryEventWriter:
+        """Take the spool ``name``, by default the first that has no writer.
+
+        Raises:
+            LogUnavailableError: the spool has a writer.
+        """
+        with self._lock:
+            spool_name = self._first_free() if name is None else name
+            floor_us = max((spool.horizon_us for spool in self._spools.values()), default=0)
+            spool = self._spools.setdefault(spool_name, _Spool(spool_name))
+            if spool.held:
+                raise LogUnavailableError(
+                    f"{spool_name} has a writer already", hint="close it, or take another spool"
+                )
+            spool.held = True
+            spool.horizon_us = max(spool.horizon_us, floor_us)
+        return MemoryEventWriter(spool, self._clock, self._lock)
+
+    def reader(self) -> MemoryEventReader:
+        """Return a reader of all spools, those to come included."""
+        return MemoryEventReader(self._spools, self._clock, self._lock)
+
+    def _first_free(self) -> str:
+        names = (f"spool-{number:03}" for number in range(len(self._spools) + 1))
+        return next(n for n in names if n not in self._spools or not self._spools[n].held)
+
+
+class StoredWrite:
+    """A write that is done."""
+
+    def __init__(self, stored: list[bool]) -> None:
+        self._stored = stored
+
+    def wait(self, timeout_s: float) -> list[bool]:
+        """Return which records were stored, at once."""
+        return self._stored
+
+
+class MemoryEventWriter:
+    """The one writer of a spool in memory; made by :meth:`MemoryEventLog.writer`."""
+
+    def __init__(self, spool: _Spool, clock: Clock, lock: threading.Lock) -> None:
+        self._spool = spool
+        self._clock = clock
+        self._lock = lock
+        self._closed = False
+
+    @property
+    def spool(self) -> str:
+        """The spool's name."""
+        return self._spool.name
+
+    def append(self, records: Sequence[Record]) -> StoredWrite:
+        """Store records; see :meth:`bandit.eventlog.protocol.EventWriter.append`."""
+        with self._lock:
+            if self._closed:
+                raise LogUnavailableError(
+                    f"the writer of {self.spool} is closed", hint="take a new writer"
+                )
+            now_us = self._clock.now_us()
+            return StoredWrite([self._spool.add(record, now_us) for record in records])
+
+    def queue_depth(self) -> int:
+        """Return 0: nothing waits."""
+        return 0
+
+    def close(self) -> None:
+        """Give up the spool; again, it does nothing."""
+        with self._lock:
+            if not self._closed:
+                self._closed = True
+                self._spool.held = False
+
+
+class MemoryEventReader:
+    """Reads a log in memory; made by :meth:`MemoryEventLog.reader`."""
+
+    def __init__(self, spools: dict[str, _Spool], clock: Clock, lock: threading.Lock) -> None:
+        self._spools = spools
+        self._clock = clock
+        self._lock = lock
+
+    def spools(self) -> list[str]:
+        """Return the names of all spools, sorted."""
+        with self._lock:
+            return sorted(self._spools)
+
+    def read(self, spool: str, after: int, limit: int) -> SpoolBatch:
+        """Read records; see :meth:`bandit.eventlog.protocol.EventReader.read`."""
+        with self._lock:
+            found = self._get(spool)
+            records = found.records[after : after + limit]
+            if len(records) < limit:
+                found.horizon_us = max(found.horizon_us, self._clock.now_us())
+                horizon_us = found.horizon_us
+            else:
+                horizon_us = records[-1].at_us
+        return SpoolBatch(records, horizon_us, [], records[-1].sequence if records else after)
+
+    def sequence_before(self, spool: str, at_us: int) -> int:
+        """Return the greatest sequence whose time is before ``at_us``, 0 if there is none."""
+        with self._lock:
+            return bisect_left(self._get(spool).records, at_us, key=lambda logged: logged.at_us)
+
+    def last_sequence(self, spool: str) -> int:
+        """Return the last sequence of the spool, 0 if it is empty."""
+        with self._lock:
+            return len(self._get(spool).records)
+
+    def find_decision(self, decision_id: str) -> DecisionRecord | None:
+        """Return the decision with this id from whichever spool holds it."""
+        key = decision_key(decision_id)
+        with self._lock:
+            for spool in self._spools.values():
+                record = spool.by_key.get(key)
+                if isinstance(record, DecisionRecord):
+                    return record
+        return None
+
+    def known_keys(self, keys: Sequence[str]) -> set[str]:
+        """Return those of ``keys`` that some spool holds."""
+        with self._lock:
+            return {
+                key for key in keys if any(key in spool.by_key for spool in self._spools.values())
+            }
+
+    def close(self) -> None:
+        """Do nothing: there are no files."""
+
+    def _get(self, name: str) -> _Spool:
+        if name not in self._spools:
+            raise LogUnavailableError(
+                f"there is no spool {name}", hint="spools() lists those that exist"
+            )
+        return self._spools[name]
+
+
+class _Spool:
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.held = False
+        self.horizon_us = 0
+        """The greatest time given to a record or announced as complete."""
+        self.records: list[LoggedRecord] = []
+        self.by_key: dict[str, Record] = {}
+
+    def add(self, record: Record, now_us: int) -> bool:
+        if record.key in self.by_key:
+            return False
+        self.horizon_us = max(now_us, self.horizon_us + 1)
+        self.by_key[record.key] = record
+        self.records.append(LoggedRecord(self.name, len(self.records) + 1, self.horizon_us, record))
+        return True

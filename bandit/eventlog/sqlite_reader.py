@@ -1,0 +1,173 @@
+"""Reads every spool of a directory, beside the writers and from any number of threads.
+
+Each spool is opened read-only when first needed, with one lock a spool: threads that look into
+different spools do not wait for each other. Make the reader after any fork.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from bandit.clock import Clock
+from bandit.errors import LogDamagedError, LogUnavailableError
+from bandit.eventlog.protocol import SpoolBatch
+from bandit.eventlog.sqlite_schema import as_log_error, connect, keys_in, position_of, spool_path
+from bandit.eventlog.sqlite_slots import announce_if_idle, spool_names
+from bandit.events import DecisionRecord, LoggedRecord, decision_key, decode_record
+
+
+class _Found(NamedTuple):
+    rows: list[tuple[int, int, bytes]]
+    durable_us: int
+    """The spool's horizon as its file tells it, seen together with the rows."""
+
+
+class SqliteEventReader:
+    """Reads the spools in ``directory``, which need not exist yet."""
+
+    def __init__(self, directory: str | Path, clock: Clock) -> None:
+        self._directory = Path(directory)
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._files: dict[str, _OpenSpool] = {}
+        self._closed = False
+
+    def spools(self) -> list[str]:
+        """Return the names of all spools, sorted."""
+        return spool_names(self._directory)
+
+    def read(self, spool: str, after: int, limit: int) -> SpoolBatch:
+        """Read records; see :meth:`bandit.eventlog.protocol.EventReader.read`.
+
+        Raises:
+            LogUnavailableError: the spool does not exist or cannot be read now.
+            LogDamagedError: the spool's file is damaged.
+        """
+        file = self._open(spool)
+        # The clock first, then the writer's lock, then the records: what a writer adds that was
+        # not there at the test is later than what is announced here.
+        idle_us = announce_if_idle(self._directory, spool, self._clock.now_us())
+        with file.use() as connection:
+            found = _find(connection, after, limit)
+        records: list[LoggedRecord] = []
+        damaged: list[tuple[int, str]] = []
+        for sequence, at_us, payload in found.rows:
+            try:
+                records.append(LoggedRecord(spool, sequence, at_us, decode_record(payload)))
+            except LogDamagedError as error:
+                damaged.append((sequence, error.message))
+        complete = len(found.rows) < limit
+        horizon_us = max(found.durable_us, idle_us or 0) if complete else found.rows[-1][1]
+        return SpoolBatch(records, horizon_us, damaged, found.rows[-1][0] if found.rows else after)
+
+    def sequence_before(self, spool: str, at_us: int) -> int:
+        """Return the greatest sequence whose time is before ``at_us``, 0 if there is none."""
+        with self._open(spool).use() as connection:
+            low, high = 0, position_of(connection).sequence
+            while low < high:
+                middle = (low + high + 1) // 2
+                (found_us,) = connection.execute(
+                    "SELECT at_us FROM records WHERE sequence = ?", (middle,)
+                ).fetchone()
+                low, high = (middle, high) if found_us < at_us else (low, middle - 1)
+        return low
+
+    def last_sequence(self, spool: str) -> int:
+        """Return the last durable sequence of the spool, 0 if it is empty."""
+        with self._open(spool).use() as connection:
+            return position_of(connection).sequence
+
+    def find_decision(self, decision_id: str) -> DecisionRecord | None:
+        """Return the decision with this id from whichever spool holds it.
+
+        Raises:
+            LogDamagedError: the record is there but cannot be read.
+        """
+        for spool in self.spools():
+            with self._open(spool).use() as connection:
+                row = connection.execute(
+                    "SELECT payload FROM records WHERE key = ?", (decision_key(decision_id),)
+                ).fetchone()
+            if row is not None:
+                record = decode_record(row[0])
+                return record if isinstance(record, DecisionRecord) else None
+        return None
+
+    def known_keys(self, keys: Sequence[str]) -> set[str]:
+        """Return those of ``keys`` that some spool holds."""
+        known: set[str] = set()
+        for spool in self.spools():
+            with self._open(spool).use() as connection:
+                known |= keys_in(connection, keys)
+        return known
+
+    def close(self) -> None:
+        """Close all files; reading afterwards is an error."""
+        with self._lock:
+            self._closed = True
+            files = list(self._files.values())
+            self._files.clear()
+        for file in files:
+            file.close()
+
+    def _open(self, spool: str) -> _OpenSpool:
+        with self._lock:
+            if self._closed:
+                raise LogUnavailableError("the log's reader is closed", hint="make a new reader")
+            if spool not in self._files:
+                path = spool_path(self._directory, spool)
+                if not path.exists():
+                    raise LogUnavailableError(
+                        f"there is no spool {path}", hint="spools() lists those that exist"
+                    )
+                self._files[spool] = _OpenSpool(path)
+            return self._files[spool]
+
+
+class _OpenSpool:
+    """A read-only connection to one spool, opened on use, and anew after an error."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._connection: sqlite3.Connection | None = None
+
+    @contextmanager
+    def use(self) -> Iterator[sqlite3.Connection]:
+        """Hold the connection, within one read transaction."""
+        with self._lock:
+            done = False
+            try:
+                if self._connection is None:
+                    self._connection = connect(self._path, "ro")
+                self._connection.execute("BEGIN")
+                yield self._connection
+                self._connection.execute("COMMIT")
+                done = True
+            except sqlite3.Error as error:
+                raise as_log_error(error, self._path) from error
+            finally:
+                if not done:
+                    self._disconnect()
+
+    def close(self) -> None:
+        with self._lock:
+            self._disconnect()
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+def _find(connection: sqlite3.Connection, after: int, limit: int) -> _Found:
+    rows = connection.execute(
+        "SELECT sequence, at_us, payload FROM records WHERE sequence > ? ORDER BY sequence LIMIT ?",
+        (after, limit),
+    ).fetchall()
+    return _Found(rows, position_of(connection).at_us)

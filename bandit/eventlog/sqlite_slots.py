@@ -1,0 +1,125 @@
+"""Who writes which spool: one locked file a slot, and the horizons announced for idle slots.
+
+A writer holds the lock file of its slot for as long as its process lives; the kernel lets go of it
+when the process dies, however it dies. ``slots.lock`` is held for the instant of taking or testing
+a slot, so that a test never looks like a writer to a writer that starts.
+
+Why the lock file has content: a reader that finds a slot without a writer says "complete up to
+now". To keep that promise whatever the clocks of readers and later writers do, it leaves the
+instant in the lock file, and the slot's next writer starts after it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+from pathlib import Path
+from typing import Final
+
+from bandit.errors import LogUnavailableError
+from bandit.eventlog.sqlite_schema import SUFFIX
+from bandit.files import PUBLIC_MODE, exclusive_lock
+
+SLOTS_MAX: Final = 1000
+
+_GATE: Final = "slots.lock"
+_SPOOL_FILE: Final = re.compile(rf"(spool-\d{{3}}){re.escape(SUFFIX)}")
+_WIDTH: Final = 20
+
+
+class Slot:
+    """A spool's name, held by this process until released."""
+
+    def __init__(self, name: str, handle: int) -> None:
+        self.name = name
+        self._handle: int | None = handle
+
+    @classmethod
+    def claim(cls, directory: Path) -> Slot:
+        """Take the first slot that has no writer.
+
+        Raises:
+            LogUnavailableError: the directory is not writable, or all slots are taken.
+        """
+        try:
+            with exclusive_lock(directory / _GATE):
+                for number in range(SLOTS_MAX):
+                    name = f"spool-{number:03}"
+                    handle = _try_lock(_lock_path(directory, name))
+                    if handle is not None:
+                        return cls(name, handle)
+        except OSError as error:
+            raise LogUnavailableError(
+                f"no spool can be taken in {directory}: {error}",
+                hint="make the directory exist and be writable for this process",
+            ) from error
+        raise LogUnavailableError(
+            f"all {SLOTS_MAX} spools in {directory} have a writer",
+            hint="run fewer workers on one log directory",
+        )
+
+    def release(self) -> None:
+        """Let the slot go; calling it again does nothing."""
+        if self._handle is not None:
+            os.close(self._handle)
+            self._handle = None
+
+
+def spool_names(directory: Path) -> list[str]:
+    """Return the names of all spools in the directory, sorted."""
+    try:
+        names = [path.name for path in directory.iterdir()]
+    except FileNotFoundError:
+        return []
+    return sorted(match[1] for name in names if (match := _SPOOL_FILE.fullmatch(name)))
+
+
+def announced_us(directory: Path, spool: str) -> int:
+    """Return the latest horizon that a reader announced while the spool had no writer, else 0."""
+    try:
+        return _parse(_lock_path(directory, spool).read_bytes())
+    except FileNotFoundError:
+        return 0
+
+
+def announce_if_idle(directory: Path, spool: str, now_us: int) -> int | None:
+    """Announce ``now_us`` as the horizon of a spool without a writer.
+
+    Returns:
+        The latest horizon announced, or None if the spool has a writer or the promise cannot be
+        written down.
+    """
+    try:
+        with exclusive_lock(directory / _GATE):
+            handle = _try_lock(_lock_path(directory, spool))
+            if handle is None:
+                return None
+            try:
+                horizon_us = max(_parse(os.pread(handle, _WIDTH, 0)), now_us)
+                os.pwrite(handle, f"{horizon_us:0{_WIDTH}}".encode(), 0)
+            finally:
+                os.close(handle)
+    except OSError:
+        return None
+    return horizon_us
+
+
+def _lock_path(directory: Path, spool: str) -> Path:
+    return directory / f"{spool}.lock"
+
+
+def _parse(content: bytes) -> int:
+    return int(content) if content.isdigit() else 0
+
+
+def _try_lock(path: Path) -> int | None:
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PUBLIC_MODE)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(handle)
+        if isinstance(error, BlockingIOError):
+            return None
+        raise
+    return handle
