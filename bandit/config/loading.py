@@ -3,6 +3,9 @@
 Defaults come first, the file over them, the environment over both. Every fault found is told at
 once (the first twenty of them), each with its dotted path, what was expected and what was given,
 and the nearest valid key where one was misspelt.
+
+Several processes share one run: the parent checks the file and the environment once, and its
+children read the outcome, so that all work by the same values whatever the file becomes meanwhile.
 """
 
 from __future__ import annotations
@@ -98,6 +101,25 @@ def read_toml(path: Path) -> dict[str, Any]:
             str(path),
             f"cannot be read: {error.strerror}",
             hint="give the path of a TOML file with --config, or leave it out for the defaults",
+        ) from error
+
+
+def effective_json(config: Config) -> bytes:
+    """Encode a checked configuration whole. It holds the API keys: keep it private."""
+    return msgspec.json.encode(config)
+
+
+def from_effective_json(encoded: bytes) -> Config:
+    """Decode what :func:`effective_json` made.
+
+    Raises:
+        ConfigError: it is something else.
+    """
+    try:
+        return msgspec.json.decode(encoded, type=Config)
+    except msgspec.DecodeError as error:
+        raise ConfigError(
+            "", f"not an effective configuration: {error}", hint="start `marquee serve` again"
         ) from error
 
 
