@@ -1,0 +1,242 @@
+"""Snapshots as directories of files, shared by processes of one machine or one file system.
+
+::
+
+    <directory>/<surface>/lock                     held while publishing, activating or pruning
+                          pointer.json             which version to serve
+                          <version>/manifest.json  signed; names the files below
+                                    weights.npy variances.npy model.bin
+
+A version's directory is filled and synced under a passing name and then renamed, so that a reader
+sees all of it or nothing. Removal renames first as well. What a crash left under passing names goes
+with the next publishing. Arrays are mapped, not read, so that all scorers share one copy of them.
+
+Why the pointer is not signed: it can only choose among snapshots that are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import numpy as np
+
+from bandit.engine import ModelArrays
+from bandit.errors import SnapshotError
+from bandit.files import exclusive_lock, sync_directory, write_atomically, write_durably
+from bandit.keys import KeyRing
+from bandit.snapshots.manifest import (
+    FORMAT_VERSION,
+    FileDigest,
+    Manifest,
+    Snapshot,
+    SnapshotDetails,
+    check_arrays,
+    is_version,
+    make_manifest,
+    number_of,
+    refused,
+)
+from bandit.snapshots.store import Pointer, pointer_after_publishing, prunable
+from bandit.types import Float32Array, Surface
+
+WEIGHTS: Final = "weights.npy"
+VARIANCES: Final = "variances.npy"
+MODEL: Final = "model.bin"
+MANIFEST: Final = "manifest.json"
+POINTER: Final = "pointer.json"
+FILES: Final = frozenset((WEIGHTS, VARIANCES, MODEL))
+
+_LOCK: Final = "lock"
+_PASSING: Final = ".passing-"
+
+
+class FileSnapshotStore:
+    """Keeps snapshots in ``directory``, made when first published to.
+
+    Snapshots are signed with the newest of ``signing_keys`` and accepted from any of them.
+    """
+
+    def __init__(self, directory: str | Path, signing_keys: KeyRing) -> None:
+        self._directory = Path(directory)
+        self._keys = signing_keys
+
+    def publish(
+        self, surface: Surface, arrays: ModelArrays, model: bytes, details: SnapshotDetails
+    ) -> Manifest:
+        """Add a snapshot; see :meth:`bandit.snapshots.store.SnapshotStore.publish`."""
+        check_arrays(arrays, details.bits)
+        contents = {
+            WEIGHTS: _npy_bytes(arrays.weights),
+            VARIANCES: _npy_bytes(arrays.variances),
+            MODEL: model,
+        }
+        files = {
+            name: FileDigest(hashlib.sha256(content).hexdigest(), len(content))
+            for name, content in contents.items()
+        }
+        with self._changing(surface) as place:
+            before = self.pointer(surface)
+            number = max((number_of(version) for version in _names(place)), default=0) + 1
+            manifest = make_manifest(surface, number, details, files).signed(self._keys)
+            _write_version(place, manifest, contents)
+            after = pointer_after_publishing(before, manifest.version)
+            if after != before:
+                write_atomically(place / POINTER, msgspec.json.encode(after))
+        return manifest
+
+    def load(self, surface: Surface, version: str) -> Snapshot:
+        """Return a snapshot, verified; see :meth:`bandit.snapshots.store.SnapshotStore.load`."""
+        place = self._place(surface) / version
+        manifest = self._manifest(surface, version)
+        _check_sizes(place, manifest)
+        try:
+            for name, expected in manifest.files.items():
+                with (place / name).open("rb") as file:
+                    if hashlib.file_digest(file, "sha256").hexdigest() != expected.sha256:
+                        raise refused(f"{version}/{name}", "the content is not what was signed")
+            arrays = ModelArrays(_map_array(place / WEIGHTS), _map_array(place / VARIANCES))
+            model = (place / MODEL).read_bytes()
+        except (OSError, ValueError) as error:
+            raise refused(f"{surface} {version}", f"cannot be read: {error}") from error
+        check_arrays(arrays, manifest.bits)
+        return Snapshot(manifest, arrays, model)
+
+    def pointer(self, surface: Surface) -> Pointer | None:
+        """Return which snapshot to serve, None before the first."""
+        path = self._place(surface) / POINTER
+        try:
+            pointer = msgspec.json.decode(path.read_bytes(), type=Pointer)
+        except FileNotFoundError:
+            return None
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise SnapshotError(
+                f"{path} cannot be read: {error}", hint="activate a version to write it anew"
+            ) from error
+        number_of(pointer.version)
+        return pointer
+
+    def activate(self, surface: Surface, version: str) -> Pointer:
+        """Serve this version, and stay there unless it is the newest that is sound."""
+        with self._changing(surface) as place:
+            self.load(surface, version)
+            newest = self.versions(surface)[0].version
+            pointer = Pointer(version, pinned=version != newest)
+            write_atomically(place / POINTER, msgspec.json.encode(pointer))
+        return pointer
+
+    def versions(self, surface: Surface) -> list[Manifest]:
+        """Return the manifests of all snapshots, newest first, those in disorder left out."""
+        place = self._place(surface)
+        manifests = []
+        for version in sorted(_names(place), reverse=True):
+            try:
+                manifest = self._manifest(surface, version)
+                _check_sizes(place / version, manifest)
+            except SnapshotError:
+                continue
+            manifests.append(manifest)
+        return manifests
+
+    def prune(self, surface: Surface, keep: int) -> list[str]:
+        """Remove all but the ``keep`` newest and the one that is served."""
+        with self._changing(surface) as place:
+            removed = prunable(_names(place), keep, self.pointer(surface))
+            for version in removed:
+                passing = _passing(place)
+                (place / version).rename(passing)
+                shutil.rmtree(passing)
+        return removed
+
+    def _place(self, surface: Surface) -> Path:
+        return self._directory / surface
+
+    def _manifest(self, surface: Surface, version: str) -> Manifest:
+        number_of(version)
+        what = f"{surface} {version}"
+        path = self._place(surface) / version / MANIFEST
+        try:
+            manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
+        except FileNotFoundError as error:
+            raise refused(what, "there is no such snapshot") from error
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise refused(f"{what}/{MANIFEST}", f"cannot be read: {error}") from error
+        if manifest.v != FORMAT_VERSION:
+            raise refused(what, f"format {manifest.v} is not {FORMAT_VERSION}")
+        if not manifest.is_signed_by(self._keys):
+            raise refused(
+                f"{what}/{MANIFEST}",
+                f"its signature by key {manifest.key_id!r} is not one of the keys "
+                f"{', '.join(self._keys.key_ids)}",
+            )
+        if (manifest.surface, manifest.version) != (surface, version):
+            raise refused(what, f"this is {manifest.surface} {manifest.version} in its place")
+        if manifest.files.keys() != FILES:
+            raise refused(what, f"has the files {sorted(manifest.files)}, not {sorted(FILES)}")
+        return manifest
+
+    @contextmanager
+    def _changing(self, surface: Surface) -> Iterator[Path]:
+        place = self._place(surface)
+        try:
+            place.mkdir(parents=True, exist_ok=True)
+            with exclusive_lock(place / _LOCK):
+                for leftover in place.glob(f"{_PASSING}*"):
+                    shutil.rmtree(leftover)
+                yield place
+        except OSError as error:
+            raise SnapshotError(
+                f"{place} cannot be changed: {error}",
+                hint="free disk space or make the directory writable; what is served stays",
+            ) from error
+
+
+def _write_version(place: Path, manifest: Manifest, contents: dict[str, bytes]) -> None:
+    passing = _passing(place)
+    passing.mkdir()
+    for name, content in contents.items():
+        write_durably(passing / name, content)
+    write_durably(passing / MANIFEST, msgspec.json.encode(manifest))
+    sync_directory(passing)
+    passing.rename(place / manifest.version)
+    sync_directory(place)
+
+
+def _passing(place: Path) -> Path:
+    return place / f"{_PASSING}{secrets.token_hex(8)}"
+
+
+def _names(place: Path) -> list[str]:
+    try:
+        return [path.name for path in place.iterdir() if is_version(path.name)]
+    except FileNotFoundError:
+        return []
+
+
+def _check_sizes(place: Path, manifest: Manifest) -> None:
+    for name, expected in manifest.files.items():
+        try:
+            size = (place / name).stat().st_size
+        except OSError as error:
+            raise refused(f"{manifest.version}/{name}", f"cannot be read: {error}") from error
+        if size != expected.size:
+            raise refused(f"{manifest.version}/{name}", f"{size} bytes, not {expected.size}")
+
+
+def _npy_bytes(array: Float32Array) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    return buffer.getvalue()
+
+
+def _map_array(path: Path) -> Float32Array:
+    mapped: Float32Array = np.load(path, mmap_mode="r", allow_pickle=False)
+    # A plain view of the map: indexing np.memmap itself runs Python code every time.
+    return np.asarray(mapped)

@@ -1,0 +1,87 @@
+"""What every snapshot store offers, and the rules of its pointer.
+
+A store keeps the snapshots of each surface and a *pointer* to the one to serve. Publishing moves
+the pointer to the new snapshot, unless an operator pinned it to an older one; activating the
+newest lets it move on again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+from bandit.engine import ModelArrays
+from bandit.snapshots.manifest import Manifest, Snapshot, SnapshotDetails
+from bandit.types import Surface
+
+
+class Pointer(msgspec.Struct, frozen=True):
+    """Which snapshot to serve."""
+
+    version: str
+    pinned: bool
+    """Whether it stays there when newer snapshots are published."""
+
+
+class SnapshotStore(Protocol):
+    """Where models are published by one learner and loaded by many scorers."""
+
+    def publish(
+        self, surface: Surface, arrays: ModelArrays, model: bytes, details: SnapshotDetails
+    ) -> Manifest:
+        """Add a snapshot, and serve it unless another one is pinned.
+
+        Raises:
+            SnapshotError: the arrays do not fit ``details.bits`` or are not finite, or the store
+                cannot be written; nothing was published.
+        """
+        ...
+
+    def load(self, surface: Surface, version: str) -> Snapshot:
+        """Return a snapshot, verified from end to end.
+
+        Raises:
+            SnapshotError: it is missing, damaged or not signed with a key of ours; says which.
+        """
+        ...
+
+    def pointer(self, surface: Surface) -> Pointer | None:
+        """Return which snapshot to serve, None before the first; cheap enough to poll.
+
+        Raises:
+            SnapshotError: the pointer is damaged.
+        """
+        ...
+
+    def activate(self, surface: Surface, version: str) -> Pointer:
+        """Serve this version, and stay there unless it is the newest.
+
+        Raises:
+            SnapshotError: :meth:`load` would refuse it; the pointer stays where it was.
+        """
+        ...
+
+    def versions(self, surface: Surface) -> list[Manifest]:
+        """Return the manifests of all snapshots, newest first.
+
+        Those with a wrong manifest, or with files missing or of a wrong size, are left out; the
+        files' content is for :meth:`load` to verify.
+        """
+        ...
+
+    def prune(self, surface: Surface, keep: int) -> list[str]:
+        """Remove all but the ``keep`` newest and the one that is served; return those removed."""
+        ...
+
+
+def pointer_after_publishing(before: Pointer | None, version: str) -> Pointer:
+    """Return the pointer once ``version`` is published."""
+    return before if before is not None and before.pinned else Pointer(version, pinned=False)
+
+
+def prunable(versions: Sequence[str], keep: int, pointer: Pointer | None) -> list[str]:
+    """Return the versions that go when ``keep`` of them, in any order, are to stay."""
+    old = sorted(versions, reverse=True)[keep:]
+    return [version for version in old if pointer is None or version != pointer.version]
