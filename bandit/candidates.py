@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bandit.catalog import Catalog, CatalogDocument
+from bandit.catalog import INLINE_VERSION, Catalog, CatalogDocument
 from bandit.errors import PageError, UnknownItemError
 from bandit.features import EMPTY, ROW, Encoded, FeatureMatrix, encode, encode_id, stack
 from bandit.sampling import item_keys
@@ -102,7 +102,7 @@ def collect_titles(
         sources.append((catalog, [index for index in indices if index is not None], from_catalog))
     if own:
         places = [place for place, name in enumerate(ids) if name in inline]
-        sources.append((Catalog.build(CatalogDocument(own, [])), list(range(len(own))), places))
+        sources.append((Catalog.build(CatalogDocument(own, []), version=INLINE_VERSION), list(range(len(own))), places))
     return _assemble(ids, sources, own, omitted)
 
 

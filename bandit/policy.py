@@ -28,7 +28,7 @@ from bandit.events import DecisionRecord, InlineRow
 from bandit.exploration import Uniform
 from bandit.features import Encoded, FeatureMatrix
 from bandit.limits import check_features
-from bandit.ranking import Ranked, UniformOrder
+from bandit.ranking import GreedyOrder, Ranked, UniformOrder
 from bandit.types import (
     BoolArray,
     Features,
@@ -79,11 +79,12 @@ class Decision(NamedTuple):
 
 
 class ArtworkDraw(NamedTuple):
-    """Chosen columns (N,), their propensities (N,), and what the model and the baseline say."""
+    """Chosen columns (N,), their propensities (N,), and in apprentice mode how often the model
+    would have chosen the baseline's.
+    """
 
     chosen: IndexArray
     propensities: FloatArray
-    entropy_bits: float
     greedy_match: float | None
 
 
@@ -221,19 +222,20 @@ class Policy:
         serving: Serving,
         entropy: dict[Surface, float],
     ) -> ArtworkDraw:
+        if not titles.ids:
+            return ArtworkDraw(np.zeros(0, np.intp), np.zeros(0), None)
         settings = self._config.surfaces.artwork
         model = serving.models.get("artwork")
         match: float | None = None
-        if settings.mode == "apprentice" and model is not None and titles.ids:
+        if settings.mode == "apprentice" and model is not None:
             scores, _ = _artwork_scores(titles, asker.context, model, spreads=False)
             match = float((np.where(titles.eligible, scores, -np.inf).argmax(1) == 0).mean())
         pmf = self._artwork_pmf(titles, asker, share, model)
         chosen = sampling.choose(pmf, sampling.uniforms(self._key("artwork", asker), titles.keys))
         propensities = np.take_along_axis(pmf, chosen[:, None], 1)[:, 0]
-        bits = _mean_entropy_bits(pmf)
-        if share == "learned" and len(titles.ids):
-            entropy["artwork"] = bits
-        return ArtworkDraw(chosen, propensities, bits, match)
+        if share == "learned":
+            entropy["artwork"] = _mean_entropy_bits(pmf)
+        return ArtworkDraw(chosen, propensities, match)
 
     def _artwork_pmf(
         self, titles: PageTitles, asker: Asker, share: Share, model: ServedModel | None
@@ -280,8 +282,6 @@ def _artwork_scores(
 
 
 def _mean_entropy_bits(pmf: FloatArray) -> float:
-    if not pmf.size:
-        return 0.0
     logs = np.log2(pmf, where=pmf > 0, out=np.zeros(pmf.shape))
     return float(-(pmf * logs).sum() / len(pmf))
 
@@ -289,8 +289,7 @@ def _mean_entropy_bits(pmf: FloatArray) -> float:
 def _order_given(count: int, pinned: Mapping[int, int], rows_max: int | None) -> Ranked:
     """Rank rows as they were asked for, pinned ones in their places: the editorial order."""
     descending = -np.arange(count, dtype=np.float64)
-    ranked = UniformOrder().rank(descending, np.full(count, 0.5), pinned, rows_max)
-    return ranked
+    return GreedyOrder().rank(descending, np.full(count, 0.5), pinned, rows_max)
 
 
 def _title_choices(titles: PageTitles, draw: ArtworkDraw) -> list[TitleChoice]:
