@@ -1,0 +1,73 @@
+"""gunicorn's settings, from the effective configuration; read anew at each reload.
+
+gunicorn takes every global here that is named like one of its settings and ignores all others.
+Its workers have threads (gthread) because a request waits for the log's commit; the application
+is built in each worker after the fork, as VW, SQLite and threads do not survive forking.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+from typing import Protocol
+
+from flask import Flask
+
+from server.listening import LISTEN_FD_VARIABLE
+from server.logs import logging_settings
+from server.process_ties import end_with_parent
+from server.prometheus import forget_process
+from server.run_directory import read_effective_config
+
+SERVICE_EXTENSION = "marquee"
+"""Where a worker's application keeps its service, in ``Flask.extensions``; closed at its end."""
+
+_server = read_effective_config(os.environ).server
+_listener = os.environ.get(LISTEN_FD_VARIABLE)
+_memory = Path("/dev/shm")  # noqa: S108 (gunicorn makes unlinked files of its own there)
+
+bind = f"fd://{_listener}" if _listener else f"{_server.host}:{_server.port}"
+workers = _server.workers
+worker_class = "gthread"
+threads = _server.threads
+timeout = math.ceil(_server.request_timeout_s)
+graceful_timeout = math.ceil(_server.graceful_timeout_s)
+keepalive = _server.keepalive_s
+proc_name = "marquee"
+preload_app = False
+accesslog = None
+loglevel = _server.log_level
+logconfig_dict = logging_settings(_server.log_level, "gunicorn")
+limit_request_line = 4094
+limit_request_fields = 64
+limit_request_field_size = 8190
+# Newer releases open a control socket in a directory that all runs of a user share.
+control_socket_disable = True
+# A worker's heartbeat is a file's time: in memory, a slow disk cannot make it look dead.
+worker_tmp_dir = str(_memory) if os.access(_memory, os.W_OK) else None
+
+
+class _Arbiter(Protocol):
+    pid: int
+
+
+class _Worker(Protocol):
+    pid: int
+
+
+def post_fork(server: _Arbiter, worker: _Worker) -> None:
+    """Tie a worker's life to gunicorn's: orphans begin to finish at once."""
+    end_with_parent(server.pid)
+
+
+def child_exit(server: _Arbiter, worker: _Worker) -> None:
+    """Drop the gauges of a worker that has ended; gunicorn's main process calls this."""
+    forget_process(worker.pid)
+
+
+def worker_exit(server: _Arbiter, worker: _Worker) -> None:
+    """Close a worker's service: everything queued becomes durable and the spool is given up."""
+    application = getattr(worker, "wsgi", None)
+    if isinstance(application, Flask) and SERVICE_EXTENSION in application.extensions:
+        application.extensions[SERVICE_EXTENSION].close()

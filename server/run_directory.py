@@ -1,0 +1,111 @@
+"""What one run of ``marquee serve`` keeps for its processes, in ``server.run_directory``.
+
+``lock`` is held by the one supervisor, ``effective.json`` is the checked configuration (it holds
+the API keys, so only its owner may read it), ``draining`` exists while the run is ending, and
+``metrics-*`` is where its processes count.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from bandit.config.loading import effective_json, from_effective_json
+from bandit.config.schema import Config
+from bandit.errors import ConfigError, MarqueeError
+from bandit.files import PRIVATE_MODE, write_atomically
+
+EFFECTIVE_CONFIG_VARIABLE: Final = "MARQUEE_EFFECTIVE_CONFIG"
+"""Names the file with the checked configuration, for the supervisor's children."""
+
+DRAINING: Final = "draining"
+"""Name of the file whose presence says that the run is ending."""
+
+
+class RunDirectoryError(MarqueeError):
+    """The run directory cannot be used, or another run holds it."""
+
+
+class RunDirectory:
+    """The files of one run; it belongs to the process that made it until :meth:`close`.
+
+    Raises:
+        RunDirectoryError: the directory cannot be made, or another supervisor is at work in it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.absolute()
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise RunDirectoryError(
+                f"{self.path} cannot be used: {error.strerror}",
+                hint="give a writable directory as server.run_directory",
+            ) from error
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(self._lock)
+            raise RunDirectoryError(
+                f"another `marquee serve` is at work in {self.path}",
+                hint="stop it first, or give this one a server.run_directory of its own",
+            ) from error
+        self.set_draining(False)
+
+    @property
+    def effective_config(self) -> Path:
+        """The file that the children read their configuration from."""
+        return self.path / "effective.json"
+
+    def write_config(self, config: Config) -> None:
+        """Put a checked configuration where the children find it."""
+        write_atomically(self.effective_config, effective_json(config), PRIVATE_MODE)
+
+    def set_draining(self, draining: bool) -> None:
+        """Say whether the run is ending."""
+        if draining:
+            (self.path / DRAINING).touch()
+        else:
+            (self.path / DRAINING).unlink(missing_ok=True)
+
+    def fresh_metrics(self) -> Path:
+        """Make an empty directory for this run's metrics and remove those of earlier runs."""
+        for old in self.path.glob("metrics-*"):
+            shutil.rmtree(old, ignore_errors=True)
+        return Path(tempfile.mkdtemp(prefix="metrics-", dir=self.path))
+
+    def close(self) -> None:
+        """Remove what only this run needs, and give the directory up."""
+        self.effective_config.unlink(missing_ok=True)
+        self.set_draining(False)
+        os.close(self._lock)
+
+
+def is_draining(config: Config) -> bool:
+    """Tell whether the run is ending, so that requests had better go elsewhere."""
+    return (Path(config.server.run_directory) / DRAINING).exists()
+
+
+def read_effective_config(environ: Mapping[str, str]) -> Config:
+    """Read the configuration that the supervisor checked.
+
+    Raises:
+        ConfigError: the environment names no such file, or it cannot be read.
+    """
+    named = environ.get(EFFECTIVE_CONFIG_VARIABLE)
+    if named is None:
+        raise ConfigError(
+            "", f"{EFFECTIVE_CONFIG_VARIABLE} is not set", hint="start it by `marquee serve`"
+        )
+    try:
+        return from_effective_json(Path(named).read_bytes())
+    except OSError as error:
+        raise ConfigError(
+            "", f"{named} cannot be read: {error.strerror}", hint="start it by `marquee serve`"
+        ) from error

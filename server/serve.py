@@ -1,0 +1,206 @@
+"""One run of ``marquee serve``: its configuration, its listening socket, its two children."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import structlog
+from prometheus_client.multiprocess import mark_process_dead
+
+from bandit.config import Config, load_config
+from bandit.config.checks import check_files
+from bandit.errors import ConfigError
+from server.children import ChildSpec
+from server.exit_codes import EX_CONFIG, FAILED, MISCONFIGURED
+from server.listening import LISTEN_FD_VARIABLE, listen, reachable, url_of
+from server.logs import configure_logs
+from server.prometheus import DIRECTORY_VARIABLE
+from server.ready_probe import ReadyProbe
+from server.run_directory import EFFECTIVE_CONFIG_VARIABLE, RunDirectory
+from server.supervisor import Supervisor
+
+log = structlog.get_logger()
+
+REVERT_WITHIN_S: Final = 60.0
+"""A new configuration that the workers refuse so soon after a reload is taken back."""
+
+LEARNER_EXTRA_S: Final = 10.0
+"""How much longer than requests in flight the learner may take to finish what is in the log."""
+
+_MASTER_EXTRA_S: Final = 5.0
+
+_GUNICORN_BOOT_FAILURES: Final = (3, 4)
+"""Exit codes of gunicorn when its workers cannot be built (its WORKER_BOOT_ERROR and others)."""
+
+_forget_metrics: Final[Callable[[int, str], None]] = mark_process_dead
+
+_THREAD_COUNTS: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+"""Set to 1 unless set by the caller: processes share the cores; pools of threads get in the way."""
+
+
+def serve(path: Path | None, environ: Mapping[str, str]) -> int:
+    """Serve until told to end; return the exit code.
+
+    Raises:
+        MarqueeError: the configuration is wrong, the address cannot be listened on, or another
+            run holds the run directory.
+    """
+    config = _load(path, environ)
+    configure_logs(config, "supervisor")
+    run = ServeRun(path, environ, config)
+    try:
+        return Supervisor(run.children(), run, ReadyProbe(run.probe_address)).run()
+    finally:
+        run.close()
+
+
+class ServeRun:
+    """What gunicorn and the learner of one run have in common.
+
+    Raises:
+        RunDirectoryError: another run holds the run directory.
+        ListenError: the configured address cannot be listened on.
+    """
+
+    def __init__(self, path: Path | None, environ: Mapping[str, str], config: Config) -> None:
+        self._path = path
+        self._environ = environ
+        self._before: Config | None = None
+        self._revert_until = 0.0
+        self._directory = RunDirectory(Path(config.server.run_directory))
+        try:
+            self._listener = listen(config.server.host, config.server.port)
+        except BaseException:
+            self._directory.close()
+            raise
+        port = self._listener.getsockname()[1]
+        server = msgspec.structs.replace(config.server, port=port)
+        self._config = msgspec.structs.replace(config, server=server)
+        self._directory.write_config(self._config)
+        self._metrics = self._directory.fresh_metrics()
+
+    @property
+    def drain_s(self) -> float:
+        """Seconds between "not ready" and the end of listening."""
+        return self._config.server.drain_s
+
+    @property
+    def restart_backoff_s(self) -> float:
+        """Shortest wait before a dead child is started again, in seconds."""
+        return self._config.server.restart_backoff_s
+
+    @property
+    def probe_address(self) -> tuple[str, int]:
+        """Where this machine reaches the service."""
+        return reachable(self._config.server.host, self._config.server.port)
+
+    def children(self) -> tuple[ChildSpec, ...]:
+        """Return what to run; requests end before the learner, so that it learns from them all."""
+        environ = {
+            EFFECTIVE_CONFIG_VARIABLE: str(self._directory.effective_config),
+            DIRECTORY_VARIABLE: str(self._metrics),
+            **{name: self._environ.get(name, "1") for name in _THREAD_COUNTS},
+        }
+        settings = Path(__file__).with_name("gunicorn_settings.py")
+        application = "server.worker:create()"
+        listener = self._listener.fileno()
+        gunicorn = ChildSpec(
+            name="gunicorn",
+            # Given as a file, the settings are read anew at each reload; a module's would not be.
+            argv=(sys.executable, "-m", "gunicorn", "-c", f"file:{settings}", application),
+            environ={**environ, LISTEN_FD_VARIABLE: str(listener)},
+            inherited=(listener,),
+            # A reload in progress waits for its old workers before it hears of the end.
+            stop_timeout_s=lambda: 2 * self._config.server.graceful_timeout_s + _MASTER_EXTRA_S,
+            reload_signal=signal.SIGHUP,
+            hurry_signal=signal.SIGQUIT,
+            refuses_at_first=dict.fromkeys(_GUNICORN_BOOT_FAILURES, FAILED),
+        )
+        learner = ChildSpec(
+            name="learner",
+            argv=(sys.executable, "-m", "server.learner_process"),
+            environ=environ,
+            stop_timeout_s=lambda: self._config.server.graceful_timeout_s + LEARNER_EXTRA_S,
+            refuses={EX_CONFIG: MISCONFIGURED},
+        )
+        return gunicorn, learner
+
+    def ready(self) -> None:
+        """Print where the service answers."""
+        sys.stdout.write(
+            f"marquee serves at {url_of(self._config.server.host, self._config.server.port)}\n"
+        )
+        sys.stdout.flush()
+
+    def reload(self) -> bool:
+        """Take over the configuration as it is now; return False if it is wrong and not taken."""
+        try:
+            config = _load(self._path, self._environ)
+        except ConfigError as error:
+            log.error(  # noqa: TRY400 (the sentence says it all)
+                "configuration refused; the old one stays", path=error.path, why=str(error)
+            )
+            return False
+        self._before = self._config
+        self._revert_until = time.monotonic() + REVERT_WITHIN_S
+        self._put(self._with_what_stays(config))
+        log.info("configuration taken over", file=None if self._path is None else str(self._path))
+        return True
+
+    def revert(self) -> bool:
+        """Go back to the configuration before a reload that was just now."""
+        if self._before is None or time.monotonic() > self._revert_until:
+            return False
+        self._put(self._before)
+        self._before = None
+        return True
+
+    def forget(self, pid: int) -> None:
+        """Drop the gauges of a process that has ended."""
+        _forget_metrics(pid, str(self._metrics))
+
+    def drain(self) -> None:
+        """Make the workers say that they are not ready."""
+        self._directory.set_draining(True)
+
+    def stop_listening(self) -> None:
+        """Let go of the listening socket; gunicorn still holds it until it ends."""
+        self._listener.close()
+
+    def close(self) -> None:
+        """Let go of everything."""
+        self._listener.close()
+        shutil.rmtree(self._metrics, ignore_errors=True)
+        self._directory.close()
+
+    def _put(self, config: Config) -> None:
+        self._config = config
+        self._directory.write_config(config)
+        configure_logs(config, "supervisor")
+
+    def _with_what_stays(self, config: Config) -> Config:
+        """Return a new configuration with the keys that only a restart can change put back."""
+        now = self._config.server
+        asked = config.server
+        if (asked.host, asked.run_directory) != (now.host, now.run_directory) or asked.port not in (
+            0,
+            now.port,
+        ):
+            log.warning("server.host, server.port and server.run_directory change at a restart")
+        server = msgspec.structs.replace(
+            asked, host=now.host, port=now.port, run_directory=now.run_directory
+        )
+        return msgspec.structs.replace(config, server=server)
+
+
+def _load(path: Path | None, environ: Mapping[str, str]) -> Config:
+    config = load_config(path, environ)
+    check_files(config)
+    return config
