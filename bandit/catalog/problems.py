@@ -102,11 +102,11 @@ def _feature_at_fault(
         return None
     try:
         value = decode_untyped(content)
-    except (msgspec.MsgspecError, RecursionError, TypeError, ValueError):
-        # What follows the fault may be malformed besides.
+        for step in _STEP.finditer(holder):
+            value = value[step["field"]] if step["field"] else value[int(step["index"])]
+    except (msgspec.MsgspecError, RecursionError, LookupError, TypeError, ValueError):
+        # What follows the fault may be malformed besides, or give a field a second time.
         return None
-    for step in _STEP.finditer(holder):
-        value = value[step["field"]] if step["field"] else value[int(step["index"])]
     if not isinstance(value, dict):
         return None
     for name, feature in value.items():
@@ -122,6 +122,10 @@ def _feature_at_fault(
     return None
 
 
+_FORMAT: Final = (
+    'a title is {"id", "features", "artworks": [{"id", "features"}]}, a row {"id", "features", '
+    '"titles": [id]}, in well-formed JSON or MessagePack'
+)
 _HINTS: Final = (
     ("required field", "add the field"),
     ("unknown field", "take it out, or correct its spelling: the fields are id, features, and "
@@ -141,4 +145,4 @@ def _hint_for(message: str) -> str:
     for sign, hint in _HINTS:
         if sign in message:
             return hint
-    return "compare with the catalog format in docs/catalog.md"
+    return _FORMAT
