@@ -51,7 +51,7 @@ class SqliteEventReader:
         file = self._open(spool)
         # The clock first, then the writer's lock, then the records: what a writer adds that was
         # not there at the test is later than what is announced here.
-        idle_us = announce_if_idle(self._directory, spool, self._clock.now_us())
+        announced_us = announce_if_idle(self._directory, spool, self._clock.now_us())
         with file.use() as connection:
             found = _find(connection, after, limit)
         records: list[LoggedRecord] = []
@@ -62,7 +62,7 @@ class SqliteEventReader:
             except LogDamagedError as error:
                 damaged.append((sequence, error.message))
         complete = len(found.rows) < limit
-        horizon_us = max(found.durable_us, idle_us or 0) if complete else found.rows[-1][1]
+        horizon_us = max(found.durable_us, announced_us) if complete else found.rows[-1][1]
         return SpoolBatch(records, horizon_us, damaged, found.rows[-1][0] if found.rows else after)
 
     def sequence_before(self, spool: str, at_us: int) -> int:
@@ -139,15 +139,13 @@ class _OpenSpool:
 
     @contextmanager
     def use(self) -> Iterator[sqlite3.Connection]:
-        """Hold the connection, within one read transaction."""
+        """Hold the connection; after an error it is given up and opened anew next time."""
         with self._lock:
             done = False
             try:
                 if self._connection is None:
                     self._connection = connect(self._path, "ro")
-                self._connection.execute("BEGIN")
                 yield self._connection
-                self._connection.execute("COMMIT")
                 done = True
             except sqlite3.Error as error:
                 raise as_log_error(error, self._path) from error
@@ -166,8 +164,11 @@ class _OpenSpool:
 
 
 def _find(connection: sqlite3.Connection, after: int, limit: int) -> _Found:
+    connection.execute("BEGIN")
     rows = connection.execute(
         "SELECT sequence, at_us, payload FROM records WHERE sequence > ? ORDER BY sequence LIMIT ?",
         (after, limit),
     ).fetchall()
-    return _Found(rows, position_of(connection).at_us)
+    durable_us = position_of(connection).at_us
+    connection.execute("COMMIT")
+    return _Found(rows, durable_us)

@@ -79,29 +79,29 @@ def announced_us(directory: Path, spool: str) -> int:
     """Return the latest horizon that a reader announced while the spool had no writer, else 0."""
     try:
         return _parse(_lock_path(directory, spool).read_bytes())
-    except FileNotFoundError:
+    except OSError:
         return 0
 
 
-def announce_if_idle(directory: Path, spool: str, now_us: int) -> int | None:
-    """Announce ``now_us`` as the horizon of a spool without a writer.
+def announce_if_idle(directory: Path, spool: str, now_us: int) -> int:
+    """Announce ``now_us`` as the horizon of a spool, if it has no writer.
 
     Returns:
-        The latest horizon announced, or None if the spool has a writer or the promise cannot be
-        written down.
+        The latest horizon announced. It holds whether or not there is a writer by now; where the
+        promise could not be written down, it is not made.
     """
     try:
         with exclusive_lock(directory / _GATE):
             handle = _try_lock(_lock_path(directory, spool))
             if handle is None:
-                return None
+                return announced_us(directory, spool)
             try:
                 horizon_us = max(_parse(os.pread(handle, _WIDTH, 0)), now_us)
                 os.pwrite(handle, f"{horizon_us:0{_WIDTH}}".encode(), 0)
             finally:
                 os.close(handle)
     except OSError:
-        return None
+        return announced_us(directory, spool)
     return horizon_us
 
 
