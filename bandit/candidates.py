@@ -102,7 +102,8 @@ def collect_titles(
         sources.append((catalog, [index for index in indices if index is not None], from_catalog))
     if own:
         places = [place for place, name in enumerate(ids) if name in inline]
-        sources.append((Catalog.build(CatalogDocument(own, []), version=INLINE_VERSION), list(range(len(own))), places))
+        built = Catalog.build(CatalogDocument(own, []), version=INLINE_VERSION)
+        sources.append((built, list(range(len(own))), places))
     return _assemble(ids, sources, own, omitted)
 
 

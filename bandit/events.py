@@ -149,9 +149,10 @@ def decode_record(payload: bytes) -> Record:
         LogDamagedError: the bytes are not a record of any known version.
     """
     try:
-        return _decoder.decode(payload)
+        record: Record = _decoder.decode(payload)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise LogDamagedError(
             f"a record of {len(payload)} bytes cannot be read: {error}",
             hint="the learner sets it aside; `marquee log check` lists damaged records",
         ) from error
+    return record

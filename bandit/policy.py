@@ -79,13 +79,14 @@ class Decision(NamedTuple):
 
 
 class ArtworkDraw(NamedTuple):
-    """Chosen columns (N,), their propensities (N,), and in apprentice mode how often the model
-    would have chosen the baseline's.
-    """
+    """What was drawn for N titles."""
 
     chosen: IndexArray
+    """Shape (N,): columns of the titles' artworks."""
     propensities: FloatArray
+    """Shape (N,)."""
     greedy_match: float | None
+    """In apprentice mode: how often the model would have chosen what the baseline did."""
 
 
 class Policy:

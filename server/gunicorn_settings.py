@@ -14,14 +14,12 @@ from typing import Protocol
 
 from flask import Flask
 
+from server import SERVICE_EXTENSION
 from server.listening import LISTEN_FD_VARIABLE
 from server.logs import logging_settings
 from server.process_ties import end_with_parent
 from server.prometheus import forget_process
 from server.run_directory import read_effective_config
-
-SERVICE_EXTENSION = "marquee"
-"""Where a worker's application keeps its service, in ``Flask.extensions``; closed at its end."""
 
 _server = read_effective_config(os.environ).server
 _listener = os.environ.get(LISTEN_FD_VARIABLE)

@@ -9,7 +9,7 @@ from time import perf_counter
 import msgspec
 import structlog
 
-from bandit.catalog import Catalog, CatalogDocument, CatalogPatch, CatalogStore
+from bandit.catalog import CatalogDocument, CatalogPatch, CatalogStore, apply_patch
 from bandit.clock import Clock
 from bandit.config.schema import Config
 from bandit.errors import DecisionConflictError, LogUnavailableError
@@ -21,8 +21,8 @@ from bandit.snapshots import SnapshotStore
 from server.answers import feedback_record, rank_answer
 from server.run_directory import is_draining
 from server.serving import ServingState
-from server.status import StatusAnswer, status_answer
 from server.snapshot_admin import activate_snapshot, list_snapshots
+from server.status import StatusAnswer, status_answer
 from server.tokens import TokenSigner
 from server.wire import (
     CatalogAnswer,
@@ -172,27 +172,39 @@ class Service:
         """
         self._tokens.verify(token, decision_id, self._clock.now_us())
 
-    def catalog(self) -> Catalog:
-        """Return the catalog being served."""
-        return self._serving.current.catalog
+    def catalog_document(self) -> tuple[str, CatalogDocument]:
+        """Return the version of the catalog being served and what it says.
+
+        Raises:
+            CatalogError: the stored version was damaged since it was loaded.
+        """
+        version = self._serving.current.catalog.version
+        return version, self._catalogs.document(version)
 
     def put_catalog(self, document: CatalogDocument, if_match: str | None = None) -> CatalogAnswer:
         """Replace the catalog, whole.
 
         Raises:
-            CatalogError: the new catalog is wrong, or the current one is not ``if_match``.
+            CatalogError: the new catalog is wrong.
+            CatalogConflictError: the current version is not ``if_match``.
         """
-        version = self._catalogs.replace(document, if_match=if_match)
+        if if_match is not None:
+            return self._swapped(self._catalogs.replace(if_match, document))
+        version = self._catalogs.save(document)
+        self._catalogs.set_current(version)
         return self._swapped(version)
 
     def patch_catalog(self, patch: CatalogPatch, if_match: str | None = None) -> CatalogAnswer:
         """Change parts of the catalog.
 
         Raises:
-            CatalogError: the patched catalog would be wrong, or the current one is not
-                ``if_match``.
+            CatalogError: the patch, or what it makes of the catalog, is wrong.
+            CatalogConflictError: the current version is not ``if_match``.
         """
-        return self._swapped(self._catalogs.patch(patch, if_match=if_match))
+        if if_match is None:
+            return self._swapped(self._catalogs.patch(patch))
+        changed = apply_patch(self._catalogs.document(if_match), patch)
+        return self._swapped(self._catalogs.replace(if_match, changed))
 
     def _swapped(self, version: str) -> CatalogAnswer:
         before = self._serving.current.catalog.version
@@ -209,7 +221,12 @@ class Service:
     def status(self) -> StatusAnswer:
         """Answer the question whether it is learning."""
         return status_answer(
-            self.config, self._serving, self._snapshots, self.metrics, self._clock.now_us()
+            self.config,
+            self._serving.current,
+            self._serving.last_rejection,
+            self._snapshots,
+            self.metrics,
+            self._clock.now_us(),
         )
 
     def snapshots(self) -> SnapshotsAnswer:

@@ -11,7 +11,6 @@ import threading
 from dataclasses import replace
 from pathlib import Path
 
-import msgspec
 import structlog
 
 from bandit.catalog import (
@@ -28,18 +27,10 @@ from bandit.metrics import Metrics
 from bandit.policy import ServedModel, Serving
 from bandit.scoring import ModelShape
 from bandit.snapshots import Manifest, SnapshotStore
+from bandit.status import Rejection
 from bandit.types import SURFACES, Surface
 
 log = structlog.get_logger()
-
-
-class Rejection(msgspec.Struct, frozen=True):
-    """Something new that was not taken over, and why."""
-
-    what: str
-    why: str
-    at: float
-    """Seconds since the Unix epoch."""
 
 
 class ServingState:
@@ -89,36 +80,39 @@ class ServingState:
                 self.refresh()
             except OSError as error:
                 # A store that cannot be read now is read again at the next turn.
-                self._reject("stores", "state directory", str(error))
+                self._reject("the state directory", str(error))
 
     def _refresh_catalog(self) -> None:
-        version = self._catalogs.current()
-        if version is None or version == self.current.catalog.version:
-            return
-        if f"catalog {version}" in self._refused:
-            return
+        what = "the catalog's pointer"
         try:
+            version = self._catalogs.current()
+            what = f"catalog {version}"
+            if version is None or version == self.current.catalog.version:
+                return
+            if what in self._refused:
+                return
             catalog = self._catalogs.load(version)
         except CatalogError as error:
-            self._metrics.count("marquee_catalog_rejected_total")
-            self._reject(f"catalog {version}", "catalog", str(error))
+            if self._reject(what, str(error)):
+                self._metrics.count("marquee_catalog_rejected_total")
             return
         self.current = replace(self.current, catalog=catalog)
         log.info("catalog swapped in", catalog=version)
 
     def _refresh_model(self, surface: Surface) -> None:
-        pointer = self._snapshots.pointer(surface)
+        what = f"the snapshots' pointer of {surface}"
         served = self.current.models.get(surface)
-        if pointer is None or (served is not None and served.version == pointer.version):
-            return
-        what = f"snapshot {pointer.version} of {surface}"
-        if what in self._refused:
-            return
         try:
+            pointer = self._snapshots.pointer(surface)
+            if pointer is None or (served is not None and served.version == pointer.version):
+                return
+            what = f"snapshot {pointer.version} of {surface}"
+            if what in self._refused:
+                return
             snapshot = self._snapshots.load(surface, pointer.version)
         except SnapshotError as error:
-            self._metrics.count("marquee_snapshot_rejected_total", surface)
-            self._reject(what, "snapshot", str(error))
+            if self._reject(what, str(error)):
+                self._metrics.count("marquee_snapshot_rejected_total", surface)
             return
         model = ServedModel(
             pointer.version,
@@ -131,10 +125,14 @@ class ServingState:
         created_s = model.created_at_us / MICROSECONDS
         self._metrics.set("marquee_snapshot_created_timestamp_seconds", surface, to=created_s)
 
-    def _reject(self, what: str, kind: str, why: str) -> None:
-        self._refused.add(what)
-        self.last_rejection = Rejection(what, why, self._clock.now_us() / MICROSECONDS)
-        log.error(f"{kind} refused", what=what, why=why)
+    def _reject(self, what: str, why: str) -> bool:
+        """Remember what was refused; return whether it is news."""
+        is_news = what not in self._refused
+        if is_news:
+            self._refused.add(what)
+            self.last_rejection = Rejection(what, why, self._clock.now_us())
+            log.error("refused; the last good goes on serving", what=what, why=why)
+        return is_news
 
 
 def shape_of(manifest: Manifest) -> ModelShape:

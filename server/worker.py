@@ -14,21 +14,19 @@ from flask import Flask
 from bandit.catalog import CatalogStore
 from bandit.clock import Clock, WallClock
 from bandit.config import Config
-from bandit.config.loading import from_effective_json
 from bandit.eventlog.sqlite_reader import SqliteEventReader
 from bandit.eventlog.sqlite_writer import SqliteEventWriter
-from bandit.keys import load_or_create_keys
 from bandit.metrics import Metrics
+from bandit.secret_keys import snapshot_keys, token_keys
 from bandit.snapshots import FileSnapshotStore
+from server import SERVICE_EXTENSION
 from server.app import create_app
 from server.logs import configure_logs
 from server.prometheus import PrometheusMetrics
+from server.run_directory import read_effective_config
 from server.service import Service
 from server.serving import ServingState, first_catalog
 from server.tokens import TokenSigner
-
-EFFECTIVE_CONFIG_VARIABLE = "MARQUEE_EFFECTIVE_CONFIG"
-"""Names the file with the configuration that the supervisor has checked."""
 
 
 def build_service(config: Config, clock: Clock, metrics: Metrics) -> Service:
@@ -40,16 +38,13 @@ def build_service(config: Config, clock: Clock, metrics: Metrics) -> Service:
     log_directory = Path(config.log.directory)
     catalogs = CatalogStore(Path(config.catalog.directory), config.limits)
     first_catalog(config, catalogs)
-    secrets = Path(config.auth.secrets_directory)
-    snapshots = FileSnapshotStore(
-        Path(config.snapshots.directory),
-        load_or_create_keys(config.snapshots.signing_keys_file, secrets / "snapshots.keys"),
-    )
+    snapshots = FileSnapshotStore(config.snapshots.directory, snapshot_keys(config))
     tokens = TokenSigner(
-        load_or_create_keys(config.auth.token_keys_file, secrets / "tokens.keys").keys,
+        token_keys(config).keys,
         tenant=config.auth.tenant,
         age_max_s=config.auth.token_age_max_s,
         leeway_s=config.auth.clock_leeway_s,
+        bytes_max=config.limits.token_bytes_max,
     )
     serving = ServingState(config, catalogs, snapshots, clock, metrics)
     serving.start()
@@ -69,8 +64,10 @@ def build_service(config: Config, clock: Clock, metrics: Metrics) -> Service:
 
 def create() -> Flask:
     """Build the application of one worker; gunicorn calls this after the fork."""
-    config = from_effective_json(Path(os.environ[EFFECTIVE_CONFIG_VARIABLE]).read_bytes())
+    config = read_effective_config(os.environ)
     configure_logs(config, "worker")
     metrics = PrometheusMetrics()
     service = build_service(config, WallClock.from_environment(), metrics)
-    return create_app(service)
+    app = create_app(service)
+    app.extensions[SERVICE_EXTENSION] = service
+    return app

@@ -1,0 +1,200 @@
+"""The answer to "is it learning?": what the learner tells, and what this worker serves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from bandit.clock import MICROSECONDS
+from bandit.config.schema import Config
+from bandit.metrics import Metrics
+from bandit.policy import Serving
+from bandit.snapshots import SnapshotStore
+from bandit.statistics import ShareStatistics
+from bandit.status import LearnerStatus, Rejection, read_status
+from bandit.types import SURFACES, Share, Surface
+from server.prometheus import PrometheusMetrics
+
+SILENT_AFTER_S: Final = 10.0
+"""A learner that has not reported for so long is taken to be down or stuck."""
+
+
+class ShareReport(msgspec.Struct, frozen=True):
+    """What the displays of one surface to one share of viewers earned."""
+
+    displays: int
+    clicks: int
+    plays: int
+    take_fraction: float | None
+    """Plays a display; absent before the first."""
+    reward_rate: float | None
+    """Mean reward of a display; absent before the first."""
+
+
+class ServedModelReport(msgspec.Struct, frozen=True):
+    """The model that this worker scores a surface with."""
+
+    version: str
+    age_s: float
+    pinned: bool
+    """Chosen by hand, and not followed by newer ones until the newest is activated."""
+
+
+class LearnerReport(msgspec.Struct, frozen=True):
+    """The learner, as it last told; counts are over its whole life."""
+
+    pid: int
+    reported_s_ago: float
+    lag_s: float
+    """How far its log clock is behind the present."""
+    open_decisions: int
+    join: dict[str, int]
+    """Records by what the joiner made of them."""
+    outcomes: dict[str, int]
+    """Closed decisions by what closed them."""
+    examples: dict[Surface, int]
+    dead_letters: int
+    missing_items: int
+    unplaced_events: int
+    published: dict[Surface, str]
+    """The last snapshot it published."""
+
+
+class StatusAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether it is learning, and from what one can tell."""
+
+    learning: bool
+    verdict: str
+    """The same in words, with what to do if it is not."""
+    catalog: str
+    models: dict[Surface, ServedModelReport]
+    shares: dict[Surface, dict[Share, ShareReport]]
+    lift: dict[Surface, float | None]
+    """Reward rate of the learned share over the holdout's, minus 1; absent without either."""
+    entropy_bits: dict[Surface, float | None]
+    """Mean entropy of the probabilities served to the learned share since the service started."""
+    match_rate: float | None
+    """In apprentice mode: how often the model would have chosen what the baseline did."""
+    learner: LearnerReport | None
+    last_rejection: Rejection | None
+    """The last snapshot or catalog that was refused, by this worker or the learner."""
+
+
+def status_answer(
+    config: Config,
+    serving: Serving,
+    refused: Rejection | None,
+    snapshots: SnapshotStore,
+    metrics: Metrics,
+    now_us: int,
+) -> StatusAnswer:
+    """Put together what there is to tell."""
+    status = read_status(Path(config.learner.directory))
+    shares = _shares(status)
+    learning, verdict = _verdict(status, serving, config, now_us)
+    told = (refused, None if status is None else status.last_rejection)
+    rejections = [one for one in told if one is not None]
+    return StatusAnswer(
+        learning=learning,
+        verdict=verdict,
+        catalog=serving.catalog.version,
+        models=_models(serving, snapshots, now_us),
+        shares=shares,
+        lift={surface: _lift(reports) for surface, reports in shares.items()},
+        entropy_bits={surface: _entropy_bits(metrics, surface) for surface in SURFACES},
+        match_rate=_match_rate(status),
+        learner=None if status is None else _learner(status, now_us),
+        last_rejection=max(rejections, key=lambda one: one.at_us, default=None),
+    )
+
+
+def _shares(status: LearnerStatus | None) -> dict[Surface, dict[Share, ShareReport]]:
+    if status is None:
+        return {}
+    return {
+        surface: {share: _share(statistics) for share, statistics in shares.items()}
+        for surface, shares in status.learned.shares.items()
+    }
+
+
+def _share(statistics: ShareStatistics) -> ShareReport:
+    displays = statistics.displays
+    return ShareReport(
+        displays=displays,
+        clicks=statistics.clicks,
+        plays=statistics.plays,
+        take_fraction=statistics.plays / displays if displays else None,
+        reward_rate=statistics.reward / displays if displays else None,
+    )
+
+
+def _lift(reports: Mapping[Share, ShareReport]) -> float | None:
+    learned, holdout = reports["learned"].reward_rate, reports["holdout"].reward_rate
+    return None if learned is None or not holdout else learned / holdout - 1
+
+
+def _models(
+    serving: Serving, snapshots: SnapshotStore, now_us: int
+) -> dict[Surface, ServedModelReport]:
+    reports: dict[Surface, ServedModelReport] = {}
+    for surface, model in serving.models.items():
+        pointer = snapshots.pointer(surface)
+        pinned = pointer is not None and pointer.pinned and pointer.version == model.version
+        age_s = max(0.0, (now_us - model.created_at_us) / MICROSECONDS)
+        reports[surface] = ServedModelReport(model.version, age_s, pinned)
+    return reports
+
+
+def _entropy_bits(metrics: Metrics, surface: Surface) -> float | None:
+    if not isinstance(metrics, PrometheusMetrics):
+        return None
+    return metrics.histogram_mean("marquee_entropy_bits", {"surface": surface})
+
+
+def _match_rate(status: LearnerStatus | None) -> float | None:
+    if status is None or not status.learned.match_pages:
+        return None
+    return status.learned.match_sum / status.learned.match_pages
+
+
+def _learner(status: LearnerStatus, now_us: int) -> LearnerReport:
+    return LearnerReport(
+        pid=status.pid,
+        reported_s_ago=max(0.0, (now_us - status.updated_at_us) / MICROSECONDS),
+        lag_s=status.lag_s,
+        open_decisions=status.open_decisions,
+        join=status.joined,
+        outcomes=status.learned.outcomes,
+        examples=status.learned.examples,
+        dead_letters=status.dead_letters,
+        missing_items=status.learned.missing_items,
+        unplaced_events=status.learned.unplaced_events,
+        published={surface: model.version for surface, model in status.models.items()},
+    )
+
+
+def _verdict(
+    status: LearnerStatus | None, serving: Serving, config: Config, now_us: int
+) -> tuple[bool, str]:
+    if status is None:
+        return False, "no learner has reported yet; `marquee serve` runs one beside the workers"
+    silent_s = (now_us - status.updated_at_us) / MICROSECONDS
+    if silent_s > SILENT_AFTER_S:
+        return False, f"the learner has been silent for {silent_s:.0f} s; look at its log"
+    learned = sum(status.learned.examples.values())
+    if not learned:
+        window_s = config.reward.window_s + config.reward.clock_leeway_s
+        return False, (
+            f"nothing learned yet: {status.open_decisions} decisions wait for feedback or for "
+            f"their window of {window_s:g} s to end"
+        )
+    if not serving.models:
+        return False, f"{learned} examples learned, but no snapshot is being served yet"
+    age_s = min(now_us - model.created_at_us for model in serving.models.values()) / MICROSECONDS
+    return True, (
+        f"learning: {learned} examples learned, {status.lag_s:.1f} s behind the log; "
+        f"the newest model served is {max(age_s, 0.0):.1f} s old"
+    )
