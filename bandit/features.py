@@ -8,7 +8,8 @@ those depend on the lowest bits of their parts alone: encoded features fit model
 
 A number is a feature of its value. A string is the feature ``name=value`` of value 1, a list of
 strings one such feature for each distinct member, and a list of numbers the features ``name[0]``,
-``name[1]``, …. Zeros are left out, as VW's parser does: they contribute nothing.
+``name[1]``, …. Zeros are left out, as VW's parser does: they contribute nothing; so are numbers too
+small to tell from zero.
 """
 
 from __future__ import annotations
@@ -37,6 +38,9 @@ CROSS_PRIME: Final = 16777619
 """The FNV prime with which VW combines hashes: cross(a, b) = (CROSS_PRIME · a) ⊕ b."""
 
 _HASHES_CACHED_MAX: Final = 65_536
+
+VALUE_LEAST: Final = 1e-9
+"""Numbers smaller than this count as zero: crosses of them would be lost in float32."""
 
 _KEPT_IN_VALUES: Final = "!#$&'()*+,-./;<=>?@[]^_`{}~"
 """Characters of a string value that stand as they are besides letters and digits."""
@@ -116,9 +120,9 @@ def tokens(name: str, value: FeatureValue) -> Iterable[tuple[str, float]]:
         for index, member in enumerate(dict.fromkeys(value) if _is_set(value) else value):
             if isinstance(member, str):
                 yield string_token(name, member), 1.0
-            elif member:
+            elif not abs(member) < VALUE_LEAST:
                 yield f"{name}[{index}]", float(member)
-    elif value:
+    elif not abs(value) < VALUE_LEAST:
         yield name, float(value)
 
 

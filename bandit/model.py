@@ -1,0 +1,287 @@
+"""The learning engine that is VW; nothing else imports vowpal_wabbit_next.
+
+Rules:
+
+* What leaves this file is in units of reward. VW's contextual-bandit reductions learn costs; a
+  cost is −reward here and nowhere else, and their weights are negated on the way out.
+* Every example is checked before VW sees it: a propensity of 0 or a number that is not finite
+  makes weights infinite, and VW says nothing.
+* A state is VW's own model file: stock VW loads it, predicts the same and orders candidates the
+  same. Loaded here, it learns on exactly as the engine that wrote it would have.
+* VW holds the GIL throughout and is not thread-safe: an engine has one owner, who does not share
+  it between threads.
+
+Uncertainty comes from the sums of squared gradients that AdaGrad keeps (Duchi, Hazan and Singer
+2011), read as a diagonal Gaussian posterior (a Laplace approximation, MacKay 1992). The gradient of
+squared loss is g = 2·e·x for an error e, so Σ g² ≈ 4σ²·Σ x² with the noise variance σ² = E[e²],
+and the posterior variance of a weight is
+
+    1 / (1/PRIOR_VARIANCE + Σ x² / σ²)  ≈  1 / (1/PRIOR_VARIANCE + Σ g² / (4σ⁴)).
+
+A weight that was never touched keeps the prior's variance. σ² is the progressive mean squared error
+of a regression by squared loss. Elsewhere VW does not tell it, and the most that rewards in [0, 1]
+can vary stands in, 1/4 (Popoviciu 1935): variances then hold up to a scale, as they also do under
+importance weights. Exploration sets the scale.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Literal, cast
+
+import numpy as np
+import vowpal_wabbit_next as vw
+
+from bandit.config.schema import ModelConfig
+from bandit.engine import Candidate, ModelArrays, TrainingExample
+from bandit.errors import ConfigError, ModelError
+from bandit.features import Encoded
+from bandit.model_arguments import identity, vw_arguments
+from bandit.model_state import ModelState, read_state
+from bandit.scoring import ModelShape
+from bandit.types import Float32Array
+
+PRIOR_VARIANCE: Final = 0.01
+"""Variance of a weight before anything was seen, in reward² for a feature of value 1."""
+
+TERM_MAX: Final = 1e15
+"""Largest value of a feature or a cross; squares of larger ones overflow VW's float32 sums."""
+
+TERM_MAX_FTRL: Final = 1e6
+"""The same for ``--ftrl``, whose steps do not shrink with the size of features."""
+
+_NO_LABEL: Final = float(np.finfo(np.float32).max)
+"""The label by which VW knows an example that has none."""
+
+_NOISE_MOST: Final = 0.25
+"""The largest variance of a reward in [0, 1]."""
+_NOISE_LEAST: Final = 1e-4
+_MEAN_SIZE: Final = math.sqrt(2 / math.pi)
+"""Mean size of a Gaussian of variance 1."""
+
+
+def engine_version() -> str:
+    """Return VW's version, which must be the same where a state is written and read."""
+    return str(vw.VW_VERSION)
+
+
+class VowpalEngine:
+    """Learns one surface's model with VW; implements :class:`bandit.engine.LearningEngine`.
+
+    Args:
+        shape: what the model looks at.
+        config: how it learns. Step sizes and regularisation may differ from those that ``state``
+            was learned with.
+        state: what :meth:`serialize` of an engine of the same shape returned.
+
+    Raises:
+        ConfigError: VW does not take the configuration's further arguments.
+        ModelError: ``state`` is damaged in a way that shows, or was learned with another shape.
+            That a byte of a weight was changed only a digest kept elsewhere can tell.
+    """
+
+    def __init__(self, shape: ModelShape, config: ModelConfig, state: bytes | None = None) -> None:
+        self._shape = shape
+        self._config = config
+        self._bandit = config.cb_type != "regression"
+        self._term_max = TERM_MAX_FTRL if "--ftrl" in config.arguments else TERM_MAX
+        arguments = vw_arguments(shape, config)
+        if state is None:
+            self._workspace = _new_workspace(shape, arguments)
+            return
+        head = self._checked_head(state)
+        try:
+            self._workspace = vw.Workspace(arguments, model_data=state)
+        except RuntimeError as error:
+            raise _damaged(str(error)) from error
+        taken = self.serialize()
+        taken_at = read_state(taken, bandit=self._bandit).body_at
+        if taken[taken_at:] != state[head.body_at :]:
+            raise _damaged("VW did not take it up whole")
+        self._weights()
+
+    def learn(self, examples: Sequence[TrainingExample]) -> None:
+        """Learn from the examples, in order.
+
+        Raises:
+            ModelError: an example's propensity, reward or feature is not a finite, lawful number;
+                the examples before it were learned.
+        """
+        for example in examples:
+            self._check(example)
+            if self._bandit:
+                self._workspace.learn_one(self._bandit_lines(example))
+            else:
+                label = vw.SimpleLabel(example.reward, self._importance(example.propensity))
+                groups = (example.shared, example.candidates[example.chosen].groups)
+                self._workspace.learn_one(self._line(label, *groups))
+
+    def predict(
+        self, shared: Mapping[str, Encoded], candidates: Sequence[Candidate]
+    ) -> list[float]:
+        """Return the expected reward of each candidate as VW itself predicts it."""
+        if not self._bandit:
+            unknown = vw.SimpleLabel(_NO_LABEL)
+            lines = [self._line(unknown, shared, one.groups) for one in candidates]
+            return [cast(float, self._workspace.predict_one(line)) for line in lines]
+        lines = [self._line(vw.CBLabel(shared=True), shared)]
+        lines += [self._line(vw.CBLabel(), one.groups) for one in candidates]
+        costs = dict(cast("list[tuple[int, float]]", self._workspace.predict_one(lines)))
+        return [-costs[index] for index in range(len(candidates))]
+
+    def arrays(self) -> ModelArrays:
+        """Return a copy of what was learned.
+
+        Raises:
+            ModelError: a weight is not finite.
+        """
+        head = read_state(self.serialize(), bandit=self._bandit)
+        return ModelArrays(self._weights(head), self._variances(head))
+
+    def serialize(self) -> bytes:
+        """Return the whole state as a model file of VW."""
+        return bytes(self._workspace.serialize())
+
+    def _checked_head(self, state: bytes) -> ModelState:
+        head = read_state(state, bandit=self._bandit)
+        if head.version != engine_version():
+            raise ModelError(
+                f"the model was written by VW {head.version}, this is {engine_version()}",
+                hint="run the release that wrote it, or learn anew from the log",
+            )
+        if head.identity != identity(self._shape, self._config):
+            raise ModelError(
+                f"the model was learned with other settings than {self._shape}",
+                hint="go back to the bits, interactions, constant and cb_type that it was learned "
+                "with, or learn anew from the log",
+            )
+        return head
+
+    def _table(self) -> Float32Array:
+        """Return a view of VW's weights and their statistics, shape (2^bits, columns).
+
+        The doubly robust reduction interleaves the model that chooses with the one that estimates
+        costs, and the view that the binding gives is then twice as long as the memory behind it.
+        """
+        table: Float32Array = self._workspace.weights()[: 1 << self._shape.bits, 0]
+        return table
+
+    def _weights(self, head: ModelState | None = None) -> Float32Array:
+        """Return a copy of the weights in units of reward, with lazy regularisation applied."""
+        weights: Float32Array = self._table()[:, 0].copy()
+        if not np.isfinite(weights).all():
+            raise ModelError(
+                "the model's weights are not finite",
+                hint="go back to an earlier snapshot; lower learning_rate if it happens again",
+            )
+        if head is not None and head.gravity:
+            shrunk = np.maximum(np.abs(weights) - np.float32(head.gravity), np.float32(0))
+            np.copysign(shrunk, weights, out=weights)
+        if head is not None and head.contraction != 1.0:
+            weights *= np.float32(head.contraction)
+        return np.negative(weights) if self._bandit else weights
+
+    def _variances(self, head: ModelState) -> Float32Array:
+        table, noise = self._table(), _noise(head, self._config)
+        with np.errstate(over="ignore"):  # a sum past float32 leaves a variance of 0
+            if "--coin" in self._config.arguments:
+                # coin betting keeps Σ|g| and max|x|; Σ x² is Σ|x|·max|x| where x is of one size
+                squares = table[:, 2] * table[:, 3] / (2 * _MEAN_SIZE * math.sqrt(noise))
+            elif "--ftrl" in self._config.arguments:
+                squares = table[:, 2] / (4 * noise)
+            else:
+                squares = (table[:, 1] - np.float32(head.initial_t)) / (4 * noise)
+            return (1 / (1 / PRIOR_VARIANCE + squares / noise)).astype(np.float32)
+
+    def _importance(self, propensity: float) -> float:
+        if self._config.importance == "none":
+            return 1.0
+        if self._config.importance == "full":
+            return 1.0 / propensity
+        return min(1.0 / propensity, self._config.importance_max)
+
+    def _bandit_lines(self, example: TrainingExample) -> list[vw.Example]:
+        chosen = vw.CBLabel(label=(0, -example.reward, example.propensity))
+        lines = [self._line(vw.CBLabel(shared=True), example.shared)]
+        for index, candidate in enumerate(example.candidates):
+            label = chosen if index == example.chosen else vw.CBLabel()
+            lines.append(self._line(label, candidate.groups))
+        return lines
+
+    def _line(
+        self, label: vw.SimpleLabel | vw.CBLabel, *groups: Mapping[str, Encoded]
+    ) -> vw.Example:
+        """Build VW's example. Namespaces are in a fixed order: sums of floats depend on it."""
+        line = vw.Example()
+        for name in self._shape.namespaces:
+            for encoded in groups:
+                if name in encoded:
+                    hashes, values = encoded[name]
+                    group: Any = line[ord(name[0])]  # the binding's stubs misname array types
+                    group.push_many_features(hashes.astype(np.uint64), values)
+        line.set_label(label)
+        return line
+
+    def _check(self, example: TrainingExample) -> None:
+        if not 0.0 < example.propensity <= 1.0:
+            raise _unlawful(f"propensity {example.propensity!r} is not in (0, 1]")
+        if not 0.0 <= example.reward <= 1.0:
+            raise _unlawful(f"reward {example.reward!r} is not in [0, 1]")
+        if not 0 <= example.chosen < len(example.candidates):
+            raise _unlawful(f"{example.chosen} is none of {len(example.candidates)} candidates")
+        seen = example.candidates if self._bandit else [example.candidates[example.chosen]]
+        common = self._magnitudes(example.shared)
+        for candidate in seen:
+            own = self._magnitudes(candidate.groups)
+            if common.keys() & own.keys():
+                raise _unlawful(f"{sorted(common.keys() & own.keys())} both shared and not")
+            largest = common | own
+            for names in self._shape.interactions:
+                if not math.prod(largest.get(name, 0.0) for name in names) <= self._term_max:
+                    raise _unlawful(f"a cross of {' × '.join(names)} is too large")
+
+    def _magnitudes(self, groups: Mapping[str, Encoded]) -> dict[str, float]:
+        """Return the size of the largest value of each namespace, all of them checked."""
+        largest = {}
+        for name, (hashes, values) in groups.items():
+            if name not in self._shape.namespaces or hashes.shape != values.shape:
+                raise _unlawful(f"namespace {name!r} is unknown or its arrays differ in length")
+            size = float(np.abs(values).max(initial=0.0))
+            if not size <= self._term_max:
+                raise _unlawful(f"a feature of namespace {name!r} has size {size}")
+            largest[name] = size
+        return largest
+
+
+def _new_workspace(shape: ModelShape, arguments: list[str]) -> vw.Workspace[Literal[False]]:
+    try:
+        return vw.Workspace(arguments)
+    except RuntimeError as error:
+        raise ConfigError(
+            f"surfaces.{shape.surface}.model.arguments",
+            f"VW refuses them: {error}",
+            hint="leave out the argument that it names",
+        ) from error
+
+
+def _noise(head: ModelState, config: ModelConfig) -> float:
+    """Estimate the variance of rewards around their expectation, as if one more was unknown."""
+    quantile = "--loss_function=quantile" in config.arguments
+    if config.cb_type != "regression" or quantile:
+        return _NOISE_MOST
+    return max((_NOISE_MOST + head.loss_sum) / (1 + head.weight_sum), _NOISE_LEAST)
+
+
+def _unlawful(reason: str) -> ModelError:
+    return ModelError(
+        f"an example cannot be learned: {reason}",
+        hint="leave the outcome out; check what wrote the log",
+    )
+
+
+def _damaged(reason: str) -> ModelError:
+    return ModelError(
+        f"the model's state is damaged: {reason}",
+        hint="restore it from a snapshot that verifies, or learn anew from the log",
+    )
