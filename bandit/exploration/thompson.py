@@ -1,4 +1,9 @@
-"""Thompson sampling with a diagonal Gaussian posterior (Thompson, 1933)."""
+"""Thompson sampling with a diagonal Gaussian posterior (Thompson, 1933).
+
+Why quadrature and not one draw from the posterior: the propensity must be known. The candidate is
+drawn from the very probabilities that are computed and logged, so a logged propensity is exact;
+only its distance from the ideal Thompson probability is subject to the quadrature's error.
+"""
 
 from __future__ import annotations
 
