@@ -142,12 +142,13 @@ class Child:
 
     def gone(self) -> bool:
         """Tell whether it and all that it left have ended."""
-        self._left = {group: due for group, due in self._left.items() if group_lives(group)}
+        self._forget_dead_groups()
         return self._process is None and not self._left
 
     def kill_overdue(self, now: float) -> bool:
         """Kill what was told to end and did not in time; tell whether anything was."""
-        overdue = [group for group, due in self._left.items() if now >= due and group_lives(group)]
+        self._forget_dead_groups()
+        overdue = [group for group, due in self._left.items() if now >= due]
         for group in overdue:
             self._left[group] = now + KILL_AGAIN_S
         if self._process is not None and self._kill_at is not None and now >= self._kill_at:
@@ -156,6 +157,9 @@ class Child:
         for group in overdue:
             os.killpg(group, signal.SIGKILL)
         return bool(overdue)
+
+    def _forget_dead_groups(self) -> None:
+        self._left = {group: due for group, due in self._left.items() if group_lives(group)}
 
     def due(self) -> list[float]:
         """Return the instants at which something has to be done about it."""

@@ -15,8 +15,8 @@ from typing import Protocol
 from flask import Flask
 
 from server import SERVICE_EXTENSION
+from server import SERVICE_EXTENSION
 from server.listening import LISTEN_FD_VARIABLE
-from server.logs import logging_settings
 from server.process_ties import end_with_parent
 from server.prometheus import forget_process
 from server.run_directory import read_effective_config
@@ -36,7 +36,7 @@ proc_name = "marquee"
 preload_app = False
 accesslog = None
 loglevel = _server.log_level
-logconfig_dict = logging_settings(_server.log_level, "gunicorn")
+logger_class = "server.gunicorn_logger.StructuredLogger"
 limit_request_line = 4094
 limit_request_fields = 64
 limit_request_field_size = 8190

@@ -13,7 +13,7 @@ import structlog
 
 from bandit.clock import WallClock
 from bandit.errors import ConfigError, LeaseHeldError
-from bandit.learner import run_learner
+from bandit.learner_main import run_learner
 from server.exit_codes import EX_CONFIG, EX_TEMPFAIL
 from server.logs import configure_logs
 from server.prometheus import PrometheusMetrics

@@ -273,7 +273,11 @@ class Supervisor:
         self._run.drain()
         self._run.stop_listening()
         self._stopping = list(self._children)
-        self._stopping[0].end(now)
+        if self._hurried:
+            for child in self._children:
+                child.hurry(now, HURRY_S)
+        else:
+            self._stopping[0].end(now)
 
     def _stop_next(self, now: float) -> None:
         self._stopping.pop(0)
@@ -290,6 +294,7 @@ class Supervisor:
         self._hurried = True
         if self._phase == "draining":
             self._begin_stopping(now)
+            return
         for child in self._children:
             child.hurry(now, HURRY_S)
 
