@@ -67,9 +67,10 @@ def choose(pmf: FloatArray, drawn: FloatArray) -> IndexArray:
     A candidate without probability is never chosen, however the sums round.
     """
     cumulated = pmf.cumsum(axis=1)
+    # A double below 1, at most 1 - 2^-53, times the total rounds to less than the total: the sums
+    # pass the target at the last candidate with probability, or before.
     reached = cumulated <= (drawn * cumulated[:, -1])[:, None]
-    last_positive = pmf.shape[1] - 1 - (pmf[:, ::-1] > 0).argmax(axis=1)
-    return np.asarray(np.minimum(reached.sum(axis=1), last_positive))
+    return np.asarray(reached.sum(axis=1))
 
 
 def share_of(salt: str, who: str, holdout: float, explore: float) -> Share:
