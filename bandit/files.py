@@ -74,9 +74,18 @@ def create_atomically(path: Path, data: bytes, mode: int = PUBLIC_MODE) -> bool:
     return True
 
 
+def sync_file(path: Path) -> None:
+    """Make the content of a file that was written durable."""
+    _sync(path, os.O_RDONLY)
+
+
 def sync_directory(directory: Path) -> None:
     """Make the names in a directory durable, as fsync of a file does not."""
-    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    _sync(directory, os.O_RDONLY | os.O_DIRECTORY)
+
+
+def _sync(path: Path, flags: int) -> None:
+    handle = os.open(path, flags | os.O_CLOEXEC)
     try:
         os.fsync(handle)
     finally:

@@ -30,7 +30,7 @@ import numpy as np
 
 from bandit.engine import ModelArrays
 from bandit.errors import SnapshotError
-from bandit.files import exclusive_lock, sync_directory, write_atomically, write_durably
+from bandit.files import exclusive_lock, sync_directory, sync_file, write_atomically
 from bandit.keys import KeyRing
 from bandit.snapshots.manifest import (
     FORMAT_VERSION,
@@ -201,9 +201,12 @@ class FileSnapshotStore:
 def _write_version(place: Path, manifest: Manifest, contents: dict[str, bytes]) -> None:
     passing = _passing(place)
     passing.mkdir()
-    for name, content in contents.items():
-        write_durably(passing / name, content)
-    write_durably(passing / MANIFEST, msgspec.json.encode(manifest))
+    whole = {**contents, MANIFEST: msgspec.json.encode(manifest)}
+    for name, content in whole.items():
+        (passing / name).write_bytes(content)
+    # Syncing once all is written lets the file system do most of the work with the first sync.
+    for name in whole:
+        sync_file(passing / name)
     sync_directory(passing)
     passing.rename(place / manifest.version)
     sync_directory(place)
