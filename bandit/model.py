@@ -6,6 +6,7 @@ Rules:
   cost is −reward here and nowhere else, and their weights are negated on the way out.
 * Every example is checked before VW sees it: a propensity of 0 or a number that is not finite
   makes weights infinite, and VW says nothing.
+* Propensities below 1/IMPORTANCE_MAX count as that where something is divided by them.
 * A state is VW's own model file: stock VW loads it, predicts the same and orders candidates the
   same. Loaded here, it learns on exactly as the engine that wrote it would have.
 * VW holds the GIL throughout and is not thread-safe: an engine has one owner, who does not share
@@ -37,8 +38,8 @@ from bandit.config.schema import ModelConfig
 from bandit.engine import Candidate, ModelArrays, TrainingExample
 from bandit.errors import ConfigError, ModelError
 from bandit.features import Encoded
-from bandit.model_arguments import identity, vw_arguments
-from bandit.model_state import ModelState, read_state
+from bandit.model_arguments import IMPORTANCE_MAX, identity, importance_max, vw_arguments
+from bandit.model_state import ModelState, read_state, without_lazy_regularisation
 from bandit.scoring import ModelShape
 from bandit.types import Float32Array
 
@@ -50,6 +51,9 @@ TERM_MAX: Final = 1e15
 
 TERM_MAX_FTRL: Final = 1e6
 """The same for ``--ftrl``, whose steps do not shrink with the size of features."""
+
+_SETTLED_EVERY: Final = 4096
+"""Examples after which lazy regularisation is applied to the weights, lest its scale underflows."""
 
 _NO_LABEL: Final = float(np.finfo(np.float32).max)
 """The label by which VW knows an example that has none."""
@@ -86,20 +90,23 @@ class VowpalEngine:
         self._config = config
         self._bandit = config.cb_type != "regression"
         self._term_max = TERM_MAX_FTRL if "--ftrl" in config.arguments else TERM_MAX
-        arguments = vw_arguments(shape, config)
+        self._importance_max = importance_max(config)
+        self._vw_arguments = vw_arguments(shape, config)
+        self._learned = 0
         if state is None:
-            self._workspace = _new_workspace(shape, arguments)
+            self._workspace = _new_workspace(shape, self._vw_arguments)
             return
         head = self._checked_head(state)
+        self._learned = head.examples
         try:
-            self._workspace = vw.Workspace(arguments, model_data=state)
+            self._workspace = vw.Workspace(self._vw_arguments, model_data=state)
         except RuntimeError as error:
             raise _damaged(str(error)) from error
         taken = self.serialize()
         taken_at = read_state(taken, bandit=self._bandit).body_at
         if taken[taken_at:] != state[head.body_at :]:
             raise _damaged("VW did not take it up whole")
-        self._weights()
+        self._weights(head)
 
     def learn(self, examples: Sequence[TrainingExample]) -> None:
         """Learn from the examples, in order.
@@ -116,6 +123,9 @@ class VowpalEngine:
                 label = vw.SimpleLabel(example.reward, self._importance(example.propensity))
                 groups = (example.shared, example.candidates[example.chosen].groups)
                 self._workspace.learn_one(self._line(label, *groups))
+            self._learned += 1
+            if self._learned % _SETTLED_EVERY == 0:
+                self._settle()
 
     def predict(
         self, shared: Mapping[str, Encoded], candidates: Sequence[Candidate]
@@ -158,6 +168,21 @@ class VowpalEngine:
             )
         return head
 
+    def _settle(self) -> None:
+        """Apply lazy regularisation to the weights.
+
+        VW does so only where it forgets how to learn on. The count of examples decides when, so
+        that it comes at the same point whether or not learning was interrupted.
+        """
+        state = self.serialize()
+        head = read_state(state, bandit=self._bandit)
+        if head.gravity == 0.0 and head.contraction == 1.0:
+            return
+        settled = without_lazy_regularisation(state, head)
+        self._workspace = vw.Workspace(self._vw_arguments, model_data=settled)
+        weights = self._workspace.weights()[: 1 << self._shape.bits, :, 0]
+        weights[:] = _regularised(weights, head)
+
     def _table(self) -> Float32Array:
         """Return a view of VW's weights and their statistics, shape (2^bits, columns).
 
@@ -167,20 +192,16 @@ class VowpalEngine:
         table: Float32Array = self._workspace.weights()[: 1 << self._shape.bits, 0]
         return table
 
-    def _weights(self, head: ModelState | None = None) -> Float32Array:
-        """Return a copy of the weights in units of reward, with lazy regularisation applied."""
-        weights: Float32Array = self._table()[:, 0].copy()
+    def _weights(self, head: ModelState) -> Float32Array:
+        """Return a copy of the weights in units of reward."""
+        weights = self._table()[:, 0]
         if not np.isfinite(weights).all():
             raise ModelError(
                 "the model's weights are not finite",
                 hint="go back to an earlier snapshot; lower learning_rate if it happens again",
             )
-        if head is not None and head.gravity:
-            shrunk = np.maximum(np.abs(weights) - np.float32(head.gravity), np.float32(0))
-            np.copysign(shrunk, weights, out=weights)
-        if head is not None and head.contraction != 1.0:
-            weights *= np.float32(head.contraction)
-        return np.negative(weights) if self._bandit else weights
+        regularised = _regularised(weights, head)
+        return np.negative(regularised) if self._bandit else regularised
 
     def _variances(self, head: ModelState) -> Float32Array:
         table, noise = self._table(), _noise(head, self._config)
@@ -195,14 +216,11 @@ class VowpalEngine:
             return (1 / (1 / PRIOR_VARIANCE + squares / noise)).astype(np.float32)
 
     def _importance(self, propensity: float) -> float:
-        if self._config.importance == "none":
-            return 1.0
-        if self._config.importance == "full":
-            return 1.0 / propensity
-        return min(1.0 / propensity, self._config.importance_max)
+        return min(1.0 / propensity, self._importance_max)
 
     def _bandit_lines(self, example: TrainingExample) -> list[vw.Example]:
-        chosen = vw.CBLabel(label=(0, -example.reward, example.propensity))
+        propensity = max(example.propensity, 1.0 / IMPORTANCE_MAX)
+        chosen = vw.CBLabel(label=(0, -example.reward, propensity))
         lines = [self._line(vw.CBLabel(shared=True), example.shared)]
         for index, candidate in enumerate(example.candidates):
             label = chosen if index == example.chosen else vw.CBLabel()
@@ -252,6 +270,12 @@ class VowpalEngine:
                 raise _unlawful(f"a feature of namespace {name!r} has size {size}")
             largest[name] = size
         return largest
+
+
+def _regularised(weights: Float32Array, head: ModelState) -> Float32Array:
+    """Return a copy of VW's raw weights, pulled and scaled as lazy regularisation says."""
+    shrunk = np.maximum(np.abs(weights) - np.float32(head.gravity), np.float32(0))
+    return np.copysign(shrunk * np.float32(head.contraction), weights)
 
 
 def _new_workspace(shape: ModelShape, arguments: list[str]) -> vw.Workspace[Literal[False]]:

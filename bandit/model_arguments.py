@@ -25,6 +25,12 @@ from bandit.scoring import ModelShape
 _PREDICTION_MAX: Final = 1e30
 """Bound on predictions that none reaches: by default VW clips them to the labels seen."""
 
+IMPORTANCE_MAX: Final = 1e4
+"""Largest importance weight in any case: larger ones overflow float32, and would drown all else."""
+
+_L2_STEP_MAX: Final = 0.005
+"""Largest share of a weight that l2 regularisation may take away in one step."""
+
 _LOSSES: Final = ("squared", "classic", "quantile")
 
 
@@ -63,37 +69,37 @@ def check_arguments(shape: ModelShape, config: ModelConfig) -> None:
     Raises:
         ConfigError: one is not allowed, stands twice, or lacks its value or has a wrong one.
     """
+    key = f"surfaces.{shape.surface}.model.arguments"
     seen: set[str] = set()
     for index, argument in enumerate(config.arguments):
-        path = f"surfaces.{shape.surface}.model.arguments[{index}]"
-        name, equals, value = argument.partition("=")
-        if name not in _VALUED and name not in _FLAGS:
-            near = difflib.get_close_matches(name, [*_VALUED, *_FLAGS], n=1)
-            hint = f"did you mean {near[0]}?" if near else "see the key's list of arguments"
-            raise ConfigError(path, f"{argument!r} is not an allowed VW argument", hint=hint)
+        name, _, value = argument.partition("=")
         if name in seen:
-            raise ConfigError(path, f"{name} stands there twice", hint="leave one of them out")
+            raise ConfigError(
+                f"{key}[{index}]", f"{name} stands there twice", hint="leave one of them out"
+            )
         seen.add(name)
-        if name in _FLAGS and equals:
-            raise ConfigError(path, f"{name} takes no value", hint=f"write {name}")
-        if name in _VALUED:
-            lawful, expected = _VALUED[name]
-            if not lawful(value):
-                raise ConfigError(
-                    path, f"{value!r} is not a value of {name}", hint=f"give {expected}"
-                )
-    if len(seen & set(_FLAGS)) > 1:
-        raise ConfigError(
-            f"surfaces.{shape.surface}.model.arguments",
-            "--ftrl and --coin exclude each other",
-            hint="leave one of them out",
-        )
+        _check_argument(f"{key}[{index}]", argument, name, value)
+    if seen.issuperset(_FLAGS):
+        raise ConfigError(key, "--ftrl and --coin exclude each other", hint="leave one of them out")
     if "--coin" in seen and any(len(names) > 2 for names in shape.interactions):
         raise ConfigError(
-            f"surfaces.{shape.surface}.model.arguments",
+            key,
             "--coin divides by squares that vanish for the small products of three features",
             hint="cross two namespaces at most, or leave out --coin",
         )
+
+
+def _check_argument(path: str, argument: str, name: str, value: str) -> None:
+    if name in _VALUED:
+        lawful, expected = _VALUED[name]
+        if not lawful(value):
+            raise ConfigError(path, f"{value!r} is not a value of {name}", hint=f"give {expected}")
+    elif name not in _FLAGS:
+        near = difflib.get_close_matches(name, [*_VALUED, *_FLAGS], n=1)
+        hint = f"did you mean {near[0]}?" if near else "see the key's list of arguments"
+        raise ConfigError(path, f"{argument!r} is not an allowed VW argument", hint=hint)
+    elif argument != name:
+        raise ConfigError(path, f"{name} takes no value", hint=f"write {name}")
 
 
 def identity(shape: ModelShape, config: ModelConfig) -> str:
@@ -117,9 +123,10 @@ def vw_arguments(shape: ModelShape, config: ModelConfig) -> list[str]:
     """Return VW's command line for a model.
 
     Raises:
-        ConfigError: see :func:`check_arguments`.
+        ConfigError: see :func:`check_arguments`; or regularisation would overshoot.
     """
     check_arguments(shape, config)
+    _check_l2(shape, config)
     letters = [name[0] for name in shape.namespaces]
     if len(set(letters)) != len(letters):
         raise ConfigError(
@@ -149,3 +156,20 @@ def vw_arguments(shape: ModelShape, config: ModelConfig) -> list[str]:
     if config.cb_type == "dr" and not set(_FLAGS) & set(config.arguments):
         arguments += ["--adaptive", "--invariant"]
     return [*arguments, *config.arguments]
+
+
+def importance_max(config: ModelConfig) -> float:
+    """Return the largest importance weight that an example of such a model can have."""
+    if config.cb_type != "regression" or config.importance == "full":
+        return IMPORTANCE_MAX
+    return 1.0 if config.importance == "none" else min(config.importance_max, IMPORTANCE_MAX)
+
+
+def _check_l2(shape: ModelShape, config: ModelConfig) -> None:
+    largest = _L2_STEP_MAX / (config.learning_rate * importance_max(config))
+    if config.l2 > largest:
+        raise ConfigError(
+            f"surfaces.{shape.surface}.model.l2",
+            f"{config.l2!r} takes too much of every weight at each example",
+            hint=f"with this learning_rate and importance give at most {largest:.2g}",
+        )

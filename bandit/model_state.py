@@ -17,6 +17,8 @@ _SIZES: Final = struct.Struct("<cffIIII")
 """Mark, least and greatest label, bits, lda, n-grams, skips."""
 _ONLINE: Final = struct.Struct("<?fddddfffdddQQddQdd")
 """What gradient descent keeps besides weights."""
+_LAZY: Final = struct.Struct("<dd")
+"""Gravity and contraction, the last of the former."""
 _BANDIT_BYTES: Final = 16
 """Two counters of the contextual-bandit reductions that stand before gradient descent's."""
 
@@ -31,12 +33,16 @@ class ModelState(NamedTuple):
     """With what AdaGrad's sums began."""
     loss_sum: float
     """Progressive loss of a regression, summed with importance weights."""
+    examples: int
+    """How many examples were learned."""
     weight_sum: float
     """Sum of the importance weights of all examples."""
     gravity: float
     """By how much l1 regularisation pulls every weight towards 0."""
     contraction: float
     """By what l2 regularisation multiplies every weight."""
+    lazy_at: int
+    """Where gravity and contraction stand."""
     body_at: int
     """Where the learned state begins, past the head with the settings."""
 
@@ -53,7 +59,8 @@ def read_state(state: bytes, *, bandit: bool) -> ModelState:
         _, at = _text(state, at + _SIZES.size)
         (checksum_bytes,) = _LENGTH.unpack_from(state, at)
         body_at = at + _LENGTH.size + checksum_bytes
-        online = _ONLINE.unpack_from(state, body_at + (_BANDIT_BYTES if bandit else 0))
+        online_at = body_at + (_BANDIT_BYTES if bandit else 0)
+        online = _ONLINE.unpack_from(state, online_at)
     except (struct.error, UnicodeDecodeError) as error:
         raise ModelError(
             f"{len(state)} bytes are not a model: {error}",
@@ -64,11 +71,18 @@ def read_state(state: bytes, *, bandit: bool) -> ModelState:
         identity=identity,
         initial_t=online[1],
         loss_sum=online[4],
+        examples=online[12] - round(online[11]),
         weight_sum=online[9],
         gravity=online[17],
         contraction=online[18],
+        lazy_at=online_at + _ONLINE.size - _LAZY.size,
         body_at=body_at,
     )
+
+
+def without_lazy_regularisation(state: bytes, head: ModelState) -> bytes:
+    """Return the state with no pull and no scale left to apply to its weights."""
+    return state[: head.lazy_at] + _LAZY.pack(0.0, 1.0) + state[head.lazy_at + _LAZY.size :]
 
 
 def _text(state: bytes, at: int) -> tuple[str, int]:

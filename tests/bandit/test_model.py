@@ -24,7 +24,7 @@ CONFIGS = {
     "quantile": ModelConfig(bits=12, arguments=["--loss_function=quantile", "--quantile_tau=0.3"]),
     "ftrl": ModelConfig(bits=12, interactions=CROSSES, arguments=["--ftrl", "--ftrl_alpha=0.1"]),
     "coin": ModelConfig(bits=12, interactions=CROSSES, arguments=["--coin"]),
-    "mtr": ModelConfig(bits=12, interactions=CROSSES, cb_type="mtr", l2=1e-3),
+    "mtr": ModelConfig(bits=12, interactions=CROSSES, cb_type="mtr", l2=1e-6),
     "ips": ModelConfig(bits=12, interactions=CROSSES, cb_type="ips"),
     "dr": ModelConfig(bits=12, interactions=CROSSES, cb_type="dr", constant=True),
     "dr by ftrl": ModelConfig(bits=12, cb_type="dr", arguments=["--ftrl"]),
@@ -88,6 +88,40 @@ def test_learning_goes_on_bit_for_bit_from_a_state(name: str) -> None:
     for ours, theirs in zip(resumed.arrays(), whole.arrays(), strict=True):
         np.testing.assert_array_equal(ours, theirs)
     assert np.count_nonzero(whole.arrays().weights) > 20
+
+
+@pytest.mark.parametrize("cb_type", ["regression", "mtr", "dr"])
+def test_long_learning_with_strong_regularisation_resumes_exactly_and_stays_finite(
+    cb_type: str,
+) -> None:
+    bandit = cb_type != "regression"
+    config = ModelConfig(bits=10, l2=1e-6 if bandit else 0.09, cb_type=cb_type)  # type: ignore[arg-type]
+    examples = random_examples(9, 60) * 75
+    whole, part = engine_of(config), engine_of(config)
+    whole.learn(examples)
+    part.learn(examples[:4000])
+    part.predict(examples[0].shared, examples[0].candidates)
+    resumed = engine_of(config, part.serialize())
+    resumed.learn(examples[4000:])
+    np.testing.assert_array_equal(resumed.arrays().weights, whole.arrays().weights)
+    assert 1e-6 < np.abs(whole.arrays().weights).max() < 100
+    raw = vw.Workspace(["--quiet"], model_data=whole.serialize()).weights()[: 1 << 10, :, 0]
+    assert np.abs(raw).max() < 1e3 * np.abs(whole.arrays().weights).max()
+
+
+def test_settling_regularisation_leaves_scores_as_they_were() -> None:
+    config = CONFIGS["l1 and l2"]
+    engine = engine_of(config)
+    examples = random_examples(10, 64) * 64
+    engine.learn(examples[:-1])
+    before = engine.predict(examples[0].shared, examples[0].candidates)
+    engine.learn([examples[-1]])
+    settled = engine.arrays().weights
+    state = engine.serialize()
+    raw = vw.Workspace(["--quiet"], model_data=state).weights()[:, 0, 0]
+    np.testing.assert_array_equal(raw, settled)
+    after = engine.predict(examples[0].shared, examples[0].candidates)
+    np.testing.assert_allclose(after, before, atol=0.1)
 
 
 def test_predicting_and_reading_arrays_do_not_disturb_learning() -> None:
@@ -208,7 +242,7 @@ def test_weights_stay_finite_for_extreme_features(name: str, sizes: Sequence[flo
     engine = engine_of(CONFIGS[name])
     context = encode("context", {"a": sizes[0]})
     for turn in range(60):
-        example = simple(value=sizes[1], reward=float(turn % 2), propensity=0.01)
+        example = simple(value=sizes[1], reward=float(turn % 2), propensity=1e-30)
         engine.learn([example._replace(shared={"context": context})])
     assert np.isfinite(engine.arrays().weights).all()
     assert np.isfinite(engine.arrays().variances).all()

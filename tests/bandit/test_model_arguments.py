@@ -63,3 +63,18 @@ def test_identity_changes_with_what_indices_mean_and_not_with_step_sizes() -> No
         named(arguments=["--initial_t=3"]),
     ]
     assert len({same, *others}) == 7
+
+
+@pytest.mark.parametrize(
+    ("config", "largest"),
+    [
+        (ModelConfig(l2=0.2), "0.1"),
+        (ModelConfig(l2=0.02, importance="clipped"), "0.005"),
+        (ModelConfig(l2=1e-3, cb_type="mtr"), "1e-05"),
+    ],
+)
+def test_regularisation_that_would_overshoot_is_refused(config: ModelConfig, largest: str) -> None:
+    with pytest.raises(ConfigError, match="every weight") as caught:
+        vw_arguments(shape_of(config), config)
+    assert caught.value.path == "surfaces.artwork.model.l2"
+    assert caught.value.hint.endswith(f"at most {largest}")

@@ -18,6 +18,7 @@ from bandit.scoring import NAMESPACES, ModelShape, scores, spreads
 from bandit.types import Features, FeatureValue, FloatArray, Surface
 
 CbType = Literal["regression", "mtr", "ips", "dr"]
+Importance = Literal["none", "clipped", "full"]
 RELATIVE = 1e-5
 CANCELLED = 0.1
 """Where terms cancel, the error is measured against this share of the sum of their sizes."""
@@ -43,14 +44,16 @@ def configurations(draw: st.DrawFn, surface: Surface) -> ModelConfig:
     widest = 2 if "--coin" in arguments else 3
     crossed = st.lists(st.sampled_from(known), min_size=2, max_size=widest, unique=True)
     cb_type: CbType = draw(st.sampled_from(["regression", "mtr", "ips", "dr"]))
+    importance: Importance = draw(st.sampled_from(["none", "clipped", "full"]))
+    bounded = cb_type == "regression" and importance != "full"
     return ModelConfig(
         bits=draw(st.integers(10, 18) | st.integers(10, 22)),
         interactions=draw(st.none() | st.lists(crossed, max_size=3, unique_by=frozenset)),
         constant=draw(st.booleans()),
         cb_type=cb_type,
         learning_rate=0.1,
-        l2=draw(st.sampled_from([0.0, 1e-3])),
-        importance=draw(st.sampled_from(["none", "clipped", "full"])),
+        l2=draw(st.sampled_from([0.0, 2e-3 if bounded else 4e-6])),
+        importance=importance,
         arguments=arguments,
     )
 
@@ -159,7 +162,7 @@ def test_stock_vw_orders_candidates_alike(cb_type: CbType, arguments: list[str])
     if "--coin" not in arguments:
         crosses.append(["artwork", "title", "context"])
     config = ModelConfig(
-        bits=16, cb_type=cb_type, interactions=crosses, l2=1e-4, arguments=arguments
+        bits=16, cb_type=cb_type, interactions=crosses, l2=5e-6, arguments=arguments
     )
     shape = ModelShape.of("artwork", config)
     engine = trained(shape, config, [display() for _ in range(40)], seed=3)
