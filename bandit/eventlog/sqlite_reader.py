@@ -28,7 +28,11 @@ class _Found(NamedTuple):
 
 
 class SqliteEventReader:
-    """Reads the spools in ``directory``, which need not exist yet."""
+    """Reads the spools in ``directory``, which need not exist yet.
+
+    ``clock`` must tell the log's own kind of time: reading a spool without a writer promises that
+    nothing will be added before the clock's present, and later writers keep that promise.
+    """
 
     def __init__(self, directory: str | Path, clock: Clock) -> None:
         self._directory = Path(directory)
