@@ -47,8 +47,9 @@ class RankAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
     ``snapshots`` names the model version that scored each surface; a surface that is absent has
     no model yet and was served by the cold policy, uniform over artworks and rows in the order
-    asked. ``logged`` is false when the decision could not be stored: it is good to show, but
-    feedback for it will not be learned.
+    asked. ``omitted`` are the titles asked for that the catalog does not have. ``logged`` is
+    false when the decision could not be stored: it is good to show, but feedback for it will not
+    be learned.
     """
 
     decision_id: str
@@ -58,6 +59,7 @@ class RankAnswer(msgspec.Struct, frozen=True, kw_only=True):
     snapshots: dict[Surface, str]
     rows: list[RankedRow]
     titles: list[RankedTitle]
+    omitted: list[str] = []
     logged: bool = True
 
 

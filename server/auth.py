@@ -1,0 +1,137 @@
+"""Who calls: API keys and the two roles they stand for.
+
+Keys are kept as SHA-256 digests only. A given key is compared with every known one in constant
+time, whatever the outcome, so that timing tells nothing about how close a guess came.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import ipaddress
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final, Literal
+
+from bandit.config.schema import Config
+from bandit.errors import ConfigError
+from server.errors import ForbiddenError, UnauthenticatedError
+
+Role = Literal["client", "admin"]
+
+_HOW_TO_GIVE: Final = "send `Authorization: Bearer <key>` or `X-API-Key: <key>`"
+
+
+class Authenticator:
+    """Knows the digests of all keys and the role of each."""
+
+    def __init__(
+        self, client_keys: Iterable[str], admin_keys: Iterable[str], *, is_open: bool = False
+    ) -> None:
+        # Admin keys come last: a key that stands in both lists is an admin's.
+        self._roles: list[tuple[bytes, Role]] = [
+            *((_digest(key), "client") for key in client_keys),
+            *((_digest(key), "admin") for key in admin_keys),
+        ]
+        self._is_open = is_open
+
+    @classmethod
+    def from_config(cls, config: Config) -> Authenticator:
+        """Read all keys; without any, let everyone in on a loopback address.
+
+        Raises:
+            ConfigError: a key file cannot be read, or there is no key where one is needed.
+        """
+        auth = config.auth
+        client_keys = [*auth.client_keys, *_file_keys(auth.client_keys_file, "client_keys_file")]
+        admin_keys = [*auth.admin_keys, *_file_keys(auth.admin_keys_file, "admin_keys_file")]
+        if client_keys or admin_keys:
+            return cls(client_keys, admin_keys)
+        if auth.open_on_loopback and is_loopback(config.server.host):
+            return cls([], [], is_open=True)
+        reason = (
+            f"no API key is set, and {config.server.host} is not a loopback address"
+            if auth.open_on_loopback
+            else "no API key is set"
+        )
+        raise ConfigError(
+            "auth.admin_keys",
+            reason,
+            hint="set auth.admin_keys_file and auth.client_keys_file, or listen on 127.0.0.1 with "
+            "auth.open_on_loopback",
+        )
+
+    def role(self, authorization: str | None, api_key: str | None) -> Role | None:
+        """Return the caller's role from the two headers, None if neither is given.
+
+        Raises:
+            UnauthenticatedError: a key was given that is not known.
+        """
+        if self._is_open:
+            return "admin"
+        given = _given_key(authorization, api_key)
+        if given is None:
+            return None
+        found = self._role_of(given)
+        if found is None:
+            raise UnauthenticatedError("the API key is not known", hint=_HOW_TO_GIVE)
+        return found
+
+    def require(self, needed: Role, found: Role | None) -> None:
+        """Check that a role suffices; an admin may do all that a client may.
+
+        Raises:
+            UnauthenticatedError: there is no role at all.
+            ForbiddenError: the role does not suffice.
+        """
+        if found is None:
+            raise UnauthenticatedError("this call needs an API key", hint=_HOW_TO_GIVE)
+        if needed == "admin" and found != "admin":
+            raise ForbiddenError(
+                "this call needs an admin's key", hint="call again with a key of auth.admin_keys"
+            )
+
+    def _role_of(self, key: str) -> Role | None:
+        digest = _digest(key)
+        found: Role | None = None
+        for known, role in self._roles:
+            if hmac.compare_digest(known, digest):
+                found = role
+        return found
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether an address to listen on can be reached from this machine alone."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def _digest(key: str) -> bytes:
+    return hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
+
+
+def _given_key(authorization: str | None, api_key: str | None) -> str | None:
+    if authorization is not None:
+        scheme, _, key = authorization.partition(" ")
+        if scheme.lower() != "bearer" or not key.strip():
+            raise UnauthenticatedError(
+                "the Authorization header is not a bearer key", hint=_HOW_TO_GIVE
+            )
+        return key.strip()
+    return api_key
+
+
+def _file_keys(path: str | None, name: str) -> list[str]:
+    if path is None:
+        return []
+    try:
+        lines = Path(path).read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"auth.{name}", f"cannot be read: {error}", hint="name a readable file, one key a line"
+        ) from error
+    return [line.strip() for line in lines if line.strip() and not line.startswith("#")]

@@ -1,0 +1,82 @@
+"""Every error the HTTP edge raises by itself; those of the core are in :mod:`bandit.errors`.
+
+::
+
+    MarqueeError
+    └── RequestError           a request is refused; may carry the field at fault
+        ├── BodySyntaxError        the body is not the JSON or MessagePack it claims to be
+        ├── BodyLengthError        the body's length is nonsense, or the body ended early
+        ├── LengthRequiredError    the body's length was not announced
+        ├── BodyTooLargeError      the body is larger than allowed
+        ├── BodyInvalidError       the body is well-formed and wrong
+        │   └── TooManyError           more items than allowed
+        ├── MediaTypeError         the body's encoding is unknown
+        ├── NotAcceptableError     no encoding of ours is acceptable to the client
+        ├── UnauthenticatedError   no key, or an unknown one
+        ├── ForbiddenError         the key may not do this
+        └── TokenError             a decision token is missing, not ours, too old or too long
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from bandit.errors import MarqueeError
+
+TokenCode = Literal["token_missing", "token_invalid", "token_expired", "token_too_large"]
+
+
+class RequestError(MarqueeError):
+    """A request is refused because of ``field``, where one is at fault."""
+
+    def __init__(self, message: str, *, hint: str, field: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.field = field
+
+
+class BodySyntaxError(RequestError):
+    """The body is not the JSON or MessagePack it claims to be."""
+
+
+class BodyLengthError(RequestError):
+    """The body's announced length is nonsense, or the body ended before it."""
+
+
+class LengthRequiredError(RequestError):
+    """The body's length was not announced."""
+
+
+class BodyTooLargeError(RequestError):
+    """The body is larger than the configuration allows."""
+
+
+class BodyInvalidError(RequestError):
+    """The body is well-formed and not what the call asks for."""
+
+
+class TooManyError(BodyInvalidError):
+    """A list is longer than the configuration allows."""
+
+
+class MediaTypeError(RequestError):
+    """The body's encoding is unknown."""
+
+
+class NotAcceptableError(RequestError):
+    """The client accepts none of the encodings on offer."""
+
+
+class UnauthenticatedError(RequestError):
+    """No API key was given, or one that is not known."""
+
+
+class ForbiddenError(RequestError):
+    """The API key is known and may not do this."""
+
+
+class TokenError(RequestError):
+    """A decision token does not entitle to feedback; ``code`` says why in one word."""
+
+    def __init__(self, code: TokenCode, message: str, *, hint: str) -> None:
+        super().__init__(message, hint=hint, field="token")
+        self.code = code

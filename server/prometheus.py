@@ -1,0 +1,137 @@
+"""The metrics exported to Prometheus, summed over all processes.
+
+With the environment variable ``PROMETHEUS_MULTIPROC_DIR`` set before this module is imported, each
+process writes its values to files there, and any of them can answer for all. The directory must be
+empty when the service starts; whoever notices a process's death calls :func:`forget_process`, so
+that its gauges go with it while what it counted stays.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Final, Generic, Literal, TypeVar
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+
+from bandit.metrics import METRICS, MetricName
+
+DIRECTORY_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
+
+_SECONDS: Final = (
+    0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1.0,
+    2.5, 5.0, 10.0,
+)  # fmt: skip
+_BITS: Final = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0)
+
+GaugeMode = Literal["livesum", "livemin", "livemax", "livemostrecent"]
+
+GAUGE_MODES: Final[dict[MetricName, GaugeMode]] = {
+    # Each worker has a queue of its own.
+    "marquee_log_queue_records": "livesum",
+    # The oldest model that any worker still serves is what an alarm should see.
+    "marquee_snapshot_created_timestamp_seconds": "livemin",
+    # Set by the learner alone; after its restart only the new process counts.
+    "marquee_learner_lag_seconds": "livemostrecent",
+    "marquee_open_decisions": "livemostrecent",
+}
+"""How the values of several processes become one, for every gauge."""
+
+
+Exported = TypeVar("Exported", Counter, Gauge, Histogram)
+
+
+class _Family(Generic[Exported]):
+    """All metrics of one kind, and their children by labels."""
+
+    def __init__(self, metrics: dict[MetricName, Exported]) -> None:
+        self._metrics: dict[MetricName, Exported] = metrics
+        self._children: dict[tuple[str, ...], Exported] = {}
+
+    def child(self, name: MetricName, labels: tuple[str, ...]) -> Exported:
+        if not labels:
+            return self._metrics[name]
+        key = (name, *labels)
+        known = self._children.get(key)
+        if known is not None:
+            return known
+        child: Exported = self._metrics[name].labels(*labels)
+        self._children[key] = child
+        return child
+
+
+class PrometheusMetrics:
+    """Counts, sets and observes every metric of the table.
+
+    Without multiprocess mode each instance keeps values of its own.
+    """
+
+    def __init__(self) -> None:
+        self._registry = registry = CollectorRegistry()
+        self._counters = _Family(
+            {
+                name: Counter(name, text, labels, registry=registry)
+                for name, (kind, labels, text) in METRICS.items()
+                if kind == "counter"
+            }
+        )
+        self._gauges = _Family(
+            {
+                name: Gauge(
+                    name, text, labels, registry=registry, multiprocess_mode=GAUGE_MODES[name]
+                )
+                for name, (kind, labels, text) in METRICS.items()
+                if kind == "gauge"
+            }
+        )
+        self._histograms = _Family(
+            {
+                name: Histogram(name, text, labels, registry=registry, buckets=_buckets(name))
+                for name, (kind, labels, text) in METRICS.items()
+                if kind == "histogram"
+            }
+        )
+
+    def count(self, name: MetricName, *labels: str, by: float = 1) -> None:
+        """Add to a counter."""
+        self._counters.child(name, labels).inc(by)
+
+    def set(self, name: MetricName, *labels: str, to: float) -> None:
+        """Set a gauge."""
+        self._gauges.child(name, labels).set(to)
+
+    def observe(self, name: MetricName, *labels: str, value: float) -> None:
+        """Add an observation to a histogram."""
+        self._histograms.child(name, labels).observe(value)
+
+    def exposition(self) -> bytes:
+        """Return all metrics of all processes in Prometheus' text format."""
+        return generate_latest(self._all_processes())
+
+    def histogram_mean(self, name: MetricName, labels: Mapping[str, str]) -> float | None:
+        """Return the mean of all observations in all processes, None before the first."""
+        found = {"_sum": 0.0, "_count": 0.0}
+        for family in self._all_processes().collect():
+            for sample in family.samples if family.name == name else ():
+                suffix = sample.name.removeprefix(name)
+                if suffix in found and labels.items() <= sample.labels.items():
+                    found[suffix] += sample.value
+        return found["_sum"] / found["_count"] if found["_count"] else None
+
+    def _all_processes(self) -> CollectorRegistry:
+        if DIRECTORY_VARIABLE not in os.environ:
+            return self._registry
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)
+        return registry
+
+
+def forget_process(pid: int) -> None:
+    """Drop the gauges of a process that has ended; what it counted stays."""
+    if DIRECTORY_VARIABLE in os.environ:
+        mark_process_dead(pid)
+
+
+def _buckets(name: MetricName) -> tuple[float, ...]:
+    return _BITS if name.endswith("_bits") else _SECONDS

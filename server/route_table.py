@@ -1,0 +1,184 @@
+"""Every address of the service in one table: the application is built from it, and so is OpenAPI.
+
+``access`` says who may call: *open* anybody, *client* any API key, *admin* an admin's key, and
+*feedback* an API key or, where ``auth.feedback_needs`` allows, decision tokens in the events.
+Probes, metrics and the API's description are open: they tell nothing of viewers, and what asks for
+them mostly cannot carry a key. Keep them from the public by the proxy in front.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal, NamedTuple
+
+from bandit.catalog import CatalogDocument, CatalogPatch
+from server.status import StatusAnswer
+from server.wire import (
+    CatalogAnswer,
+    FeedbackAnswer,
+    FeedbackEvent,
+    FeedbackRequest,
+    HealthAnswer,
+    RankAnswer,
+    RankBatchAnswer,
+    RankBatchRequest,
+    RankRequest,
+    SnapshotsAnswer,
+    SnapshotSummary,
+)
+
+Access = Literal["open", "client", "admin", "feedback"]
+Method = Literal["GET", "POST", "PUT", "PATCH"]
+
+
+class Route(NamedTuple):
+    """One call of the API.
+
+    ``request`` and ``answer`` are the types of the bodies; ``item`` is the type of what ``request``
+    keeps undecoded. An ``answer`` of None with a ``plain`` media type is no typed value.
+    """
+
+    name: str
+    method: Method
+    rule: str
+    summary: str
+    access: Access
+    status: int = 200
+    request: type | None = None
+    item: type | None = None
+    answer: type | None = None
+    refusals: tuple[int, ...] = ()
+    plain: str | None = None
+    is_catalog_body: bool = False
+    is_versioned: bool = False
+
+
+ROUTES: Final = (
+    Route(
+        "rank",
+        "POST",
+        "/v1/rank",
+        "Decide a page: which artwork each title shows and the order of the rows.",
+        "client",
+        status=201,
+        request=RankRequest,
+        answer=RankAnswer,
+        refusals=(409, 422),
+    ),
+    Route(
+        "rank_batch",
+        "POST",
+        "/v1/rank/batch",
+        "Decide several pages at once; each is answered by a decision or a problem of its own.",
+        "client",
+        request=RankBatchRequest,
+        item=RankRequest,
+        answer=RankBatchAnswer,
+        refusals=(422,),
+    ),
+    Route(
+        "feedback",
+        "POST",
+        "/v1/feedback",
+        "Report what viewers saw, clicked and played. What is accepted is durable; events that are "
+        "refused are listed with the reason, the others count.",
+        "feedback",
+        status=202,
+        request=FeedbackRequest,
+        item=FeedbackEvent,
+        answer=FeedbackAnswer,
+        refusals=(422, 503),
+    ),
+    Route(
+        "activate",
+        "POST",
+        "/v1/decisions/<path:decision_id>/activate",
+        "Tell that a deferred decision was shown; its reward window starts now.",
+        "client",
+        status=204,
+        refusals=(422, 503),
+    ),
+    Route(
+        "get_catalog",
+        "GET",
+        "/v1/catalog",
+        "Return the catalog that is served, whole; its version is the ETag.",
+        "admin",
+        answer=CatalogDocument,
+        is_versioned=True,
+    ),
+    Route(
+        "put_catalog",
+        "PUT",
+        "/v1/catalog",
+        "Replace the catalog. It is checked whole before it is served.",
+        "admin",
+        request=CatalogDocument,
+        answer=CatalogAnswer,
+        refusals=(412, 422),
+        is_catalog_body=True,
+        is_versioned=True,
+    ),
+    Route(
+        "patch_catalog",
+        "PATCH",
+        "/v1/catalog",
+        "Add, replace and remove titles and rows. The outcome is checked before it is served.",
+        "admin",
+        request=CatalogPatch,
+        answer=CatalogAnswer,
+        refusals=(412, 422),
+        is_catalog_body=True,
+        is_versioned=True,
+    ),
+    Route(
+        "status",
+        "GET",
+        "/v1/status",
+        "Tell whether it is learning, how old the models are, and what was last refused and why.",
+        "client",
+        answer=StatusAnswer,
+    ),
+    Route(
+        "snapshots",
+        "GET",
+        "/v1/snapshots",
+        "List the kept model versions, newest first.",
+        "client",
+        answer=SnapshotsAnswer,
+    ),
+    Route(
+        "activate_snapshot",
+        "POST",
+        "/v1/snapshots/<path:version>/activate",
+        "Serve a kept model version from now on: roll back, or follow the newest again.",
+        "admin",
+        answer=SnapshotSummary,
+        refusals=(404,),
+    ),
+    Route("livez", "GET", "/livez", "Tell that the process answers.", "open", answer=HealthAnswer),
+    Route(
+        "readyz",
+        "GET",
+        "/readyz",
+        "Tell whether requests may be sent here; if not, why.",
+        "open",
+        answer=HealthAnswer,
+        refusals=(503,),
+    ),
+    Route(
+        "metrics",
+        "GET",
+        "/metrics",
+        "Return all metrics in Prometheus' text format.",
+        "open",
+        plain="text/plain; version=0.0.4; charset=utf-8",
+    ),
+    Route(
+        "openapi",
+        "GET",
+        "/openapi.json",
+        "Return the description of this API.",
+        "open",
+        plain="application/json",
+    ),
+)

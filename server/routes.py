@@ -1,0 +1,131 @@
+"""What each call does between its decoded request and its answer, by the name of its route."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from bandit.types import Id
+from server import health
+from server.codec import RequestDecoder
+from server.counts import check_batch, check_page
+from server.errors import BodyInvalidError
+from server.exchange import Call, Handler, Reply
+from server.feedback import FeedbackIntake
+from server.http_errors import refusal_of
+from server.openapi import openapi_json
+from server.wire import RankAnswer, RankBatchAnswer, RankBatchItem, RankRequest
+
+
+def rank(call: Call) -> Reply:
+    """Decide one page."""
+    check_page(call.request, call.service.config.limits)
+    answer = call.service.rank(call.request)
+    return Reply(answer, decision_ids=[answer.decision_id])
+
+
+class RankBatch:
+    """Decides several pages, each judged by itself."""
+
+    def __init__(self, *, depth_max: int) -> None:
+        self._decoder = RequestDecoder(RankRequest, depth_max=depth_max)
+
+    def __call__(self, call: Call) -> Reply:
+        """Decide the pages in their order."""
+        check_batch(call.request, call.service.config.limits)
+        items = [self._item(call, page) for page in call.request.pages]
+        decided = [item.decision.decision_id for item in items if item.decision]
+        return Reply(RankBatchAnswer(items), decision_ids=decided)
+
+    def _item(self, call: Call, page: msgspec.Raw) -> RankBatchItem:
+        try:
+            return RankBatchItem(decision=self._decide(call, page))
+        except Exception as error:  # noqa: BLE001 - one page's fault must not take the others down
+            return RankBatchItem(problem=refusal_of(error).problem)
+
+    def _decide(self, call: Call, page: msgspec.Raw) -> RankAnswer:
+        request = self._decoder.decode(page, call.encoding)
+        check_page(request, call.service.config.limits)
+        return call.service.rank(request)
+
+
+def activate(call: Call) -> Reply:
+    """Note that a deferred decision was shown."""
+    decision_id = _id_in_path(call.path["decision_id"], "decision_id")
+    call.service.activate(decision_id)
+    return Reply(decision_ids=[decision_id])
+
+
+def get_catalog(call: Call) -> Reply:
+    """Return the catalog that is served, under its version."""
+    version, document = call.service.catalog_document()
+    return Reply(document, headers={"ETag": f'"{version}"'})
+
+
+def put_catalog(call: Call) -> Reply:
+    """Replace the catalog."""
+    answer = call.service.put_catalog(call.request, call.if_match)
+    return Reply(answer, headers={"ETag": f'"{answer.version}"'})
+
+
+def patch_catalog(call: Call) -> Reply:
+    """Change parts of the catalog."""
+    answer = call.service.patch_catalog(call.request, call.if_match)
+    return Reply(answer, headers={"ETag": f'"{answer.version}"'})
+
+
+def status(call: Call) -> Reply:
+    """Answer the question whether it is learning."""
+    return Reply(call.service.status())
+
+
+def snapshots(call: Call) -> Reply:
+    """List the kept model versions."""
+    return Reply(call.service.snapshots())
+
+
+def activate_snapshot(call: Call) -> Reply:
+    """Serve a kept model version."""
+    return Reply(call.service.activate_snapshot(_id_in_path(call.path["version"], "version")))
+
+
+def openapi(_call: Call) -> Reply:
+    """Return the description of this API."""
+    return Reply(openapi_json())
+
+
+def handlers(depth_max: int) -> dict[str, Handler]:
+    """Return the handler of every route, by the route's name."""
+    return {
+        **_PLAIN_HANDLERS,
+        "rank_batch": RankBatch(depth_max=depth_max),
+        "feedback": FeedbackIntake(depth_max=depth_max),
+    }
+
+
+_PLAIN_HANDLERS: Final[dict[str, Handler]] = {
+    "rank": rank,
+    "activate": activate,
+    "get_catalog": get_catalog,
+    "put_catalog": put_catalog,
+    "patch_catalog": patch_catalog,
+    "status": status,
+    "snapshots": snapshots,
+    "activate_snapshot": activate_snapshot,
+    "livez": health.livez,
+    "readyz": health.readyz,
+    "metrics": health.metrics,
+    "openapi": openapi,
+}
+
+
+def _id_in_path(value: str, field: str) -> str:
+    try:
+        return msgspec.convert(value, Id)
+    except msgspec.ValidationError as error:
+        raise BodyInvalidError(
+            f"the address does not hold a lawful {field}",
+            hint="use 1 to 256 of the characters A-Z a-z 0-9 _ . : @ / -",
+            field=field,
+        ) from error
