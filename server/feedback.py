@@ -47,8 +47,8 @@ class FeedbackIntake:
             )
         check_feedback(call.request, config.limits)
         found = self._sort(call, call.request.events, call.encoding)
-        if call.role is None and not found.taken and found.first_token_error:
-            raise found.first_token_error
+        if call.role is None and not found.taken:
+            raise found.first_token_error or _missing()
         stored, duplicates = call.service.feedback(found.taken) if found.taken else (0, 0)
         if found.rejected:
             call.service.metrics.count("marquee_feedback_total", "rejected", by=len(found.rejected))
@@ -86,13 +86,17 @@ def _token_fault(call: Call, token: str | None, decision_id: str) -> TokenError 
     if token is None:
         if call.role is not None:
             return None
-        return TokenError(
-            "token_missing",
-            "without an API key each event needs its decision's token",
-            hint="send the token of the answer that made this decision, or an API key",
-        )
+        return _missing()
     try:
         call.service.verify_token(token, decision_id)
     except TokenError as error:
         return error
     return None
+
+
+def _missing() -> TokenError:
+    return TokenError(
+        "token_missing",
+        "without an API key each event needs its decision's token",
+        hint="send the token of the answer that made this decision, or an API key",
+    )

@@ -334,6 +334,7 @@ def test_without_a_key_each_event_needs_its_token(keyed: EdgeService) -> None:
         ([event(token="forged")], 401),
         ([event(token="x" * 3000)], 413),
         ([event(token="forged"), event(2, type="stare")], 401),
+        ([event(type="stare")], 401),
     ],
 )
 def test_without_any_valid_token_the_request_is_refused(
