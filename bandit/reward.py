@@ -20,7 +20,8 @@ class RewardRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     An event's worth is ``click`` for a click; for a play the sum of ``play``,
     ``play_seconds * min(1, seconds / seconds_full)`` and ``play_fraction * fraction``, and
     ``-quick_abandon_penalty`` in its place if it was a quick abandon. Worths are combined by
-    ``aggregation`` and the result, starting from ``default``, is clipped to [0, 1].
+    ``aggregation`` and the result, starting from ``default``, is clipped to [0, 1]: nothing but a
+    quick abandon earns less than no touch at all.
     """
 
     default: Annotated[
@@ -107,12 +108,13 @@ class RewardRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
             return self.default
         if self.aggregation == "max":
             # A quick abandon takes from the best other worth instead of hiding behind it.
-            gained = max((worth for worth in worths if worth >= 0), default=self.default)
+            gained = max(self.default, *worths)
             total = gained + min(0.0, *worths)
         elif self.aggregation == "sum":
             total = self.default + sum(worths)
         else:
-            total = worths[-1] if worths[-1] >= 0 else self.default + worths[-1]
+            last = worths[-1]
+            total = max(self.default, last) if last >= 0 else self.default + last
         return min(1.0, max(0.0, total))
 
     def row_reward(self, rewards: Sequence[float]) -> float:

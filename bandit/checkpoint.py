@@ -1,0 +1,83 @@
+"""Where a learner stands, in one file that is whole or not there.
+
+A checkpoint holds everything that the log cannot tell again: the engines' states, how far the log
+was taken, and what was counted. The file is a line with the SHA-256 of the rest, then MessagePack.
+The one before it is kept: should the newest be damaged, learning goes on from there, and what came
+after is learned again from the log, exactly.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from bandit.config.schema import ModelConfig
+from bandit.files import sync_directory, write_durably
+from bandit.joiner import JoinerMemo
+from bandit.merge import MergePosition
+from bandit.statistics import LearningCounts
+from bandit.types import Surface
+
+CURRENT_NAME: Final = "checkpoint"
+PREVIOUS_NAME: Final = "checkpoint.previous"
+_NEXT_NAME: Final = ".checkpoint.next"
+_DIGEST_LENGTH: Final = 64
+
+
+class EngineState(msgspec.Struct, frozen=True):
+    """A surface's engine, and the configuration under which it learned."""
+
+    model: ModelConfig
+    state: bytes
+
+
+class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """All that a learner needs to go on, beside the log."""
+
+    position: MergePosition
+    joiner: JoinerMemo
+    counts: LearningCounts
+    engines: dict[Surface, EngineState]
+    v: int = 1
+
+
+def save_checkpoint(directory: Path, checkpoint: Checkpoint) -> None:
+    """Put a checkpoint in place of the current one, which becomes the previous.
+
+    Raises:
+        OSError: the disk is full or the directory not writable; what was there is still there.
+    """
+    body = msgspec.msgpack.encode(checkpoint)
+    data = hashlib.sha256(body).hexdigest().encode() + b"\n" + body
+    following = directory / _NEXT_NAME
+    following.unlink(missing_ok=True)
+    write_durably(following, data)
+    current = directory / CURRENT_NAME
+    if current.exists():
+        current.replace(directory / PREVIOUS_NAME)
+    following.replace(current)
+    sync_directory(directory)
+
+
+def load_checkpoint(directory: Path) -> tuple[Checkpoint | None, list[str]]:
+    """Return the newest checkpoint that is whole, and what was wrong with those passed over."""
+    problems: list[str] = []
+    for name in (CURRENT_NAME, PREVIOUS_NAME):
+        path = directory / name
+        if not path.exists():
+            continue
+        try:
+            return _decode(path.read_bytes()), problems
+        except (OSError, ValueError, msgspec.MsgspecError) as error:
+            problems.append(f"{path}: {error}")
+    return None, problems
+
+
+def _decode(data: bytes) -> Checkpoint:
+    head, body = data[: _DIGEST_LENGTH + 1], data[_DIGEST_LENGTH + 1 :]
+    if hashlib.sha256(body).hexdigest().encode() + b"\n" != head:
+        raise ValueError("the file is damaged: its checksum does not match")
+    return msgspec.msgpack.decode(body, type=Checkpoint)

@@ -1,0 +1,108 @@
+"""The learning engines of all surfaces: made, restored, and published when they changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from bandit.checkpoint import EngineState
+from bandit.config.schema import Config
+from bandit.engine import ModelArrays, TrainingExample
+from bandit.errors import ModelError
+from bandit.model import VowpalEngine, engine_version
+from bandit.scoring import ModelShape
+from bandit.snapshots import SnapshotDetails, SnapshotStore
+from bandit.status import PublishedModel
+from bandit.types import SURFACES, Surface
+
+
+class Engines:
+    """One engine a surface."""
+
+    def __init__(self, config: Config, snapshots: SnapshotStore) -> None:
+        self._models = {
+            "artwork": config.surfaces.artwork.model,
+            "rows": config.surfaces.rows.model,
+        }
+        self._shapes = {
+            surface: ModelShape.of(surface, self._models[surface]) for surface in SURFACES
+        }
+        self._keep = config.snapshots.keep
+        self._snapshots = snapshots
+        self._engines: dict[Surface, VowpalEngine] = {}
+        self.published: dict[Surface, PublishedModel] = {}
+        """The last snapshot that this process made of each surface."""
+
+    def restore(self, states: Mapping[Surface, EngineState]) -> list[str]:
+        """Take up stored states, and start anew where there is none or it does not fit.
+
+        Returns:
+            Why states were not taken up.
+
+        Raises:
+            ConfigError: an engine cannot be made as configured.
+        """
+        problems = []
+        for surface in SURFACES:
+            shape, config = self._shapes[surface], self._models[surface]
+            stored = states.get(surface)
+            try:
+                self._engines[surface] = VowpalEngine(
+                    shape, config, None if stored is None else stored.state
+                )
+            except ModelError as error:
+                problems.append(f"the model of {surface} starts anew: {error}")
+                self._engines[surface] = VowpalEngine(shape, config)
+        return problems
+
+    def learn(self, surface: Surface, examples: Sequence[TrainingExample]) -> None:
+        """Learn examples in order.
+
+        Raises:
+            ModelError: an example is unlawful; those before it were learned.
+        """
+        self._engines[surface].learn(examples)
+
+    def states(self) -> dict[Surface, EngineState]:
+        """Return what restores the engines."""
+        return {
+            surface: EngineState(self._models[surface], engine.serialize())
+            for surface, engine in self._engines.items()
+        }
+
+    def arrays(self, surface: Surface) -> ModelArrays:
+        """Return what a surface learned.
+
+        Raises:
+            ModelError: a weight is not finite.
+        """
+        return self._engines[surface].arrays()
+
+    def publish(self, surface: Surface, examples: int, log_clock_us: int, now_us: int) -> None:
+        """Publish a surface's model if it has learned since it was published last.
+
+        Raises:
+            ModelError: a weight is not finite.
+            SnapshotError: the store refused it.
+            OSError: the store cannot be written.
+        """
+        before = self.published.get(surface)
+        if examples == (before.examples if before else 0):
+            return
+        shape, engine = self._shapes[surface], self._engines[surface]
+        manifest = self._snapshots.publish(
+            surface,
+            engine.arrays(),
+            engine.serialize(),
+            SnapshotDetails(
+                created_at_us=now_us,
+                bits=shape.bits,
+                interactions=[list(names) for names in shape.interactions],
+                constant=shape.constant,
+                engine_version=engine_version(),
+                examples_learned=examples,
+                log_clock_us=log_clock_us,
+                parent=before.version if before else None,
+            ),
+        )
+        self._snapshots.prune(surface, self._keep)
+        self.published[surface] = PublishedModel(manifest.version, now_us, examples)

@@ -1,0 +1,324 @@
+"""The learner: read the log, join, train, learn; now and then a checkpoint, a snapshot, a status.
+
+A step is a function of the log and of where the learner stands; when it runs and how much it reads
+changes nothing of what is learned. After a crash, or a failure within a step, the learner goes back
+to its checkpoint and does again what came after, exactly.
+
+Snapshots may run ahead of the checkpoint: serving is a cache of what was learned, and a learner
+that went back soon learns and publishes the same again, as a new version.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import structlog
+
+from bandit import merge
+from bandit.catalog import Catalog
+from bandit.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from bandit.clock import MICROSECONDS, Clock, to_us
+from bandit.config.schema import Config
+from bandit.dead_letters import DeadLetters, Stage
+from bandit.engines import Engines
+from bandit.errors import MarqueeError
+from bandit.eventlog.protocol import EventReader
+from bandit.joiner import Joiner, MergedRecord, Outcome
+from bandit.merge import LogMerge
+from bandit.metrics import Metrics
+from bandit.snapshots import SnapshotStore
+from bandit.statistics import LearningCounts
+from bandit.status import LearnerStatus, Rejection, StatusMetrics, write_status
+from bandit.training import Trainer
+from bandit.types import SURFACES
+
+_STATUS_CHANGED_US = to_us(0.2)
+_STATUS_IDLE_US = to_us(1.0)
+
+_log = structlog.get_logger(__name__)
+
+
+class Catalogs(Protocol):
+    """Where catalog versions are found."""
+
+    def load(self, version: str) -> Catalog:
+        """Return a version.
+
+        Raises:
+            CatalogError: it is lost.
+        """
+        ...
+
+
+class StepReport(NamedTuple):
+    """What one step did."""
+
+    taken: int = 0
+    """Records."""
+    outcomes: int = 0
+    examples: int = 0
+    failed: str | None = None
+    """Why the learner went back to its checkpoint instead."""
+
+    @property
+    def idle(self) -> bool:
+        """Whether there was nothing to do."""
+        return not (self.taken or self.outcomes or self.failed)
+
+
+class _PoisonError(Exception):
+    """A record or outcome that made a step fail; its cause says how."""
+
+    def __init__(self, stage: Stage, decision_id: str) -> None:
+        super().__init__(decision_id)
+        self.stage = stage
+        self.decision_id = decision_id
+
+
+class Learner:
+    """Learns from a log into a snapshot store; it stands in ``config.learner.directory``."""
+
+    def __init__(
+        self,
+        config: Config,
+        reader: EventReader,
+        snapshots: SnapshotStore,
+        catalogs: Catalogs,
+        clock: Clock,
+        metrics: Metrics,
+    ) -> None:
+        """Go on from the checkpoint, or start from nothing.
+
+        Raises:
+            ConfigError: a surface's model cannot be made as configured.
+            LogError: the part of the log that open decisions need cannot be read.
+        """
+        self._config = config
+        self._reader = reader
+        self._catalogs = catalogs
+        self._clock = clock
+        self._directory = Path(config.learner.directory)
+        self._directory.mkdir(parents=True, exist_ok=True)
+        self._engines = Engines(config, snapshots)
+        self._dead = DeadLetters(self._directory, config.learner.attempts_max)
+        self._rejections = 0
+        self._last_rejection: Rejection | None = None
+        now_us = clock.now_us()
+        self._restore(now_us)
+        self._checkpointed_at_us = self._published_at_us = now_us
+        self._status_at_us = now_us - _STATUS_IDLE_US
+        self._metrics = StatusMetrics(metrics, self.status(now_us))
+        self._step_metrics = metrics
+
+    def _restore(self, now_us: int) -> None:
+        """Go back to the checkpoint."""
+        checkpoint, problems = load_checkpoint(self._directory)
+        self._trainer = Trainer(self._config, self._catalogs.load)
+        settings = self._config.learner
+        if checkpoint is None:
+            self._merge = LogMerge(self._reader, settings.batch_records_max)
+            self._joiner = Joiner(self._config.reward, settings.open_decisions_max)
+            self._counts = LearningCounts()
+            problems += self._engines.restore({})
+        else:
+            self._merge = LogMerge(self._reader, settings.batch_records_max, checkpoint.position)
+            self._joiner = Joiner.rebuild(
+                self._config.reward,
+                settings.open_decisions_max,
+                checkpoint.joiner,
+                self._replayed(checkpoint),
+            )
+            self._counts = checkpoint.counts
+            problems += self._engines.restore(checkpoint.engines)
+        for problem in problems:
+            self._reject("checkpoint", problem, now_us)
+        self._unsaved = False
+        self._stale = False
+
+    def _replayed(self, checkpoint: Checkpoint) -> Sequence[MergedRecord]:
+        from_us = checkpoint.joiner.replay_from_us
+        if from_us is None:
+            return []
+        limit = self._config.learner.batch_records_max
+        return [
+            item
+            for item in merge.replay(self._reader, checkpoint.position, from_us, limit)
+            if not self._dead.holds("join", item.logged.record.decision_id)
+        ]
+
+    @property
+    def counts(self) -> LearningCounts:
+        """What was learned so far."""
+        return self._counts
+
+    @property
+    def engines(self) -> Engines:
+        """The models as they stand."""
+        return self._engines
+
+    def step(self, now_us: int) -> StepReport:
+        """Take up what is new in the log, and learn.
+
+        A failure that a record or an outcome caused is counted against it, and the learner goes
+        back to its checkpoint; after ``attempts_max`` of them the culprit is set aside.
+
+        Raises:
+            LogError: the log cannot be read now; the same call may succeed later.
+            OSError: a catalog or the learner's directory cannot be read or written now.
+        """
+        if self._stale:
+            self._restore(now_us)
+        try:
+            report = self._step(now_us)
+        except _PoisonError as poison:
+            reason = f"{type(poison.__cause__).__name__}: {poison.__cause__}"
+            self._stale = True
+            self._dead.blame(poison.stage, poison.decision_id, reason, now_us)
+            self._reject(f"{poison.stage} {poison.decision_id}", reason, now_us)
+            return StepReport(failed=reason)
+        except OSError:
+            self._stale = True
+            raise
+        self._unsaved |= not report.idle
+        if not report.idle:
+            took_s = (self._clock.now_us() - now_us) / MICROSECONDS
+            self._step_metrics.observe("marquee_learner_step_seconds", value=max(0.0, took_s))
+        return report
+
+    def _step(self, now_us: int) -> StepReport:
+        records, damaged = self._merge.poll()
+        for spool, sequence, reason in damaged:
+            self._dead.set_damaged_aside(spool, sequence, reason, now_us)
+        outcomes: list[Outcome] = []
+        for logged, at_us, late in records:
+            decision_id = logged.record.decision_id
+            if self._dead.holds("join", decision_id):
+                continue
+            try:
+                outcomes += self._joiner.take(logged.record, at_us, late=late)
+            except Exception as error:
+                raise _PoisonError("join", decision_id) from error
+        outcomes += self._joiner.advance(self._merge.clock_us)
+        examples = sum(self._learn(outcome) for outcome in outcomes)
+        return StepReport(len(records), len(outcomes), examples)
+
+    def _learn(self, outcome: Outcome) -> int:
+        decision_id = outcome.decision.decision_id
+        if self._dead.holds("learn", decision_id):
+            return 0
+        try:
+            learned = self._trainer.train(outcome)
+            for surface, examples in learned.examples.items():
+                self._engines.learn(surface, examples)
+        except OSError:
+            raise
+        except Exception as error:
+            raise _PoisonError("learn", decision_id) from error
+        self._dead.passed(decision_id)
+        self._trainer.count(outcome, learned, self._counts)
+        return sum(map(len, learned.examples.values()))
+
+    def checkpoint(self, now_us: int) -> None:
+        """Make durable where the learner stands; nothing to do after a step that failed.
+
+        Raises:
+            OSError: the disk is full or the directory not writable.
+        """
+        self._checkpointed_at_us = now_us
+        if self._stale or not self._unsaved:
+            return
+        memo = self._joiner.memo()
+        save_checkpoint(
+            self._directory,
+            Checkpoint(
+                position=self._merge.position(memo.replay_from_us),
+                joiner=memo,
+                counts=self._counts,
+                engines=self._engines.states(),
+            ),
+        )
+        self._unsaved = False
+
+    def publish(self, now_us: int) -> None:
+        """Publish the surfaces that learned since; a refusal is told in the status."""
+        self._published_at_us = now_us
+        if self._stale:
+            return
+        for surface in SURFACES:
+            learned = self._counts.examples.get(surface, 0)
+            try:
+                self._engines.publish(surface, learned, self._merge.clock_us, now_us)
+            except (MarqueeError, OSError) as error:
+                self._reject(f"snapshot of {surface}", str(error), now_us)
+
+    def keep_house(self, now_us: int, *, changed: bool) -> None:
+        """Publish, checkpoint and write the status where their time has come."""
+        settings = self._config.learner
+        if _is_due(now_us, self._published_at_us, to_us(settings.publish_interval_s)):
+            self.publish(now_us)
+        if _is_due(now_us, self._checkpointed_at_us, to_us(settings.checkpoint_interval_s)):
+            self.checkpoint(now_us)
+        interval_us = _STATUS_CHANGED_US if changed else _STATUS_IDLE_US
+        if _is_due(now_us, self._status_at_us, interval_us):
+            self.tell(now_us)
+
+    def tell(self, now_us: int) -> None:
+        """Write the status file and report the metrics."""
+        self._status_at_us = now_us
+        status = self.status(now_us)
+        self._metrics.report(status)
+        write_status(self._directory, status)
+
+    def status(self, now_us: int) -> LearnerStatus:
+        """Return what there is to tell."""
+        clock_us = self._merge.clock_us
+        return LearnerStatus(
+            pid=os.getpid(),
+            updated_at_us=now_us,
+            log_clock_us=clock_us,
+            lag_s=max(0, now_us - clock_us) / MICROSECONDS if clock_us else 0.0,
+            joined=self._joiner.counts,
+            open_decisions=self._joiner.waiting,
+            learned=self._counts,
+            dead_letters=len(self._dead),
+            rejections=self._rejections,
+            last_rejection=self._last_rejection,
+            models=self._engines.published,
+        )
+
+    def run(self, stop: threading.Event) -> None:
+        """Learn until told to stop; then take up what is there, checkpoint and publish."""
+        while not stop.is_set():
+            if self._attempt(last=False):
+                stop.wait(self._config.learner.idle_wait_s)
+        self._attempt(last=True)
+
+    def _attempt(self, *, last: bool) -> bool:
+        """Do one step and keep house; return whether there is time to wait."""
+        now_us = self._clock.now_us()
+        try:
+            report = self.step(now_us)
+            if last:
+                self.publish(now_us)
+                self.checkpoint(now_us)
+                self.tell(now_us)
+            else:
+                self.keep_house(now_us, changed=not report.idle)
+        except (MarqueeError, OSError) as error:
+            self._reject("step", str(error), now_us)
+            return True
+        return report.idle
+
+    def _reject(self, what: str, why: str, now_us: int) -> None:
+        self._rejections += 1
+        self._last_rejection = Rejection(what, why, now_us)
+        _log.warning("rejected", what=what, why=why)
+
+
+def _is_due(now_us: int, last_us: int, interval_us: int) -> bool:
+    """Tell whether an interval is over; a clock that stepped back does not stretch it."""
+    return now_us - last_us >= interval_us or now_us < last_us

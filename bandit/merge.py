@@ -1,0 +1,199 @@
+"""Many spools read as one log, in an order that depends on the log alone.
+
+Records are merged by (time, spool, sequence), and only up to the *log clock*: the least horizon
+over all spools, up to which none of them will ever grow again. What lies beyond waits in memory
+and does not count as taken. Spools are listed anew after they were read, and read again until the
+listing holds no new one: a spool that is still unseen then was opened after every horizon was told,
+so that its records are later.
+
+A wall clock that steps back across a restart can break that promise. Its records are taken at the
+log clock, after everything before, and their places are kept for as long as a replay needs them.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from operator import attrgetter
+from typing import Final, NamedTuple
+
+import msgspec
+
+from bandit.eventlog.protocol import EventReader
+from bandit.events import LoggedRecord
+from bandit.joiner import MergedRecord
+
+CLOCK_START_US: Final = 0
+"""The log clock before anything was read."""
+
+_in_log_order = attrgetter("at_us", "spool", "sequence")
+
+
+class LateRecord(msgspec.Struct, frozen=True, array_like=True):
+    """Where a record that showed up late was taken."""
+
+    spool: str
+    sequence: int
+    at_us: int
+    """The log clock then."""
+
+
+class MergePosition(msgspec.Struct, frozen=True):
+    """How far a log was taken."""
+
+    clock_us: int = CLOCK_START_US
+    sequences: dict[str, int] = {}
+    """Spool → the last sequence taken."""
+    late: list[LateRecord] = []
+    """In the order taken; those that a replay still needs."""
+
+
+class Damaged(NamedTuple):
+    """A record that could not be read."""
+
+    spool: str
+    sequence: int
+    reason: str
+
+
+class _Spool:
+    """A spool as far as it was read."""
+
+    def __init__(self, taken: int) -> None:
+        self.taken = taken
+        self.looked_at = taken
+        self.horizon_us = CLOCK_START_US
+        self.waiting: deque[LoggedRecord] = deque()
+
+    def take_until(self, clock_us: int) -> list[LoggedRecord]:
+        ready = []
+        while self.waiting and self.waiting[0].at_us <= clock_us:
+            ready.append(self.waiting.popleft())
+        if ready:
+            self.taken = ready[-1].sequence
+        return ready
+
+
+class LogMerge:
+    """Takes the records of a log in merged order, from a position on."""
+
+    def __init__(
+        self, reader: EventReader, batch_records_max: int, position: MergePosition | None = None
+    ) -> None:
+        position = position or MergePosition()
+        self._reader = reader
+        self._batch_records_max = batch_records_max
+        self._spools = {name: _Spool(taken) for name, taken in position.sequences.items()}
+        self._late = list(position.late)
+        self._damaged: list[Damaged] = []
+        self.clock_us = position.clock_us
+        """Everything at or before this instant was taken."""
+
+    def position(self, needed_from_us: int | None) -> MergePosition:
+        """Return how far the log was taken; what came late before ``needed_from_us`` is let go."""
+        self._late = [
+            late
+            for late in self._late
+            if needed_from_us is not None and late.at_us >= needed_from_us
+        ]
+        sequences = {name: spool.taken for name, spool in self._spools.items()}
+        return MergePosition(self.clock_us, sequences, list(self._late))
+
+    def poll(self) -> tuple[list[MergedRecord], list[Damaged]]:
+        """Read what is new, move the log clock, and return what it passed, in order.
+
+        Raises:
+            LogError: the log cannot be read.
+        """
+        unread = self._reader.spools()
+        seen: set[str] = set()
+        while unread:
+            for name in unread:
+                self._read(name)
+            seen.update(unread)
+            unread = [name for name in self._reader.spools() if name not in seen]
+        damaged, self._damaged = self._damaged, []
+        return self._take(seen), damaged
+
+    def _read(self, name: str) -> None:
+        spool = self._spools.setdefault(name, _Spool(0))
+        limit = self._batch_records_max - len(spool.waiting)
+        if limit <= 0:
+            return
+        batch = self._reader.read(name, spool.looked_at, limit)
+        spool.waiting.extend(batch.records)
+        spool.looked_at = batch.last_sequence
+        spool.horizon_us = batch.horizon_us
+        self._damaged.extend(Damaged(name, sequence, reason) for sequence, reason in batch.damaged)
+
+    def _take(self, names: set[str]) -> list[MergedRecord]:
+        before_us = self.clock_us
+        horizon_us = min((self._spools[name].horizon_us for name in names), default=before_us)
+        self.clock_us = max(before_us, horizon_us)
+        ready = [
+            logged for name in names for logged in self._spools[name].take_until(self.clock_us)
+        ]
+        ready.sort(key=_in_log_order)
+        taken = []
+        for logged in ready:
+            late = logged.at_us <= before_us
+            if late:
+                self._late.append(LateRecord(logged.spool, logged.sequence, before_us))
+            taken.append(MergedRecord(logged, before_us if late else logged.at_us, late))
+        return taken
+
+
+def replay(
+    reader: EventReader, position: MergePosition, from_us: int, batch_records_max: int
+) -> Iterator[MergedRecord]:
+    """Yield again, in the same order, what was taken at or after ``from_us`` up to ``position``.
+
+    Raises:
+        LogError: the log cannot be read.
+    """
+    places = {
+        (late.spool, late.sequence): (late.at_us, order)
+        for order, late in enumerate(position.late, start=1)
+    }
+    streams = [
+        _replay_spool(reader, name, last, places, from_us, batch_records_max)
+        for name, last in position.sequences.items()
+    ]
+    for (at_us, order, _, _), logged in heapq.merge(*streams, key=lambda keyed: keyed[0]):
+        yield MergedRecord(logged, at_us, order > 0)
+
+
+_Keyed = tuple[tuple[int, int, str, int], LoggedRecord]
+
+
+def _replay_spool(
+    reader: EventReader,
+    name: str,
+    last: int,
+    places: Mapping[tuple[str, int], tuple[int, int]],
+    from_us: int,
+    limit: int,
+) -> Iterator[_Keyed]:
+    after = min(
+        reader.sequence_before(name, from_us),
+        *(sequence - 1 for spool, sequence in places if spool == name),
+        last,
+    )
+    while after < last:
+        batch = reader.read(name, after, min(limit, last - after))
+        if batch.last_sequence <= after:
+            return
+        yield from _keyed(batch.records, places, from_us)
+        after = batch.last_sequence
+
+
+def _keyed(
+    records: Sequence[LoggedRecord],
+    places: Mapping[tuple[str, int], tuple[int, int]],
+    from_us: int,
+) -> Iterator[_Keyed]:
+    for logged in records:
+        at_us, order = places.get((logged.spool, logged.sequence), (logged.at_us, 0))
+        if at_us >= from_us:
+            yield (at_us, order, logged.spool, logged.sequence), logged

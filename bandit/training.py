@@ -1,0 +1,192 @@
+"""From outcomes to training examples, and to the figures that tell whether anything is learned.
+
+Pure, given the catalogs. What is learned, per surface:
+
+* ``artwork``: one example a seen title; its reward is earned by the title's feedback on the page.
+  A title with a single artwork is learned as well: what it tells of its features holds for the
+  artworks of other titles.
+* ``rows``: one example a seen row that was not pinned; its reward is made of those of its seen
+  titles, each from its feedback in that row. The position is a feature here and not in serving,
+  so that the attention a high place earns is not taken for a preference for the row. Pinned rows
+  are counted only: they stand where nobody chose to put them.
+
+In ``apprentice`` mode the model learns what the baseline does, whoever watched what: of each seen
+title the artwork served has reward 1 and the others 0, and a row served at position p has reward
+1/(1 + p), without the position as a feature, so that higher scores come to stand higher. In
+``log_only`` mode nothing is learned. Figures are kept for every share in every mode.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+from bandit.catalog import Catalog
+from bandit.config.schema import Config
+from bandit.config.surfaces import SurfaceConfig
+from bandit.engine import TrainingExample
+from bandit.events import DecisionRecord, FeedbackRecord
+from bandit.exposure import Seen, seen
+from bandit.features import CONTEXT, Encoded, encode
+from bandit.joiner import Outcome
+from bandit.page_features import CatalogFeatures, PageFeatures
+from bandit.statistics import LearningCounts, ShareStatistics
+from bandit.types import RowChoice, Surface, TitleChoice
+
+Shared = Mapping[str, Encoded]
+
+
+class Display(NamedTuple):
+    """What one seen title or row earned."""
+
+    reward: float
+    events: Sequence[FeedbackRecord]
+
+
+class Learned(NamedTuple):
+    """What one outcome has to teach."""
+
+    examples: dict[Surface, list[TrainingExample]]
+    displays: dict[Surface, list[Display]]
+    missing: int
+    """Displays that would be learned, had their features been found."""
+    unplaced: int
+    """Events that name a title the page did not hold."""
+
+
+class Trainer:
+    """Turns outcomes into examples, by the configuration."""
+
+    def __init__(self, config: Config, catalog_of: Callable[[str], Catalog]) -> None:
+        """``catalog_of`` finds a catalog version; a CatalogError means that it is lost."""
+        self._surfaces = config.surfaces
+        self._rule = config.reward
+        self._features = CatalogFeatures(catalog_of)
+
+    def train(self, outcome: Outcome) -> Learned:
+        """Return what an outcome has to teach."""
+        decision = outcome.decision
+        artwork_seen = seen(decision, outcome.events, self._surfaces.artwork.exposure)
+        rows_seen = artwork_seen
+        if self._surfaces.rows.exposure != self._surfaces.artwork.exposure:
+            rows_seen = seen(decision, outcome.events, self._surfaces.rows.exposure)
+        titles = self._title_displays(decision, artwork_seen)
+        rows = self._row_displays(decision, rows_seen)
+        examples: dict[Surface, list[TrainingExample]] = {}
+        missing = 0
+        if titles or rows:
+            features = self._features.of(decision)
+            shared = {CONTEXT: encode(CONTEXT, decision.context)}
+            if self._learns("artwork", self._surfaces.artwork, decision):
+                found = [self._of_title(*display, features, shared) for display in titles]
+                missing = found.count([])
+                examples["artwork"] = [example for several in found for example in several]
+            if self._learns("rows", self._surfaces.rows, decision):
+                examples["rows"] = [
+                    self._of_row(decision, row, display.reward, features, shared)
+                    for row, display in rows
+                    if not row.pinned
+                ]
+        displays: dict[Surface, list[Display]] = {
+            "artwork": [display for _, display in titles],
+            "rows": [display for _, display in rows],
+        }
+        return Learned(examples, displays, missing, artwork_seen.unplaced)
+
+    def count(self, outcome: Outcome, learned: Learned, counts: LearningCounts) -> None:
+        """Add what was learned to the running counts."""
+        decision = outcome.decision
+        closed_by = outcome.closed_by
+        counts.outcomes[closed_by] = counts.outcomes.get(closed_by, 0) + 1
+        counts.missing_items += learned.missing
+        counts.unplaced_events += learned.unplaced
+        for surface, examples in learned.examples.items():
+            counts.examples[surface] = counts.examples.get(surface, 0) + len(examples)
+        for surface, displays in learned.displays.items():
+            share = decision.shares.get(surface)
+            if share is not None:
+                self._add(counts.shares[surface][share], displays)
+        if decision.greedy_match is not None:
+            counts.match_pages += 1
+            counts.match_sum += decision.greedy_match
+
+    def _add(self, statistics: ShareStatistics, displays: Sequence[Display]) -> None:
+        for display in displays:
+            statistics.displays += 1
+            statistics.reward += display.reward
+            statistics.clicks += any(event.type == "click" for event in display.events)
+            statistics.plays += any(
+                event.type == "play" and not self._rule.is_quick_abandon(event)
+                for event in display.events
+            )
+
+    def _learns(self, surface: Surface, settings: SurfaceConfig, decision: DecisionRecord) -> bool:
+        return settings.mode != "log_only" and decision.shares.get(surface) in settings.learn_from
+
+    def _title_displays(
+        self, decision: DecisionRecord, found: Seen
+    ) -> list[tuple[TitleChoice, Display]]:
+        return [
+            (choice, Display(self._rule.reward(events), events))
+            for choice in decision.titles
+            if (events := found.titles.get(choice.title)) is not None
+        ]
+
+    def _row_displays(
+        self, decision: DecisionRecord, found: Seen
+    ) -> list[tuple[RowChoice, Display]]:
+        displays = []
+        for index, row in enumerate(decision.rows):
+            titles = found.rows.get(index)
+            if titles is not None:
+                rewards = [self._rule.reward(events) for events in titles.values()]
+                events = [event for several in titles.values() for event in several]
+                displays.append((row, Display(self._rule.row_reward(rewards), events)))
+        return displays
+
+    def _of_title(
+        self, choice: TitleChoice, display: Display, features: PageFeatures, shared: Shared
+    ) -> list[TrainingExample]:
+        """Return a title's examples, none if its features cannot be found."""
+        settings = self._surfaces.artwork
+        online = settings.mode == "online"
+        if online and settings.model.cb_type == "regression":
+            candidate = features.artwork(choice.title, choice.artwork)
+            if candidate is None:
+                return []
+            return [TrainingExample(shared, [candidate], 0, choice.propensity, display.reward)]
+        ids, candidates = features.artworks(choice.title)
+        if choice.artwork not in ids:
+            return []
+        chosen = ids.index(choice.artwork)
+        if online:
+            return [TrainingExample(shared, candidates, chosen, choice.propensity, display.reward)]
+        return [
+            TrainingExample(shared, candidates, index, 1.0, float(index == chosen))
+            for index in range(len(candidates))
+        ]
+
+    def _of_row(
+        self,
+        decision: DecisionRecord,
+        row: RowChoice,
+        reward: float,
+        features: PageFeatures,
+        shared: Shared,
+    ) -> TrainingExample:
+        settings = self._surfaces.rows
+        if settings.mode == "apprentice":
+            candidate = features.row(row.id, None)
+            return TrainingExample(shared, [candidate], 0, 1.0, 1.0 / (1 + row.position))
+        if settings.model.cb_type == "regression":
+            candidate = features.row(row.id, row.position)
+            return TrainingExample(shared, [candidate], 0, row.propensity, reward)
+        eligible = _open_rows(decision, row.position)
+        candidates = [features.row(name, row.position) for name in eligible]
+        return TrainingExample(shared, candidates, eligible.index(row.id), row.propensity, reward)
+
+
+def _open_rows(decision: DecisionRecord, position: int) -> list[str]:
+    """Return the rows that could have stood at a position, given those above."""
+    taken = {row.id for row in decision.rows if row.pinned or row.position < position}
+    return [name for name in decision.row_candidates if name not in taken]

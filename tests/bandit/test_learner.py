@@ -1,0 +1,287 @@
+from __future__ import annotations
+
+import random
+import threading
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from bandit.catalog import Catalog
+from bandit.clock import ManualClock
+from bandit.config.schema import Config
+from bandit.dead_letters import DeadLetter
+from bandit.engine import ModelArrays
+from bandit.errors import LogUnavailableError, ModelError
+from bandit.eventlog.memory import MemoryEventLog, MemoryEventReader
+from bandit.eventlog.protocol import SpoolBatch
+from bandit.learner import Learner
+from bandit.metrics import NoMetrics
+from bandit.snapshots import MemorySnapshotStore
+from bandit.status import read_status
+from bandit.types import SURFACES
+from tests import learning_world as world
+
+END_S = 1000.0
+
+
+class Scene:
+    """A log in memory, and learners that come and go on one state."""
+
+    def __init__(self, root: Path, *, spools: int = 1, pages: int = 60) -> None:
+        self.clock = ManualClock(1_000_000_000)
+        self.log = MemoryEventLog(self.clock)
+        self.snapshots = MemorySnapshotStore()
+        self.root = root
+        self.catalogs, version = world.store_catalog(root)
+        writers = [self.log.writer(f"s{index}") for index in range(spools)]
+        world.write(writers, self.clock, world.chunks(pages, version, spools=spools))
+        self.clock.advance_s(END_S)
+
+    def learner(self, config: Config) -> Learner:
+        return Learner(
+            config, self.log.reader(), self.snapshots, self.catalogs, self.clock, NoMetrics()
+        )
+
+    def finish(self, learner: Learner) -> Learner:
+        now_us = self.clock.now_us()
+        for _ in range(2000):
+            if learner.step(now_us).idle:
+                return learner
+        raise AssertionError("the learner found no end")
+
+
+def _assert_same(one: Learner, other: Learner) -> None:
+    assert one.counts == other.counts
+    assert one.status(0).joined == other.status(0).joined
+    for surface in SURFACES:
+        for name, array in one.engines.arrays(surface)._asdict().items():
+            np.testing.assert_array_equal(array, getattr(other.engines.arrays(surface), name))
+
+
+@pytest.mark.parametrize("spools", [1, 3])
+@pytest.mark.parametrize("seed", [1, 2])
+def test_crashes_at_any_step_change_nothing(tmp_path: Path, spools: int, seed: int) -> None:
+    scene = Scene(tmp_path, spools=spools)
+    whole = scene.finish(scene.learner(world.config(tmp_path / "whole")))
+    assert whole.counts.examples["artwork"] > 200
+    assert whole.counts.examples["rows"] > 20
+    rng = random.Random(seed)
+    config = world.config(tmp_path / "crashing", batch_records_max=17)
+    learner = scene.learner(config)
+    now_us = scene.clock.now_us()
+    crashes = 0
+    for _ in range(2000):
+        if learner.step(now_us).idle:
+            break
+        if rng.random() < 0.3:
+            learner.checkpoint(now_us)
+        if rng.random() < 0.4:
+            learner = scene.learner(config)
+            crashes += 1
+    assert crashes > 5
+    _assert_same(scene.finish(learner), whole)
+
+
+def test_counts_reconcile_with_the_log(tmp_path: Path) -> None:
+    scene = Scene(tmp_path)
+    learner = scene.finish(scene.learner(world.config(tmp_path)))
+    joined = learner.status(0).joined
+    reader = scene.log.reader()
+    records = [logged.record for logged in reader.read("s0", 0, 10_000).records]
+    feedback = sum(record.key.startswith("f:") for record in records)
+    decisions = len(records) - feedback
+    assert joined["opened"] == joined["closed"] == decisions
+    settled = ("joined", "duplicate", "late", "orphan")
+    assert sum(joined[name] for name in settled) == feedback
+    assert sum(learner.counts.outcomes.values()) == decisions
+    shares = learner.counts.shares["artwork"]
+    learned = shares["learned"].displays + shares["explore"].displays
+    assert learner.counts.examples["artwork"] == learned
+    assert shares["holdout"].displays > 0
+
+
+def test_models_are_published_when_they_changed_and_only_then(tmp_path: Path) -> None:
+    scene = Scene(tmp_path)
+    learner = scene.finish(scene.learner(world.config(tmp_path)))
+    now_us = scene.clock.now_us()
+    learner.publish(now_us)
+    learner.publish(now_us)
+    for surface in SURFACES:
+        (manifest,) = scene.snapshots.versions(surface)
+        assert manifest.examples_learned == learner.counts.examples[surface]
+        arrays = scene.snapshots.load(surface, manifest.version).arrays
+        np.testing.assert_array_equal(arrays.weights, learner.engines.arrays(surface).weights)
+        assert np.abs(arrays.weights).sum() > 0
+
+
+def test_snapshots_after_a_crash_have_new_versions(tmp_path: Path) -> None:
+    scene = Scene(tmp_path)
+    for crash in range(3):
+        learner = scene.finish(scene.learner(world.config(tmp_path)))
+        learner.publish(scene.clock.now_us())
+        assert len(scene.snapshots.versions("artwork")) == min(crash + 1, 2)
+    versions = [one.version for one in scene.snapshots.versions("artwork")]
+    assert len(set(versions)) == 2
+
+
+def test_a_damaged_checkpoint_falls_back_and_learns_the_same(tmp_path: Path) -> None:
+    scene = Scene(tmp_path)
+    whole = scene.finish(scene.learner(world.config(tmp_path / "whole")))
+    config = world.config(tmp_path / "damaged", batch_records_max=50)
+    learner = scene.learner(config)
+    for _ in range(5):
+        learner.step(scene.clock.now_us())
+        learner.checkpoint(scene.clock.now_us())
+    path = Path(config.learner.directory) / "checkpoint"
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(bytes(data))
+    again = scene.learner(config)
+    rejection = again.status(0).last_rejection
+    assert rejection is not None
+    assert "damaged" in rejection.why
+    _assert_same(scene.finish(again), whole)
+
+
+class FailingCatalogs:
+    """Catalogs that fail in a way nobody foresaw, a number of times."""
+
+    def __init__(self, catalog: Catalog, failures: int) -> None:
+        self.catalog = catalog
+        self.failures = failures
+
+    def load(self, version: str) -> Catalog:
+        if self.failures:
+            self.failures -= 1
+            raise RuntimeError("unforeseen")
+        return self.catalog
+
+
+@pytest.mark.parametrize(("failures", "dead"), [(1, 0), (2, 0), (3, 1), (6, 2)])
+def test_poison_is_set_aside_after_so_many_attempts(
+    tmp_path: Path, failures: int, dead: int
+) -> None:
+    scene = Scene(tmp_path, pages=20)
+    whole = scene.finish(scene.learner(world.config(tmp_path / "whole")))
+    catalog = scene.catalogs.load(world.store_catalog(tmp_path)[1])
+    config = world.config(tmp_path / "poisoned", attempts_max=3)
+    scene.catalogs = FailingCatalogs(catalog, failures)  # type: ignore[assignment]
+    learner = scene.learner(config)
+    scene.finish(learner)
+    status = learner.status(0)
+    assert status.dead_letters == dead
+    assert status.rejections == failures
+    outcomes = sum(learner.counts.outcomes.values())
+    assert outcomes == sum(whole.counts.outcomes.values()) - dead
+    if dead:
+        line = (Path(config.learner.directory) / "dead-letters.jsonl").read_bytes()
+        letter = msgspec.json.decode(line.splitlines()[0], type=DeadLetter)
+        assert (letter.stage, letter.attempts) == ("learn", 3)
+        assert "unforeseen" in letter.reason
+    else:
+        _assert_same(learner, whole)
+    learner.checkpoint(0)
+    assert scene.learner(config).status(0).dead_letters == dead
+
+
+def test_an_unlawful_model_is_not_published_and_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = Scene(tmp_path, pages=20)
+    learner = scene.finish(scene.learner(world.config(tmp_path)))
+
+    def broken(surface: str) -> ModelArrays:
+        raise ModelError("a weight is not finite", hint="roll back")
+
+    monkeypatch.setattr(learner.engines._engines["artwork"], "arrays", lambda: broken("artwork"))
+    learner.publish(5)
+    learner.tell(6)
+    assert scene.snapshots.versions("artwork") == []
+    assert len(scene.snapshots.versions("rows")) == 1
+    status = read_status(tmp_path / "learner")
+    assert status is not None
+    assert status.last_rejection is not None
+    assert status.last_rejection.what == "snapshot of artwork"
+    assert "not finite" in status.last_rejection.why
+    assert set(status.models) == {"rows"}
+
+
+def test_a_model_of_another_shape_starts_anew_and_says_so(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, pages=20)
+    config = world.config(tmp_path)
+    scene.finish(scene.learner(config)).checkpoint(0)
+    artwork = msgspec.structs.replace(
+        config.surfaces.artwork,
+        model=msgspec.structs.replace(config.surfaces.artwork.model, bits=14),
+    )
+    surfaces = msgspec.structs.replace(config.surfaces, artwork=artwork)
+    learner = scene.learner(msgspec.structs.replace(config, surfaces=surfaces))
+    rejection = learner.status(0).last_rejection
+    assert rejection is not None
+    assert "artwork starts anew" in rejection.why
+    assert learner.engines.arrays("artwork").weights.shape == (1 << 14,)
+    assert np.abs(learner.engines.arrays("rows").weights).sum() > 0
+
+
+def test_stopping_takes_up_what_is_there_and_makes_it_durable(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, pages=20)
+    config = world.config(tmp_path)
+    learner = scene.learner(config)
+    stop = threading.Event()
+    stop.set()
+    learner.run(stop)
+    status = read_status(tmp_path / "learner")
+    assert status is not None
+    assert set(status.models) == set(SURFACES)
+    assert sum(status.learned.outcomes.values()) > 0
+    assert status.lag_s == 0
+    again = scene.learner(config)
+    _assert_same(again, learner)
+
+
+def test_running_learns_until_told_to_stop(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, pages=20)
+    whole = scene.finish(scene.learner(world.config(tmp_path / "whole")))
+    learner = scene.learner(world.config(tmp_path, batch_records_max=11, idle_wait_s=0.001))
+
+    class StopWhenIdle(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            self.set()
+            return True
+
+    learner.run(StopWhenIdle())
+    _assert_same(learner, whole)
+    assert scene.snapshots.pointer("artwork") is not None
+
+
+def test_a_log_that_cannot_be_read_is_told_and_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = Scene(tmp_path, pages=20)
+    whole = scene.finish(scene.learner(world.config(tmp_path / "whole")))
+    learner = scene.learner(world.config(tmp_path, batch_records_max=11))
+    calls = iter(range(10_000))
+    read = MemoryEventReader.read
+
+    def sometimes(self: MemoryEventReader, spool: str, after: int, limit: int) -> SpoolBatch:
+        if next(calls) % 3 == 1:
+            raise LogUnavailableError("the disk is away", hint="bring it back")
+        return read(self, spool, after, limit)
+
+    class StopLate(threading.Event):
+        waits = 0
+
+        def wait(self, timeout: float | None = None) -> bool:
+            self.waits += 1
+            if self.waits > 100:
+                self.set()
+            return True
+
+    monkeypatch.setattr(MemoryEventReader, "read", sometimes)
+    learner.run(StopLate())
+    _assert_same(learner, whole)
+    rejection = learner.status(0).last_rejection
+    assert rejection is not None
+    assert "the disk is away" in rejection.why
