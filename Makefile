@@ -41,6 +41,7 @@ bench: setup  ## measure speed and memory beside the naive server
 
 docs: setup  ## write the generated references under docs/ again
 	$(BIN)/marquee config reference > docs/config.md
+	$(BIN)/python -m server.cli.reference > docs/cli.md
 	$(BIN)/marquee openapi > docs/openapi.json
 
 clean:  ## remove what the other targets made

@@ -96,10 +96,10 @@ class Supervised:
             if line.startswith(beginning):
                 self._unheard.remove(line)
                 return line.removeprefix(beginning).strip()
-        while (line := self._next()) is not None:
-            if line.startswith(beginning):
-                return line.removeprefix(beginning).strip()
-            self._unheard.append(line)
+        while (said := self._next()) is not None:
+            if said.startswith(beginning):
+                return said.removeprefix(beginning).strip()
+            self._unheard.append(said)
         raise AssertionError(f"ended before {beginning!r}; said {self.said}")
 
     def _next(self) -> str | None:
