@@ -1,0 +1,163 @@
+"""Signals to a whole run: SIGTERM under load, SIGHUP with a bad configuration, killed parents."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import urllib3
+
+from bandit.clock import WallClock
+from bandit.eventlog.sqlite_reader import SqliteEventReader
+from bandit.events import DecisionRecord, FeedbackRecord
+from server.local import LocalServer, children_of, wait_until
+
+pytestmark = pytest.mark.processes
+
+WAIT_S = 60.0
+PAGE = {"titles": [{"id": "t", "artworks": [{"id": "a"}, {"id": "b"}]}]}
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[LocalServer]:
+    config = tmp_path / "marquee.toml"
+    config.write_text('[server]\nworkers = 2\ndrain_s = 1.0\nlog_level = "info"\n')
+    running = LocalServer(tmp_path, config=config).start()
+    yield running
+    running.stop()
+
+
+def logged(server: LocalServer, event: str) -> list[dict[str, object]]:
+    lines = server.output.read_text().splitlines()
+    records = [json.loads(line) for line in lines if line.startswith("{")]
+    return [record for record in records if record["event"] == event]
+
+
+def wait_for_log(server: LocalServer, event: str, times: int = 1) -> list[dict[str, object]]:
+    wait_until(lambda: len(logged(server, event)) >= times, WAIT_S, f"log line {event!r}")
+    return logged(server, event)
+
+
+def get(url: str) -> int:
+    return urllib3.request("GET", url, retries=False, timeout=WAIT_S).status
+
+
+class Load:
+    """Clients that rank and click until the server does not answer any more."""
+
+    def __init__(self, url: str, clients: int) -> None:
+        self.acknowledged: set[str] = set()
+        self.statuses: set[int] = set()
+        self.readiness: list[int] = []
+        self._url = url
+        self._threads = [
+            threading.Thread(target=self._work, args=(client,)) for client in range(clients)
+        ]
+        self._threads.append(threading.Thread(target=self._watch_readiness))
+        for thread in self._threads:
+            thread.start()
+
+    def _work(self, client: int) -> None:
+        with urllib3.PoolManager(retries=False, timeout=WAIT_S) as pool:
+            for turn in range(100_000):
+                name = f"{client}-{turn}"
+                event = {
+                    "event_id": f"e-{name}", "decision_id": f"d-{name}", "type": "click",
+                    "title": "t",
+                }  # fmt: skip
+                try:
+                    rank = {**PAGE, "decision_id": f"d-{name}"}
+                    answer = pool.request("POST", f"{self._url}/v1/rank", json=rank)
+                    self.statuses.add(answer.status)
+                    if answer.json().get("logged", True):
+                        self.acknowledged.add(f"d-{name}")
+                    events = {"events": [event]}
+                    answer = pool.request("POST", f"{self._url}/v1/feedback", json=events)
+                    self.statuses.add(answer.status)
+                    if answer.json()["accepted"] == 1:
+                        self.acknowledged.add(f"e-{name}")
+                except urllib3.exceptions.HTTPError:
+                    return
+
+    def _watch_readiness(self) -> None:
+        while True:
+            try:
+                self.readiness.append(get(f"{self._url}/readyz"))
+            except urllib3.exceptions.HTTPError:
+                return
+
+    def join(self) -> None:
+        for thread in self._threads:
+            thread.join(WAIT_S)
+
+
+def stored_ids(directory: Path) -> set[str]:
+    reader = SqliteEventReader(directory / "log", WallClock())
+    try:
+        records = [
+            logged.record
+            for spool in reader.spools()
+            for logged in reader.read(spool, 0, 1_000_000).records
+        ]
+    finally:
+        reader.close()
+    decisions = {each.decision_id for each in records if isinstance(each, DecisionRecord)}
+    return decisions | {each.event_id for each in records if isinstance(each, FeedbackRecord)}
+
+
+def test_sigterm_under_load_finishes_what_is_in_flight(server: LocalServer) -> None:
+    load = Load(server.url, clients=4)
+    wait_until(lambda: len(load.acknowledged) > 50, WAIT_S, "load")
+    server.signal(signal.SIGTERM)
+    assert server.wait(WAIT_S) == 0
+    load.join()
+    assert load.statuses == {201, 202}
+    assert load.readiness[0] == 200
+    assert 503 in load.readiness, "not ready before it ended"
+    assert load.acknowledged <= stored_ids(server.directory)
+
+
+def test_sighup_with_a_bad_configuration_keeps_the_old_one(server: LocalServer) -> None:
+    config = server.directory / "marquee.toml"
+    before = children_of(server.pid)
+    config.write_text("[server]\nprot = 1\n")
+    server.signal(signal.SIGHUP)
+    (refusal,) = wait_for_log(server, "configuration refused; the old one stays")
+    assert refusal["path"] == "server.prot"
+    assert get(f"{server.url}/readyz") == 200
+    assert children_of(server.pid) == before
+
+    config.write_text("[server]\nworkers = 1\n")
+    server.signal(signal.SIGHUP)
+    wait_for_log(server, "configuration taken over")
+    gunicorn = int(str(logged(server, "child started")[0]["child_pid"]))
+    wait_until(lambda: len(children_of(gunicorn)) == 1, WAIT_S, "a single worker")
+    assert get(f"{server.url}/readyz") == 200
+
+
+def test_service_survives_the_death_of_gunicorn(server: LocalServer) -> None:
+    gunicorn = int(str(logged(server, "child started")[0]["child_pid"]))
+    workers = children_of(gunicorn)
+    assert len(workers) == 2
+    os.kill(gunicorn, signal.SIGKILL)
+    wait_for_log(server, "child started", times=3)
+    # The listening socket is the supervisor's: a request waits for the new workers.
+    assert get(f"{server.url}/livez") == 200
+    wait_until(
+        lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers), WAIT_S, "orphans' end"
+    )
+
+
+def test_nothing_outlives_a_killed_supervisor(server: LocalServer) -> None:
+    children = children_of(server.pid)
+    everything = children + [pid for child in children for pid in children_of(child)]
+    assert len(everything) == 4
+    server.kill()
+    wait_until(
+        lambda: not any(Path(f"/proc/{pid}").exists() for pid in everything), WAIT_S, "their end"
+    )

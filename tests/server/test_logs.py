@@ -1,0 +1,82 @@
+"""Logs are one JSON object a line, from our loggers and others', and hold no secret."""
+
+from __future__ import annotations
+
+import errno
+import io
+import json
+import logging
+import sys
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from bandit.config import parse_config
+from server.logs import MASK, configure_logs
+
+
+@pytest.fixture(autouse=True)
+def as_before() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    for name in ("gunicorn.error", "gunicorn.access"):
+        logging.getLogger(name).handlers.clear()
+        logging.getLogger(name).propagate = True
+    structlog.reset_defaults()
+
+
+def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
+    return [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+
+
+def test_every_logger_writes_json(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs(parse_config({}), "worker")
+    structlog.get_logger().info("ours", answer=42)
+    logging.getLogger("gunicorn.error").warning("theirs %s", "too")
+    ours, theirs = lines(capsys)
+    assert (ours["event"], ours["answer"], ours["level"]) == ("ours", 42, "info")
+    assert (theirs["event"], theirs["level"]) == ("theirs too", "warning")
+    for line in (ours, theirs):
+        assert line["process"] == "worker"
+        assert str(line["at"]).endswith("Z")
+
+
+def test_an_exception_stands_in_its_line(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs(parse_config({}), "worker")
+    try:
+        int("boom")
+    except ValueError:
+        structlog.get_logger().exception("failed")
+    (line,) = lines(capsys)
+    assert "ValueError: invalid literal" in str(line["exception"])
+
+
+def test_the_level_holds_for_all(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs(parse_config({"server": {"log_level": "error"}}), "worker")
+    structlog.get_logger().warning("ours")
+    logging.getLogger("gunicorn.error").warning("theirs")
+    logging.getLogger("else").warning("others'")
+    assert lines(capsys) == []
+
+
+def test_secrets_are_masked(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs(parse_config({}), "worker")
+    structlog.get_logger().info("call", token="hunter2", Authorization="Bearer hunter2")
+    (line,) = lines(capsys)
+    assert (line["token"], line["Authorization"]) == (MASK, MASK)
+    assert "hunter2" not in json.dumps(line)
+
+
+class FullDisk(io.StringIO):
+    def write(self, _text: str) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_full_disk_behind_standard_error_fails_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", FullDisk())
+    configure_logs(parse_config({}), "worker")
+    structlog.get_logger().error("said into the void")
