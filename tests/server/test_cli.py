@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import click
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
 from bandit.catalog import CatalogStore
 from bandit.clock import ManualClock
-from bandit.config import parse_config
+from bandit.config import load_config, parse_config
+from bandit.engine import ModelArrays
 from bandit.eventlog.sqlite_writer import SqliteEventWriter
 from bandit.events import FeedbackRecord
 from bandit.metrics import NoMetrics
+from bandit.secret_keys import snapshot_keys
+from bandit.snapshots import FileSnapshotStore, SnapshotDetails
 from server.cli import main
 from server.cli.reference import commands
 from server.local import state_overrides
@@ -122,6 +127,41 @@ def test_snapshots_of_an_empty_store(state: Path) -> None:
     result = run("snapshots", "export", "00000001", "--out", str(state / "model.vw"))
     assert result.exit_code == 2
     assert result.stderr.startswith("error: ")
+
+
+def test_snapshots_are_listed_served_and_exported(state: Path) -> None:
+    config = load_config(None, os.environ)
+    store = FileSnapshotStore(state / "snapshots", snapshot_keys(config))
+    arrays = ModelArrays(np.zeros(1024, np.float32), np.ones(1024, np.float32))
+    old, new = (
+        store.publish("rows", arrays, model, details(examples))
+        for model, examples in ((b"old model", 1000), (b"new model", 2000))
+    )
+    listed = [line.split() for line in run("snapshots", "list").output.splitlines()[1:]]
+    assert [(line[0], line[1], line[4], line[-1]) for line in listed] == [
+        ("rows", new.version, "2,000", "yes"),
+        ("rows", old.version, "1,000", listed[1][-1]),
+    ]
+    result = run("snapshots", "activate", old.version, "--surface", "rows")
+    assert result.output == f"rows: serving {old.version}; stays there\n"
+    pointer = store.pointer("rows")
+    assert pointer is not None
+    assert (pointer.version, pointer.pinned) == (old.version, True)
+    out = state / "model.vw"
+    run("snapshots", "export", old.version, "--surface", "rows", "--out", str(out))
+    assert out.read_bytes() == b"old model"
+
+
+def details(examples: int) -> SnapshotDetails:
+    return SnapshotDetails(
+        created_at_us=1_000_000,
+        bits=10,
+        interactions=[],
+        constant=False,
+        engine_version="0",
+        examples_learned=examples,
+        log_clock_us=1,
+    )
 
 
 def test_status_without_a_learner_or_server(state: Path) -> None:
