@@ -15,7 +15,6 @@ from typing import Protocol
 from flask import Flask
 
 from server import SERVICE_EXTENSION
-from server import SERVICE_EXTENSION
 from server.listening import LISTEN_FD_VARIABLE
 from server.process_ties import end_with_parent
 from server.prometheus import forget_process
