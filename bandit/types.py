@@ -6,6 +6,7 @@ types and holds wherever they are decoded; bounds that ops may tune live in ``li
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Final, Literal
 
 import msgspec
@@ -95,7 +96,7 @@ class PageRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     id: Id
     features: Features | None = None
     pinned: Annotated[int, msgspec.Meta(ge=0)] | None = None
-    titles: list[Id | Title] = []
+    titles: Sequence[Id | Title] = []
 
 
 class Page(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -103,8 +104,8 @@ class Page(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 
     viewer_id: Id | None = None
     context: Features = {}
-    rows: list[PageRow] = []
-    titles: list[Id | Title] = []
+    rows: Sequence[PageRow] = []
+    titles: Sequence[Id | Title] = []
     max_rows: Annotated[int, msgspec.Meta(ge=1)] | None = None
 
 
