@@ -29,8 +29,12 @@ class Engines:
         self._keep = config.snapshots.keep
         self._snapshots = snapshots
         self._engines: dict[Surface, VowpalEngine] = {}
-        self.published: dict[Surface, PublishedModel] = {}
-        """The last snapshot that this process made of each surface."""
+        self.published: dict[Surface, PublishedModel] = {
+            surface: PublishedModel(newest.version, newest.created_at_us, newest.examples_learned)
+            for surface in SURFACES
+            for newest in snapshots.versions(surface)[:1]
+        }
+        """The last snapshot of each surface."""
 
     def restore(self, states: Mapping[Surface, EngineState]) -> list[str]:
         """Take up stored states, and start anew where there is none or it does not fit.

@@ -20,6 +20,9 @@ memo: *strays*, ids forgotten by then whose last records lie within the replayed
 look like the beginning of something new), and ids closed early because too many were waiting
 (the replay, without the forgotten ids, counts fewer). The rule in force is kept as well, so that a
 changed window does not open again what was closed under the old one.
+
+Records wait encoded: a page of 80 titles with 20 reported takes 11 KB so instead of 39,
+and the garbage collector has nothing to walk through.
 """
 
 from __future__ import annotations
@@ -33,9 +36,19 @@ from typing import Final, Literal, NamedTuple
 import msgspec
 
 from bandit.clock import to_us
-from bandit.events import ActivationRecord, DecisionRecord, FeedbackRecord, LoggedRecord
+from bandit.events import (
+    ActivationRecord,
+    DecisionRecord,
+    FeedbackRecord,
+    LoggedRecord,
+    Record,
+    encode_record,
+)
 from bandit.lifecycle import TRANSITIONS, WAITING, Disposition, Input, State
 from bandit.reward import RewardRule
+
+_decision = msgspec.msgpack.Decoder(DecisionRecord)
+_feedback = msgspec.msgpack.Decoder(FeedbackRecord)
 
 ClosedBy = Literal["window", "play", "evicted"]
 CLOSINGS: Final[tuple[ClosedBy, ...]] = ("window", "play", "evicted")
@@ -87,10 +100,11 @@ class _Entry:
         self.id = decision_id
         self.state = State.UNKNOWN
         self.born_us = self.last_us = at_us
-        self.decision: DecisionRecord | None = None
+        self.decision: bytes | None = None
         self.decided_at_us = 0
         self.digest: bytes | None = None
-        self.events: dict[str, FeedbackRecord] = {}
+        self.events: dict[str, bytes] = {}
+        """Encoded feedback by event id, in the log's order."""
         self.armed = (0, 0)
         """Its deadline, and the number under which that stands in the heap."""
 
@@ -171,7 +185,7 @@ class Joiner:
 
     def take(
         self,
-        record: DecisionRecord | FeedbackRecord | ActivationRecord,
+        record: Record,
         at_us: int,
         *,
         late: bool = False,
@@ -189,17 +203,25 @@ class Joiner:
         before = entry.state
         cell = TRANSITIONS[before, self._classify(entry, record)]
         self._counts[cell.disposition] += 1
-        if isinstance(record, DecisionRecord):
-            if entry.digest is None:
-                entry.decision, entry.decided_at_us = record, at_us
-                entry.digest = record.body_digest
-        elif isinstance(record, FeedbackRecord) and before is not State.CLOSED:
-            entry.events.setdefault(record.event_id, record)
+        if before is not State.CLOSED:
+            self._keep(entry, record, at_us)
         if cell.state is not before:
             self._enter(entry, cell.state, at_us)
             if len(self._waiting) > self._open_max:
                 self._evict(at_us, outcomes)
         return outcomes
+
+    def _keep(
+        self,
+        entry: _Entry,
+        record: Record,
+        at_us: int,
+    ) -> None:
+        if isinstance(record, DecisionRecord) and entry.digest is None:
+            entry.decision, entry.digest = encode_record(record), record.body_digest
+            entry.decided_at_us = at_us
+        elif isinstance(record, FeedbackRecord) and record.event_id not in entry.events:
+            entry.events[record.event_id] = encode_record(record)
 
     def advance(self, now_us: int) -> list[Outcome]:
         """Move the log clock to ``now_us`` and return the outcomes that closed."""
@@ -211,9 +233,7 @@ class Joiner:
                 del self._strays[decision_id]
         return outcomes
 
-    def _classify(
-        self, entry: _Entry, record: DecisionRecord | FeedbackRecord | ActivationRecord
-    ) -> Input:
+    def _classify(self, entry: _Entry, record: Record) -> Input:
         if isinstance(record, FeedbackRecord):
             if record.event_id in entry.events:
                 return Input.REPEAT
@@ -245,7 +265,8 @@ class Joiner:
             self._arm(entry, at_us + self._window_us)
 
     def _join_held(self, entry: _Entry, at_us: int) -> None:
-        for event in entry.events.values():
+        for encoded in entry.events.values():
+            event = _feedback.decode(encoded)
             given = Input.PLAY if self._ends_visit(event) else Input.FEEDBACK
             cell = TRANSITIONS[entry.state, given]
             self._counts[cell.disposition] += 1
@@ -287,8 +308,9 @@ class Joiner:
             closed_by: ClosedBy = "play" if before is State.CLOSING else "window"
             if given is Input.EVICTION:
                 closed_by = "evicted"
-            events = tuple(entry.events.values())
-            outcomes.append(Outcome(entry.decision, entry.decided_at_us, events, closed_by, at_us))
+            events = tuple(map(_feedback.decode, entry.events.values()))
+            decision = _decision.decode(entry.decision)
+            outcomes.append(Outcome(decision, entry.decided_at_us, events, closed_by, at_us))
         entry.state = cell.state
         if cell.state is State.CLOSED:
             self._remember(entry, at_us)

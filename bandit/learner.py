@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -139,16 +139,13 @@ class Learner:
         self._unsaved = False
         self._stale = False
 
-    def _replayed(self, checkpoint: Checkpoint) -> Sequence[MergedRecord]:
+    def _replayed(self, checkpoint: Checkpoint) -> Iterator[MergedRecord]:
         from_us = checkpoint.joiner.replay_from_us
-        if from_us is None:
-            return []
-        limit = self._config.learner.batch_records_max
-        return [
-            item
-            for item in merge.replay(self._reader, checkpoint.position, from_us, limit)
-            if not self._dead.holds("join", item.logged.record.decision_id)
-        ]
+        if from_us is not None:
+            limit = self._config.learner.batch_records_max
+            for item in merge.replay(self._reader, checkpoint.position, from_us, limit):
+                if not self._dead.holds("join", item.logged.record.decision_id):
+                    yield item
 
     @property
     def counts(self) -> LearningCounts:

@@ -16,7 +16,7 @@ STATUS_NAME: Final = "status.json"
 
 
 class PublishedModel(msgspec.Struct, frozen=True):
-    """The last snapshot of a surface."""
+    """The last snapshot of a surface, whichever process made it."""
 
     version: str
     published_at_us: int

@@ -116,14 +116,36 @@ def test_models_are_published_when_they_changed_and_only_then(tmp_path: Path) ->
         assert np.abs(arrays.weights).sum() > 0
 
 
-def test_snapshots_after_a_crash_have_new_versions(tmp_path: Path) -> None:
+def test_snapshots_after_a_crash_have_new_versions_and_know_their_parents(
+    tmp_path: Path,
+) -> None:
     scene = Scene(tmp_path)
-    for crash in range(3):
-        learner = scene.finish(scene.learner(world.config(tmp_path)))
-        learner.publish(scene.clock.now_us())
-        assert len(scene.snapshots.versions("artwork")) == min(crash + 1, 2)
-    versions = [one.version for one in scene.snapshots.versions("artwork")]
-    assert len(set(versions)) == 2
+    now_us = scene.clock.now_us()
+    config = world.config(tmp_path, batch_records_max=100)
+    learner = scene.finish(scene.learner(config))
+    learner.publish(now_us)
+    first = scene.snapshots.versions("artwork")[0]
+    again = scene.learner(config)
+    while not again.counts.examples.get("artwork"):
+        again.step(now_us)
+    again.publish(now_us)
+    scene.finish(again).publish(now_us)
+    third, second = scene.snapshots.versions("artwork")
+    assert first.version < second.version < third.version
+    assert (second.parent, third.parent) == (first.version, second.version)
+    assert second.examples_learned < third.examples_learned == first.examples_learned
+
+
+def test_a_restart_that_learned_nothing_publishes_nothing(tmp_path: Path) -> None:
+    scene = Scene(tmp_path)
+    learner = scene.finish(scene.learner(world.config(tmp_path)))
+    learner.publish(5)
+    learner.checkpoint(5)
+    again = scene.finish(scene.learner(world.config(tmp_path)))
+    again.publish(6)
+    (manifest,) = scene.snapshots.versions("artwork")
+    told = again.status(7).models["artwork"]
+    assert (told.version, told.published_at_us) == (manifest.version, 5)
 
 
 def test_a_damaged_checkpoint_falls_back_and_learns_the_same(tmp_path: Path) -> None:
