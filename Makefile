@@ -42,7 +42,9 @@ bench: setup  ## measure speed and memory beside the naive server
 docs: setup  ## write the generated references under docs/ again
 	$(BIN)/marquee config reference > docs/config.md
 	$(BIN)/python -m server.cli.reference > docs/cli.md
+	$(BIN)/python -m server.metrics_reference > docs/metrics.md
 	$(BIN)/marquee openapi > docs/openapi.json
+	$(BIN)/python -m server.api_reference > docs/http-api.md
 
 clean:  ## remove what the other targets made
 	rm -rf $(VENV) build state .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
