@@ -10,11 +10,12 @@ that went back soon learns and publishes the same again, as a new version.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import structlog
 
@@ -38,6 +39,8 @@ from bandit.types import SURFACES
 
 _STATUS_CHANGED_US = to_us(0.2)
 _STATUS_IDLE_US = to_us(1.0)
+_RETRY_S: Final = 1.0
+"""Wait after a failure that may pass: a disk that is full or away."""
 
 _log = structlog.get_logger(__name__)
 
@@ -290,12 +293,13 @@ class Learner:
     def run(self, stop: threading.Event) -> None:
         """Learn until told to stop; then take up what is there, checkpoint and publish."""
         while not stop.is_set():
-            if self._attempt(last=False):
-                stop.wait(self._config.learner.idle_wait_s)
+            wait_s = self._attempt(last=False)
+            if wait_s:
+                stop.wait(wait_s)
         self._attempt(last=True)
 
-    def _attempt(self, *, last: bool) -> bool:
-        """Do one step and keep house; return whether there is time to wait."""
+    def _attempt(self, *, last: bool) -> float:
+        """Do one step and keep house; return how long to wait before the next, in seconds."""
         now_us = self._clock.now_us()
         try:
             report = self.step(now_us)
@@ -307,8 +311,10 @@ class Learner:
                 self.keep_house(now_us, changed=not report.idle)
         except (MarqueeError, OSError) as error:
             self._reject("step", str(error), now_us)
-            return True
-        return report.idle
+            with contextlib.suppress(OSError):
+                self.tell(now_us)
+            return _RETRY_S
+        return self._config.learner.idle_wait_s if report.idle else 0.0
 
     def _reject(self, what: str, why: str, now_us: int) -> None:
         self._rejections += 1

@@ -304,6 +304,7 @@ def test_a_log_that_cannot_be_read_is_told_and_tried_again(
     monkeypatch.setattr(MemoryEventReader, "read", sometimes)
     learner.run(StopLate())
     _assert_same(learner, whole)
-    rejection = learner.status(0).last_rejection
-    assert rejection is not None
-    assert "the disk is away" in rejection.why
+    told = read_status(tmp_path / "learner")
+    assert told is not None
+    assert told.last_rejection is not None
+    assert "the disk is away" in told.last_rejection.why
