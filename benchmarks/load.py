@@ -12,21 +12,41 @@ import http.client
 import multiprocessing
 import threading
 import time
+import uuid
 from collections.abc import Sequence
-from typing import NamedTuple
+from multiprocessing.queues import Queue
+from multiprocessing.synchronize import Barrier
+from typing import Final, NamedTuple
 
 import numpy as np
 
-PROCESSES = 2
+from bandit.types import FloatArray
+
+PROCESSES: Final = 2
+START_WITHIN_S: Final = 60.0
+
+ID_PLACE: Final = b"decision-id-decision-id-decision"
+"""Where a body holds this, each request has an id of its own, as the public client's have."""
 
 
 class Target(NamedTuple):
-    """Where to send requests, and what."""
+    """Where to send requests, what, and with which status each must be answered."""
 
     port: int
+    method: str
     path: str
     headers: dict[str, str]
     bodies: Sequence[bytes]
+    status: int
+
+
+class Pace(NamedTuple):
+    """How to send: without ``rate_per_s`` each connection sends as soon as it has its answer."""
+
+    connections: int
+    seconds: float
+    rate_per_s: float | None = None
+    """Over all connections."""
 
 
 class LoadResult(NamedTuple):
@@ -35,7 +55,7 @@ class LoadResult(NamedTuple):
     requests: int
     errors: int
     seconds: float
-    latencies_s: np.ndarray
+    latencies_s: FloatArray
 
     @property
     def per_second(self) -> float:
@@ -47,85 +67,96 @@ class LoadResult(NamedTuple):
         return float(np.percentile(self.latencies_s, percent) * 1e3)
 
 
-def run_load(
-    target: Target, *, connections: int, seconds: float, rate_per_s: float | None = None
-) -> LoadResult:
-    """Send requests over ``connections`` connections for ``seconds``.
-
-    With ``rate_per_s`` the loop is open: requests fall due at that constant rate over all
-    connections. Without, each connection sends its next request as soon as it has its answer.
-    """
+def run_load(target: Target, pace: Pace) -> LoadResult:
+    """Send requests and return what came of them; an answer of another status is an error."""
     spawner = multiprocessing.get_context("spawn")
-    results: multiprocessing.Queue[tuple[int, list[float]]] = spawner.Queue()
-    start_at = time.time() + 1.0
-    shares = [len(part) for part in np.array_split(np.arange(connections), PROCESSES)]
-    rate = None if rate_per_s is None else rate_per_s / connections
+    results = spawner.Queue()
+    shares = np.array_split(np.arange(pace.connections), min(PROCESSES, pace.connections))
+    together = spawner.Barrier(len(shares))
     processes = [
-        spawner.Process(target=_process, args=(target, share, seconds, rate, start_at, results))
+        spawner.Process(
+            target=_process, args=(target, pace, share.tolist(), together, results), daemon=True
+        )
         for share in shares
-        if share
     ]
     for process in processes:
         process.start()
-    collected = [results.get(timeout=seconds + 60) for _ in processes]
+    collected = [results.get(timeout=START_WITHIN_S + 2 * pace.seconds) for _ in processes]
     for process in processes:
         process.join()
-    latencies = np.concatenate([np.array(times) for _, times in collected])
-    errors = sum(failed for failed, _ in collected)
+    latencies = np.concatenate([np.array(times) for _, _, times in collected])
+    errors = sum(failed for failed, _, _ in collected)
+    # What was under way when time was up counts, and so does its time.
+    seconds = max(took for _, took, _ in collected)
     return LoadResult(len(latencies), errors, seconds, latencies)
 
 
 def _process(
     target: Target,
-    connections: int,
-    seconds: float,
-    rate_per_s: float | None,
-    start_at: float,
-    results: multiprocessing.Queue[tuple[int, list[float]]],
+    pace: Pace,
+    places: list[int],
+    together: Barrier,
+    results: Queue[tuple[int, float, list[float]]],
 ) -> None:
-    latencies: list[float] = []
-    errors = [0]
-    threads = [
-        threading.Thread(
-            target=_connection,
-            args=(target, place, connections, seconds, rate_per_s, start_at, latencies, errors),
-        )
-        for place in range(connections)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    results.put((errors[0], latencies))
+    gate = threading.Barrier(len(places) + 1)
+    connections = [_Connection(target, pace, place, gate) for place in places]
+    for connection in connections:
+        connection.start()
+    together.wait(START_WITHIN_S)
+    gate.wait(START_WITHIN_S)
+    began = time.perf_counter()
+    for connection in connections:
+        connection.join()
+    took = time.perf_counter() - began
+    errors = sum(connection.errors for connection in connections)
+    latencies = [latency for connection in connections for latency in connection.latencies_s]
+    results.put((errors, took, latencies))
 
 
-def _connection(
-    target: Target,
-    place: int,
-    connections: int,
-    seconds: float,
-    rate_per_s: float | None,
-    start_at: float,
-    latencies: list[float],
-    errors: list[int],
-) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", target.port, timeout=30)
-    connection.connect()
-    time.sleep(max(0.0, start_at - time.time()))
-    begin = time.perf_counter()
-    number = 0
-    while True:
-        now = time.perf_counter()
-        due = now if rate_per_s is None else begin + (number + place / connections) / rate_per_s
-        if max(now, due) - begin >= seconds:
-            break
-        time.sleep(max(0.0, due - now))
-        body = target.bodies[(place + number * connections) % len(target.bodies)]
-        connection.request("POST", target.path, body, target.headers)
-        answer = connection.getresponse()
-        answer.read()
-        if answer.status >= 400:
-            errors[0] += 1
-        latencies.append(time.perf_counter() - due)
-        number += 1
-    connection.close()
+class _Connection(threading.Thread):
+    """One connection that is kept open."""
+
+    def __init__(self, target: Target, pace: Pace, place: int, gate: threading.Barrier) -> None:
+        super().__init__(daemon=True)
+        self._target = target
+        self._pace = pace
+        self._place = place
+        self._gate = gate
+        self.errors = 0
+        self.latencies_s: list[float] = []
+
+    def run(self) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", self._target.port, timeout=30)
+        connection.connect()
+        self._gate.wait(START_WITHIN_S)
+        begin = time.perf_counter()
+        number = 0
+        while True:
+            now = time.perf_counter()
+            due = self._due(begin, number) or now
+            if max(now, due) - begin >= self._pace.seconds:
+                break
+            time.sleep(max(0.0, due - now))
+            self._request(connection, self._place + number * self._pace.connections)
+            self.latencies_s.append(time.perf_counter() - due)
+            number += 1
+        connection.close()
+
+    def _due(self, begin: float, number: int) -> float | None:
+        if self._pace.rate_per_s is None:
+            return None
+        connections = self._pace.connections
+        return begin + (number * connections + self._place) / self._pace.rate_per_s
+
+    def _request(self, connection: http.client.HTTPConnection, number: int) -> None:
+        target = self._target
+        body = target.bodies[number % len(target.bodies)] if target.bodies else b""
+        body = body.replace(ID_PLACE, uuid.uuid4().hex.encode())
+        try:
+            connection.request(target.method, target.path, body or None, target.headers)
+            answer = connection.getresponse()
+            answer.read()
+            self.errors += answer.status != target.status
+        except (OSError, http.client.HTTPException):
+            self.errors += 1
+            connection.close()
