@@ -8,7 +8,7 @@ left out and named, so that one withdrawn title never takes a page down.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -17,6 +17,9 @@ from bandit.errors import PageError, UnknownItemError
 from bandit.features import EMPTY, ROW, Encoded, FeatureMatrix, encode, encode_id, stack
 from bandit.sampling import item_keys
 from bandit.types import BoolArray, Features, FloatArray, IndexArray, KeyArray, Page, PageRow, Title
+
+_INLINE: Final = -1
+"""Stands for the catalog's index of a title that the request gives itself."""
 
 
 class Part(NamedTuple):
@@ -57,8 +60,8 @@ class PageTitles(NamedTuple):
         """Return the ids of the artworks in columns ``chosen``, shape (N,)."""
         names = [""] * len(self.ids)
         for part in self.parts:
-            first = part.catalog.artwork_offsets[part.titles]
-            for place, index in zip(part.places, first + chosen[part.places], strict=True):
+            artworks = part.catalog.artwork_offsets[part.titles] + chosen[part.places]
+            for place, index in zip(part.places.tolist(), artworks.tolist(), strict=True):
                 names[place] = part.catalog.artwork_ids[index]
         return names
 
@@ -86,7 +89,7 @@ def collect_titles(
     Raises:
         UnknownItemError: titles were asked for, and not one of them is known.
     """
-    ids, omitted = _known(asked, inline, catalog)
+    ids, indices, omitted = _known(asked, inline, catalog)
     if asked and not ids:
         raise UnknownItemError(
             "titles",
@@ -94,14 +97,13 @@ def collect_titles(
             f"for example {omitted[0]!r}",
             hint="PUT or PATCH /v1/catalog with them, or send them whole: id, features, artworks",
         )
-    own = [inline[name] for name in ids if name in inline]
     sources: list[tuple[Catalog, list[int], list[int]]] = []
-    from_catalog = [place for place, name in enumerate(ids) if name not in inline]
-    if from_catalog:
-        indices = [catalog.title_index(ids[place]) for place in from_catalog]
-        sources.append((catalog, [index for index in indices if index is not None], from_catalog))
+    places = [place for place, index in enumerate(indices) if index != _INLINE]
+    if places:
+        sources.append((catalog, [indices[place] for place in places], places))
+    places = [place for place, index in enumerate(indices) if index == _INLINE]
+    own = [inline[ids[place]] for place in places]
     if own:
-        places = [place for place, name in enumerate(ids) if name in inline]
         built = Catalog.build(CatalogDocument(own, []), version=INLINE_VERSION)
         sources.append((built, list(range(len(own))), places))
     return _assemble(ids, sources, own, omitted)
@@ -109,14 +111,20 @@ def collect_titles(
 
 def _known(
     asked: Sequence[str | Title], inline: dict[str, Title], catalog: Catalog
-) -> tuple[list[str], list[str]]:
+) -> tuple[list[str], list[int], list[str]]:
+    """Return the known ids, their indices into the catalog or ``_INLINE``, and the unknown ids."""
     names = dict.fromkeys(title if isinstance(title, str) else title.id for title in asked)
     ids: list[str] = []
+    indices: list[int] = []
     omitted: list[str] = []
     for name in names:
-        known = name in inline or catalog.title_index(name) is not None
-        (ids if known else omitted).append(name)
-    return ids, omitted
+        index = _INLINE if name in inline else catalog.title_index(name)
+        if index is None:
+            omitted.append(name)
+        else:
+            ids.append(name)
+            indices.append(index)
+    return ids, indices, omitted
 
 
 def _assemble(
@@ -172,14 +180,15 @@ def collect_rows(rows: Sequence[PageRow], catalog: Catalog) -> PageRows:
                 f"position {row.pinned} is taken by row {ids[pinned[row.pinned]]!r}",
                 hint="pin each row to a position of its own",
             )
-    return PageRows(
-        ids,
-        item_keys(ids),
-        stack([_row_features(row, catalog) for row in rows]),
-        stack([encode_id(name) for name in ids]),
-        pinned,
-        {row.id: row.features for row in rows if row.features is not None},
-    )
+    inline = {row.id: row.features for row in rows if row.features is not None}
+    found = [catalog.row_index(name) for name in ids]
+    indices = [index for index in found if index is not None]
+    if not inline and indices and len(indices) == len(ids):
+        features, identity = catalog.row_features.take(indices), catalog.row_identity.take(indices)
+        return PageRows(ids, catalog.row_keys[indices], features, identity, pinned, inline)
+    features = stack([_row_features(row, catalog) for row in rows])
+    identity = stack([encode_id(name) for name in ids])
+    return PageRows(ids, item_keys(ids), features, identity, pinned, inline)
 
 
 def _row_features(row: PageRow, catalog: Catalog) -> Encoded:

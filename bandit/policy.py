@@ -38,6 +38,7 @@ from bandit.types import (
     RowChoice,
     Share,
     Surface,
+    Title,
     TitleChoice,
 )
 
@@ -116,7 +117,8 @@ class Policy:
             PageError: the page cannot be decided as it stands; names the field and the mend.
         """
         context = self._used_context(page.context)
-        self._check_inline(page)
+        inline = inline_titles(page)
+        self._check_inline(page, inline)
         asker = Asker(
             page.viewer_id or decision_id, now_us, features.encode(features.CONTEXT, context)
         )
@@ -128,7 +130,7 @@ class Policy:
         rows = collect_rows(page.rows, serving.catalog)
         ranked = self._rank(rows, page.max_rows, asker, shares["rows"], serving, entropy)
         asked = [title for index in ranked.order for title in page.rows[index].titles]
-        titles = collect_titles([*asked, *page.titles], inline_titles(page), serving.catalog)
+        titles = collect_titles([*asked, *page.titles], inline, serving.catalog)
         draw = self._draw(titles, asker, shares["artwork"], serving, entropy)
         known = set(titles.ids)
         record = DecisionRecord(
@@ -162,11 +164,11 @@ class Policy:
         check_features(used, "context", self._config.limits.context_features_max)
         return used
 
-    def _check_inline(self, page: Page) -> None:
+    def _check_inline(self, page: Page, inline: Mapping[str, Title]) -> None:
         most = self._config.limits.item_features_max
         for index, row in enumerate(page.rows):
             check_features(row.features or {}, f"rows[{index}].features", most)
-        for title in inline_titles(page).values():
+        for title in inline.values():
             check_features(title.features, f"title {title.id}: features", most)
             for artwork in title.artworks:
                 place = f"title {title.id}, artwork {artwork.id}: features"
