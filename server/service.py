@@ -12,7 +12,7 @@ import structlog
 from bandit.catalog import CatalogDocument, CatalogPatch, CatalogStore, apply_patch
 from bandit.clock import Clock
 from bandit.config.schema import Config
-from bandit.errors import DecisionConflictError, LogUnavailableError
+from bandit.errors import CatalogConflictError, DecisionConflictError, LogUnavailableError
 from bandit.eventlog.protocol import EventReader, EventWriter
 from bandit.events import ActivationRecord, DecisionRecord, feedback_key
 from bandit.metrics import Metrics
@@ -203,6 +203,9 @@ class Service:
         """
         if if_match is None:
             return self._swapped(self._catalogs.patch(patch))
+        current = self._catalogs.current()
+        if current != if_match:
+            raise CatalogConflictError(if_match, current)
         changed = apply_patch(self._catalogs.document(if_match), patch)
         return self._swapped(self._catalogs.replace(if_match, changed))
 
