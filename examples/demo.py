@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import argparse
 import signal
+import socket
+import subprocess
 import sys
 import tempfile
 import time
@@ -24,17 +26,47 @@ from rich.text import Text
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bandit.types import SHARES, SURFACES, Share
-from examples.demo_server import DemoError, DemoServer, check_catalog, choose_port
+from examples.catalog_files import CATALOG, HERE
 from examples.ledger import Tally, interval
 from examples.simulated_viewers import Viewers, arguments
 from server.client import Client, ClientError
+from server.local import LocalServer, ServerDownError
 
+CONFIG: Final = HERE / "marquee.toml"
 REFRESH_S: Final = 0.5
 NAMES: Final[dict[Share, str]] = {
     "learned": "learned",
     "holdout": "holdout",
     "explore": "random",
 }
+
+
+class DemoError(Exception):
+    """The demo cannot go on; the message says why and what to do."""
+
+
+def check_catalog() -> None:
+    """Check the example catalog as an operator would.
+
+    Raises:
+        DemoError: ``marquee`` finds fault with it.
+    """
+    command = [sys.executable, "-m", "server.cli", "catalog", "check", str(CATALOG)]
+    if subprocess.run(command, check=False).returncode:
+        raise DemoError("the example catalog is damaged: run `python examples/make_catalog.py`")
+
+
+def choose_port(wanted: int) -> int:
+    """Return the wanted port of 127.0.0.1 if it is free, else one that is."""
+    for port in (wanted, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise DemoError("no port of 127.0.0.1 can be listened on")
 
 
 def _percent(value: float | None, digits: int = 2) -> str:
@@ -109,7 +141,7 @@ def model_lines(
     )
 
 
-def watch(viewers: Viewers, server: DemoServer, console: Console, seconds: float | None) -> None:
+def watch(viewers: Viewers, server: LocalServer, console: Console, seconds: float | None) -> None:
     """Show the live table until the time is over, Ctrl-C, or a failure.
 
     Raises:
@@ -162,7 +194,11 @@ def run(options: argparse.Namespace, console: Console) -> None:
         port = choose_port(options.port)
         if options.port not in (0, port):
             console.print(f"[yellow]Port {options.port} is taken; using {port} instead.[/]")
-        server = stack.enter_context(DemoServer(state, port))
+        settings = {
+            "MARQUEE__SERVER__PORT": str(port),
+            "MARQUEE__CATALOG__SOURCE": str(CATALOG),
+        }
+        server = stack.enter_context(LocalServer(state, config=CONFIG, settings=settings))
         console.print(f"Serving at [bold]{server.url}[/]; state and log in {state}. Ctrl-C ends.")
         start = time.monotonic()
         viewers = Viewers(
@@ -192,7 +228,7 @@ def main() -> int:
         signal.signal(number, signal.default_int_handler)
     try:
         run(parser.parse_args(), console)
-    except DemoError as error:
+    except (DemoError, ServerDownError) as error:
         console.print(f"[red]{error}[/]")
         return 1
     except KeyboardInterrupt:

@@ -6,25 +6,24 @@ It runs the same ``marquee serve`` that ops run, with all of its state under one
 from __future__ import annotations
 
 import os
-import queue
 import re
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from bandit.errors import MarqueeError
 
-READY = re.compile(r"marquee serves at (http://\S+)")
+READY: Final = re.compile(r"marquee serves at (http://\S+)")
+_TAIL_LINES: Final = 20
 
 
-class ServerDidNotStartError(MarqueeError):
-    """The server's processes ended, or did not answer in time."""
+class ServerDownError(MarqueeError):
+    """The server has ended, or does not answer."""
 
 
 def state_overrides(directory: Path) -> dict[str, str]:
@@ -63,21 +62,20 @@ class LocalServer:
         self._settings = dict(settings or {})
         self._wait_s = wait_s
         self.url = ""
-        self._process: subprocess.Popen[str] | None = None
-        self._reader: threading.Thread | None = None
+        self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def pid(self) -> int:
         """The supervisor's process id."""
         if self._process is None:
-            raise ServerDidNotStartError("the server was not started", hint="call start() first")
+            raise ServerDownError("the server was not started", hint="call start() first")
         return self._process.pid
 
     def start(self) -> Self:
         """Start it and wait until it answers.
 
         Raises:
-            ServerDidNotStartError: with the last lines that it printed.
+            ServerDownError: with the last lines that it printed.
         """
         self.directory.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "server.cli", "serve"]
@@ -90,42 +88,46 @@ class LocalServer:
             **self._settings,
             "PYTHONUNBUFFERED": "1",
         }
-        self._process = subprocess.Popen(  # noqa: S603 (our own command line)
-            command,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        found: queue.Queue[str | None] = queue.Queue()
-        self._reader = threading.Thread(target=self._copy_output, args=(found,), daemon=True)
-        self._reader.start()
-        try:
-            url = found.get(timeout=self._wait_s)
-        except queue.Empty:
-            url = None
-        if url is None:
-            self.kill()
-            tail = self.output.read_text().splitlines()[-15:]
-            raise ServerDidNotStartError(
-                "the server did not start:\n" + "\n".join(tail), hint=f"see {self.output}"
+        written_before = self.output.stat().st_size if self.output.exists() else 0
+        with self.output.open("ab") as output:
+            # A session of its own: Ctrl-C reaches the caller alone, who then ends the server.
+            self._process = subprocess.Popen(  # noqa: S603 (our own command line)
+                command,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
             )
-        self.url = url
+        try:
+            wait_until(lambda: self._has_started(written_before), self._wait_s, "an answer")
+        except TimeoutError as error:
+            self.kill()
+            raise ServerDownError(str(error), hint=f"see {self.output}") from error
         return self
 
-    def _copy_output(self, found: queue.Queue[str | None]) -> None:
-        process = self._process
-        if process is None or process.stdout is None:
-            return
-        with self.output.open("a") as file, process.stdout:
-            for line in process.stdout:
-                file.write(line)
-                file.flush()
-                match = READY.search(line)
-                if match:
-                    found.put(match.group(1))
-        found.put(None)
+    def _has_started(self, written_before: int) -> bool:
+        with self.output.open("rb") as output:
+            output.seek(written_before)
+            match = READY.search(output.read().decode(errors="replace"))
+        if match is not None:
+            self.url = match.group(1)
+        else:
+            self.check_alive()
+        return match is not None
+
+    def check_alive(self) -> None:
+        """Check that it still runs.
+
+        Raises:
+            ServerDownError: it was not started, or it ended; with its last words.
+        """
+        if self._process is None or self._process.poll() is not None:
+            lines = self.output.read_text(errors="replace").splitlines()
+            raise ServerDownError(
+                "the server is not running; its last words:\n" + "\n".join(lines[-_TAIL_LINES:]),
+                hint=f"see {self.output}",
+            )
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the supervisor."""
@@ -135,10 +137,7 @@ class LocalServer:
         """Wait until it has ended; return its exit code."""
         if self._process is None:
             return 0
-        code = self._process.wait(timeout_s)
-        if self._reader is not None:
-            self._reader.join(timeout_s)
-        return code
+        return self._process.wait(timeout_s)
 
     def stop(self, timeout_s: float = 60.0) -> int:
         """End it gracefully and return its exit code; kill it if it takes too long."""

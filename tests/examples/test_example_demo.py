@@ -14,8 +14,7 @@ from rich.console import Console
 from bandit.config import load_config
 from bandit.types import Share
 from examples.catalog_files import HERE
-from examples.demo import lift, model_lines, shares_table
-from examples.demo_server import CONFIG, choose_port
+from examples.demo import CONFIG, choose_port, lift, model_lines, shares_table
 from examples.ledger import Tally
 
 ROOT = HERE.parent
