@@ -2,8 +2,12 @@
 
 The defaults of ``bandit/config/surfaces.py`` and of ``bandit/scoring.py`` are chosen by this
 comparison. It runs the production code among simulated viewers (see
-:mod:`benchmarks.learning_simulation`) over three seeds, prints one table and writes
-``benchmarks/results/learning_defaults.json``. Equal seeds give equal figures.
+:mod:`benchmarks.learning_simulation`) over three seeds, the finals over eight others, prints one
+table and writes ``benchmarks/results/learning_defaults.json``. Equal seeds give equal figures.
+
+In finals the defaults are run beside single changes to them, and the table shows the paired
+difference of each over the seeds with its standard error: a change is worth making where it gains
+more than twice that in one world and loses nothing in the other.
 """
 
 from __future__ import annotations
@@ -12,6 +16,7 @@ import multiprocessing
 import os
 import time
 from concurrent.futures import ProcessPoolExecutor
+from itertools import groupby
 from typing import Final
 
 import click
@@ -23,6 +28,7 @@ from rich.table import Table
 from bandit.config.schema import ArtworkSurfaceConfig, RowsSurfaceConfig
 from benchmarks.learning_search import Finding, Search, Worlds, search_artwork, search_rows
 from benchmarks.learning_simulation import Settings
+from benchmarks.learning_worlds import WorldName
 from benchmarks.machine import RESULTS, machine
 
 PROCESSES: Final = 3
@@ -60,7 +66,7 @@ def main(*, quick: bool, seeds: int) -> None:
         )
     console.print(_table(search.findings, worlds))
     seconds = time.monotonic() - began
-    console.print(f"{seconds:.0f} s, {seeds} seeds, {machine()['cpu']}")
+    console.print(f"{seconds:.0f} s, {seeds} seeds; finals: 8 other seeds, ± standard error")
     _write(search.findings, worlds, seconds, quick=quick)
 
 
@@ -71,28 +77,38 @@ def _table(findings: list[Finding], worlds: Worlds) -> Table:
     for world, horizons in worlds.items():
         for horizon in horizons:
             table.add_column(f"{world}\n{horizon:,} pages", justify="right")
-    best: dict[str, Finding] = {}
-    for finding in findings:
-        if finding.stage not in best or finding.merit > best[finding.stage].merit:
-            best[finding.stage] = finding
-    before = ""
-    for finding in findings:
-        if before and finding.stage != before:
-            table.add_section()
-        cells = [cell for world in worlds for cell in _cells(finding, world, len(worlds[world]))]
-        style = "bold" if best[finding.stage] is finding else ""
-        stage = finding.stage if finding.stage != before else ""
-        table.add_row(stage, finding.label, *cells, style=style)
-        before = finding.stage
+    for stage, group in groupby(findings, key=lambda finding: finding.stage):
+        members = list(group)
+        best = max(members, key=lambda finding: finding.merit)
+        start = members[0] if "finals" in stage else None
+        for finding in members:
+            table.add_row(
+                stage if finding is members[0] else "",
+                finding.label,
+                *(cell for world in worlds
+                  for cell in _cells(finding, start, world, len(worlds[world]))),
+                style="bold" if finding is best else "",
+            )  # fmt: skip
+        table.add_section()
     return table
 
 
-def _cells(finding: Finding, world: str, horizons: int) -> list[str]:
-    shares = finding.shares.get("example" if world == "example" else "synthetic")
-    if shares is None:
+def _cells(finding: Finding, start: Finding | None, world: WorldName, horizons: int) -> list[str]:
+    """Return mean ± sd at each horizon, and in finals the paired difference to the first."""
+    if world not in finding.shares:
         return ["—"] * horizons
-    means, spreads = np.mean(shares, axis=0), np.std(shares, axis=0)
-    return [f"{mean:.3f} ±{spread:.3f}" for mean, spread in zip(means, spreads, strict=True)]
+    shares = np.array(finding.shares[world])
+    cells = [
+        f"{mean:.3f} ±{sd:.3f}" for mean, sd in zip(shares.mean(0), shares.std(0), strict=True)
+    ]
+    if start is None or start is finding:
+        return cells
+    gains = shares - np.array(start.shares[world])
+    errors = gains.std(0, ddof=1) / np.sqrt(len(gains))
+    return [
+        f"{cell}\n{gain:+.3f} ±{error:.3f}"
+        for cell, gain, error in zip(cells, gains.mean(0), errors, strict=True)
+    ]
 
 
 def _write(findings: list[Finding], worlds: Worlds, seconds: float, *, quick: bool) -> None:

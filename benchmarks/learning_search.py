@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from msgspec.structs import replace
@@ -28,8 +28,8 @@ INTERACTIONS: dict[str, Crosses] = {
     "+ context×title": [["context", "artwork"], ["context", "title"]],
     "+ title×artwork": [["context", "artwork"], ["title", "artwork"]],
     "+ both": [["context", "artwork"], ["context", "title"], ["title", "artwork"]],
-    "+ context×title×artwork": [["context", "artwork"], ["context", "title", "artwork"]],
-    "everything × everything": [
+    "+ all three crossed": [["context", "artwork"], ["context", "title", "artwork"]],
+    "everything crossed": [
         ["context", "title"],
         ["context", "artwork"],
         ["context", "id"],
@@ -44,6 +44,10 @@ ROW_INTERACTIONS: dict[str, Crosses] = {
     "context×row": [["context", "row"]],
     "+ context×id": [["context", "row"], ["context", "id"]],
 }
+
+
+FINAL_SEEDS: Final = tuple(range(11, 19))
+"""Other seeds than the search's: the best of many would look better there than it is."""
 
 
 class Finding(NamedTuple):
@@ -74,14 +78,18 @@ class Search:
         self.findings: list[Finding] = []
 
     def stage(
-        self, stage: str, choices: dict[str, Settings], worlds: Sequence[WorldName]
+        self,
+        stage: str,
+        choices: dict[str, Settings],
+        worlds: Sequence[WorldName],
+        seeds: Sequence[int] = (),
     ) -> Settings:
-        """Run all choices and return the best."""
+        """Run all choices, over the search's seeds unless others are given; return the best."""
         trials = [
             (label, Trial(settings, world, seed, self._worlds[world]))
             for label, settings in choices.items()
             for world in worlds
-            for seed in self._seeds
+            for seed in seeds or self._seeds
         ]
         results = self._executor.map(run_trial, [trial for _, trial in trials])
         found: dict[str, dict[WorldName, list[list[float]]]] = {}
@@ -94,23 +102,23 @@ class Search:
         return best.settings
 
 
-def search_artwork(search: Search, start: Settings, *, quick: bool) -> Settings:
-    """Search the artwork surface's settings."""
+def search_artwork(search: Search, start: Settings, *, quick: bool) -> None:
+    """Search the artwork surface's settings; the last stage holds the finals on fresh seeds."""
     both: list[WorldName] = ["example", "synthetic"]
-    best = search.stage("interactions", dict(_interactions(start, quick=quick)), both)
+    best = search.stage("interactions", dict(_interactions(start)), both)
     if quick:
-        return search.stage("exploration", dict(_quick_explorations(best)), ["example"])
+        search.stage("exploration", dict(_quick_explorations(best)), ["example"])
+        return
     best = search.stage("step", dict(_steps(best)), both)
     best = search.stage("rule", dict(_rules(best)), ["example"])
-    best = search.stage("exploration", dict(_explorations(best)), ["example"])
+    search.stage("exploration", dict(_explorations(best)), ["example"])
     thompson = search.stage("thompson", dict(_thompsons(best)), ["example"])
-    thompson = search.stage("prior", dict(_priors(thompson)), ["example"])
-    finals = {"defaults": start, "found": best, "found, thompson": thompson}
-    return search.stage("finals", finals, both)
+    search.stage("prior", dict(_priors(thompson)), ["example"])
+    search.stage("finals", dict(_finals(start)), both, FINAL_SEEDS)
 
 
-def search_rows(search: Search, start: Settings, *, quick: bool) -> Settings:
-    """Search the row surface's settings."""
+def search_rows(search: Search, start: Settings, *, quick: bool) -> None:
+    """Search the row surface's settings; the last stage holds the finals on fresh seeds."""
     temperatures = (0.02, 0.05) if quick else (0.002, 0.005, 0.01, 0.02, 0.05, 0.1)
     choices = {
         f"temperature {value:g}": replace(start, ranking=PlackettLuce(temperature=value))
@@ -118,39 +126,36 @@ def search_rows(search: Search, start: Settings, *, quick: bool) -> Settings:
     }
     best = search.stage("rows: temperature", choices, ["example"])
     if quick:
-        return best
+        return
     choices = {
         f"{name}, l {rate:g}": _with_model(best, interactions=crosses, learning_rate=rate)
         for name, crosses in ROW_INTERACTIONS.items()
-        for rate in (0.02, 0.05, 0.1, 0.2)
+        for rate in (0.02, 0.05, 0.1)
     }
-    return search.stage("rows: model", choices, ["example"])
+    search.stage("rows: model", choices, ["example"])
+    search.stage("rows: finals", dict(_row_finals(start)), ["example"], FINAL_SEEDS)
 
 
 def _with_model(settings: Settings, **changes: object) -> Settings:
     return replace(settings, model=replace(settings.model, **changes))
 
 
-def _interactions(start: Settings, *, quick: bool) -> Iterator[tuple[str, Settings]]:
+def _interactions(start: Settings) -> Iterator[tuple[str, Settings]]:
     for name, crosses in INTERACTIONS.items():
-        for rate in (start.model.learning_rate,) if quick else (0.05, 0.2):
-            yield (
-                f"{name}, l {rate:g}",
-                _with_model(start, interactions=crosses, learning_rate=rate),
-            )
+        yield name, _with_model(start, interactions=crosses)
 
 
 def _steps(start: Settings) -> Iterator[tuple[str, Settings]]:
-    for power, rates in ((0.5, (0.02, 0.05, 0.1, 0.2, 0.5)), (0.0, (0.005, 0.01, 0.02, 0.05, 0.1))):
+    for power, rates in ((0.5, (0.02, 0.05, 0.1, 0.2)), (0.0, (0.01, 0.02, 0.05))):
         for rate in rates:
             label = f"l {rate:g}, power_t {power:g}"
             yield label, _with_model(start, learning_rate=rate, power_t=power)
 
 
 def _rules(start: Settings) -> Iterator[tuple[str, Settings]]:
-    yield "regression, weight 1", start
+    yield "without constant", _with_model(start, constant=False)
     yield "with constant", _with_model(start, constant=True)
-    yield "weight 1/p clipped at 20", _with_model(start, importance="clipped")
+    yield "weight 1/p, at most 20", _with_model(start, importance="clipped")
     yield "weight 1/p", _with_model(start, importance="full")
     yield "mtr", _with_model(start, cb_type="mtr")
     yield "l2 1e-6", _with_model(start, l2=1e-6)
@@ -176,17 +181,34 @@ def _quick_explorations(start: Settings) -> Iterator[tuple[str, Settings]]:
 
 def _thompsons(start: Settings) -> Iterator[tuple[str, Settings]]:
     for source in ("adagrad", "squares"):
-        for scale in (0.1, 0.25, 0.5, 1.0):
+        for scale in (0.05, 0.1, 0.5):
             yield (
-                f"thompson {scale:g} of {source}",
+                f"{scale:g} of {source}",
                 replace(start, exploration=Thompson(scale=scale), variances=source),
             )
 
 
 def _priors(start: Settings) -> Iterator[tuple[str, Settings]]:
     for source in ("adagrad", "squares"):
-        for variance in (0.0003, 0.001, 0.01, 0.05):
+        for variance in (0.001, 0.01, 0.05):
             yield (
-                f"prior variance {variance:g}, {source}",
+                f"variance {variance:g}, {source}",
                 replace(start, variances=source, prior_variance=variance),
             )
+
+
+def _finals(start: Settings) -> Iterator[tuple[str, Settings]]:
+    """Yield the defaults, and each thing that one may want to change about them."""
+    yield "defaults", start
+    yield "context×artwork", _with_model(start, interactions=INTERACTIONS["context×artwork"])
+    other = not start.model.constant
+    yield f"{'with' if other else 'without'} constant", _with_model(start, constant=other)
+    yield "l 0.03", _with_model(start, learning_rate=0.03)
+    yield "thompson", replace(start, exploration=Thompson())
+
+
+def _row_finals(start: Settings) -> Iterator[tuple[str, Settings]]:
+    yield "defaults", start
+    for value in (0.01, 0.05):
+        yield f"temperature {value:g}", replace(start, ranking=PlackettLuce(temperature=value))
+    yield "+ context×id", _with_model(start, interactions=ROW_INTERACTIONS["+ context×id"])
