@@ -18,6 +18,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
 
+from rich import box
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
@@ -91,9 +92,10 @@ def shares_table(
     """Return the table of the three shares, as the viewers and as the service counted them."""
     table = Table(
         title="Take fraction: plays per title seen",
+        box=box.SIMPLE_HEAD,
         caption="holdout: first artworks in the given order; service: each title once a page",
     )
-    table.add_column("share")
+    table.add_column("share", no_wrap=True)
     for heading in ("pages", "seen", "plays", "take", "95 % interval", "last 30 s", "service"):
         table.add_column(heading, justify="right", no_wrap=True)
     for share in SHARES:
