@@ -93,10 +93,11 @@ def shares_table(
     table = Table(
         title="Take fraction: plays per title seen",
         box=box.SIMPLE_HEAD,
-        caption="holdout: first artworks in the given order; service: each title once a page",
+        padding=(0, 0),
+        caption="30 s: take of the last thirty seconds; service: each title once a page",
     )
     table.add_column("share", no_wrap=True)
-    for heading in ("pages", "seen", "plays", "take", "95 % interval", "last 30 s", "service"):
+    for heading in ("pages", "seen", "plays", "take", "95 % range", "30 s", "service"):
         table.add_column(heading, justify="right", no_wrap=True)
     for share in SHARES:
         tally = totals[share]
