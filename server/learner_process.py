@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Mapping
@@ -43,19 +44,29 @@ def main(environ: Mapping[str, str] = os.environ) -> int:
 def stop_on_signals() -> threading.Event:
     """Return an event that SIGTERM or SIGINT sets.
 
-    Why a thread waits for the signals: a handler would run amid whatever the main thread does,
-    and setting an event that the main thread is about to wait for could lock up for ever.
+    Why a thread waits for the signals' numbers: a handler would run amid whatever the main thread
+    does, and setting an event that the main thread is about to wait for could lock up for ever.
+    Why it reads them from a socket and does not block them and wait: numerical libraries may have
+    threads from before, which do not block them, and one of those would let the process die.
     """
     stop = threading.Event()
-    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDINGS)
+    reading, writing = socket.socketpair()
+    writing.setblocking(False)
+    signal.set_wakeup_fd(writing.detach(), warn_on_full_buffer=False)
+    for number in _ENDINGS:
+        signal.signal(number, _ignore)
 
     def wait() -> None:
-        number = signal.sigwait(_ENDINGS)
+        number = reading.recv(1)[0]
         log.info("learner told to end", why=signal.Signals(number).name)
         stop.set()
 
     threading.Thread(target=wait, name="signals", daemon=True).start()
     return stop
+
+
+def _ignore(_number: int, _frame: object) -> None:
+    """Let the signal's number reach the socket; do nothing else."""
 
 
 if __name__ == "__main__":
