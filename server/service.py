@@ -12,7 +12,12 @@ import structlog
 from bandit.catalog import CatalogDocument, CatalogPatch, CatalogStore, apply_patch
 from bandit.clock import Clock
 from bandit.config.schema import Config
-from bandit.errors import CatalogConflictError, DecisionConflictError, LogUnavailableError
+from bandit.errors import (
+    CatalogConflictError,
+    DecisionConflictError,
+    LogError,
+    LogUnavailableError,
+)
 from bandit.eventlog.protocol import EventReader, EventWriter
 from bandit.events import ActivationRecord, DecisionRecord, feedback_key
 from bandit.metrics import Metrics
@@ -75,7 +80,7 @@ class Service:
         digest = b""
         if request.decision_id is not None:
             digest = blake2b(_canonical.encode(request), digest_size=16).digest()
-            made_before = self._reader.find_decision(request.decision_id)
+            made_before = self._made_before(request.decision_id)
             if made_before is not None:
                 return self._repeat(made_before, digest)
         started = perf_counter()
@@ -93,10 +98,21 @@ class Service:
         self._count(decision, decided - started, perf_counter() - decided)
         if not stored:
             # Another request with the same id was quicker; its decision is the one that counts.
-            first = self._reader.find_decision(record.decision_id)
+            first = self._made_before(record.decision_id)
             if first is not None:
                 return self._repeat(first, digest)
         return rank_answer(record, self._token(record), logged=logged)
+
+    def _made_before(self, decision_id: str) -> DecisionRecord | None:
+        """Return what is logged under a decision id; None also where the log cannot be read.
+
+        A page is worth more than the notice that its id was used before.
+        """
+        try:
+            return self._reader.find_decision(decision_id)
+        except LogError as error:
+            log.warning("log cannot be read", decision_id=decision_id, why=str(error))
+            return None
 
     def _repeat(self, record: DecisionRecord, digest: bytes) -> RankAnswer:
         if record.body_digest != digest:
@@ -140,7 +156,7 @@ class Service:
             LogUnavailableError: they could not be stored; the client may send them again.
         """
         keys = [feedback_key(event.event_id) for event in events]
-        known = self._reader.known_keys(keys)
+        known = self._known(keys)
         new = [
             feedback_record(event)
             for key, event in zip(keys, events, strict=True)
@@ -154,6 +170,17 @@ class Service:
         self.metrics.count("marquee_feedback_total", "accepted", by=stored)
         self.metrics.count("marquee_feedback_total", "duplicate", by=duplicates)
         return stored, duplicates
+
+    def _known(self, keys: list[str]) -> set[str]:
+        """Return which keys are in the log; none where it cannot be read.
+
+        The learner takes an event once, however often it is stored.
+        """
+        try:
+            return self._reader.known_keys(keys)
+        except LogError as error:
+            log.warning("log cannot be read", why=str(error))
+            return set()
 
     def activate(self, decision_id: str) -> None:
         """Note durably that a deferred decision was shown.

@@ -291,6 +291,24 @@ def test_a_log_that_hangs_costs_no_page_and_comes_back_by_itself(tmp_path: Path)
         assert sum(not isinstance(each.record, DecisionRecord) for each in site.records()) == 1
 
 
+def test_a_spool_that_cannot_be_read_costs_no_page_and_no_feedback(site: Site, node: Node) -> None:
+    before = node.rank(decision_id="before")
+    damaged = spool_path(Path(site.config.log.directory), "spool-001")
+    damaged.write_bytes(b"no database" * 1000)
+    decision = node.rank(decision_id="d1")
+    assert decision["logged"] is True
+    click = event("e1", decision, "click", "t0")
+    assert node.report(click) == (1, 0)
+    # What this node's own spool holds already is still noticed there.
+    assert node.report(click) == (0, 1)
+    assert node.rank(decision_id="before")["rows"] == before["rows"]
+    damaged.unlink()
+    assert node.post("/v1/rank", {**PAGE, "decision_id": "d1", "max_rows": 1}).status_code == 409
+    site.pass_s(WINDOW_S + LEEWAY_S + 1)
+    joined = site.learn().joined
+    assert (joined["opened"], joined["joined"], joined["duplicate"]) == (2, 1, 0)
+
+
 def test_a_stopped_node_refuses_and_leaves_everything_to_the_next(site: Site, node: Node) -> None:
     decision = node.rank(decision_id="d1")
     click = event("e1", decision, "click", "t0")
