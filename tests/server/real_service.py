@@ -143,6 +143,10 @@ class Site:
         for clock in [self.clock, *(node.clock for node in self._nodes)]:
             clock.advance_s(seconds)
 
+    def close_windows(self) -> None:
+        """Let all that is open come to its end, and most of it still be remembered."""
+        self.pass_s(WINDOW_S + LEEWAY_S + 1)
+
     @property
     def learner(self) -> Learner:
         """The learner, which goes on from its checkpoint when first asked for."""

@@ -16,7 +16,6 @@ from server.local import wait_until
 from tests.server.real_service import (
     CATALOG,
     EVERYBODY_LEARNED,
-    LEEWAY_S,
     PAGE,
     WAIT_S,
     WINDOW_S,
@@ -39,10 +38,6 @@ def node(site: Site) -> Node:
     node = site.node()
     assert node.http.put("/v1/catalog", json=CATALOG).status_code == 200
     return node
-
-
-def close_windows(site: Site) -> None:
-    site.pass_s(WINDOW_S + LEEWAY_S + 1)
 
 
 def weight(site: Site, surface: Surface, namespace: str, token: str) -> float:
@@ -84,7 +79,7 @@ def test_titles_and_rows_given_whole_are_served_logged_and_learned(site: Site, n
         event("e1", answer, "play", "premiere", row="tonight", seconds=600),
         event("e2", answer, "impression", "t1", row="r0"),
     )
-    close_windows(site)
+    site.close_windows()
     learned = site.learn().learned
     assert learned.examples == {"artwork": 2, "rows": 2}
     assert learned.missing_items == 0
@@ -97,7 +92,7 @@ def test_titles_and_rows_given_whole_are_served_logged_and_learned(site: Site, n
 def test_features_given_with_a_row_stand_in_place_of_the_catalogs(site: Site, node: Node) -> None:
     answer = node.rank({"rows": [{"id": "r0", "features": {"kind": "mine"}, "titles": ["t0"]}]})
     node.report(event("e1", answer, "play", "t0", row="r0", seconds=600))
-    close_windows(site)
+    site.close_windows()
     site.learn()
     assert weight(site, "rows", "row", "kind=mine") > 0
     assert weight(site, "rows", "row", "kind=k0") == 0
@@ -138,7 +133,7 @@ def test_a_deferred_decision_is_learned_from_its_activation_on(site: Site, node:
     assert node.post("/v1/decisions/shown/activate", None).status_code == 204
     site.pass_s(WINDOW_S)
     assert node.report(event("e1", shown, "play", "t0", row="r0", seconds=600)) == (1, 0)
-    close_windows(site)
+    site.close_windows()
     status = site.learn()
     counts = status.joined
     assert (counts["deferred"], counts["activated"], counts["joined"]) == (2, 1, 1)
@@ -194,7 +189,7 @@ def test_what_is_served_follows_what_was_played(site: Site, node: Node) -> None:
                     kind = "play" if title["artwork"] == "a1" else "impression"
                     events.append(event(name, decision, kind, title["id"], row=row["id"]))
             node.report(*events)
-        close_windows(site)
+        site.close_windows()
         site.learn()
     newest = site.snapshots.versions("artwork")[0].version
     wait_until(lambda: node.rank()["snapshots"]["artwork"] == newest, WAIT_S, "the last snapshot")

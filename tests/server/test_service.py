@@ -22,10 +22,8 @@ from server.local import wait_until
 from tests.server.real_service import (
     CATALOG,
     EVERYBODY_LEARNED,
-    LEEWAY_S,
     PAGE,
     WAIT_S,
-    WINDOW_S,
     Node,
     Site,
     event,
@@ -53,7 +51,7 @@ def learn_a_page(site: Site, node: Node, viewer: str = "v1") -> None:
     """Have a viewer play a title, and what comes of it served."""
     decision = node.rank(viewer_id=viewer)
     node.report(event(f"play-{viewer}", decision, "play", "t0", row="r0", seconds=600))
-    site.pass_s(WINDOW_S + LEEWAY_S + 1)
+    site.close_windows()
     site.learn()
     newest = {surface: site.snapshots.versions(surface)[0].version for surface in SURFACES}
     wait_until(lambda: served(node) == newest, WAIT_S, "serving the new snapshots")
@@ -104,7 +102,7 @@ def test_a_removed_title_is_omitted_and_its_old_decision_is_still_learned(
     assert "t0" not in {title["id"] for row in after["rows"] for title in row["titles"]}
     assert after["catalog"] == value(removed)["version"] != old
     node.report(event("e1", decision, "play", "t0", row="r0", seconds=600))
-    site.pass_s(WINDOW_S + LEEWAY_S + 1)
+    site.close_windows()
     learned = site.learn().learned
     assert (learned.examples["artwork"], learned.missing_items) == (1, 0)
     # What was learned is of the removed title's own features, which only the old version has.
@@ -144,7 +142,7 @@ def test_a_snapshot_is_served_rolled_back_pinned_and_followed_again(site: Site, 
 
     decision = node.rank(viewer_id="third")
     node.report(event("third", decision, "play", "t1", row="r0", seconds=600))
-    site.pass_s(WINDOW_S + LEEWAY_S + 1)
+    site.close_windows()
     site.learn()
     newest = {surface: site.snapshots.versions(surface)[0].version for surface in SURFACES}
     assert newest["artwork"] > new["artwork"]
@@ -227,7 +225,7 @@ def test_status_figures_are_those_of_the_traffic(tmp_path: Path) -> None:
                 sent.append(event(f"{viewer}-q", decision, "play", "t2", seconds=3))
             assert node.report(*sent) == (len(sent), 0)
             events += len(sent)
-        site.pass_s(WINDOW_S + LEEWAY_S + 1)
+        site.close_windows()
         site.learn()
         status = node.status()
 
@@ -304,7 +302,7 @@ def test_a_spool_that_cannot_be_read_costs_no_page_and_no_feedback(site: Site, n
     assert node.rank(decision_id="before")["rows"] == before["rows"]
     damaged.unlink()
     assert node.post("/v1/rank", {**PAGE, "decision_id": "d1", "max_rows": 1}).status_code == 409
-    site.pass_s(WINDOW_S + LEEWAY_S + 1)
+    site.close_windows()
     joined = site.learn().joined
     assert (joined["opened"], joined["joined"], joined["duplicate"]) == (2, 1, 0)
 
