@@ -1,9 +1,13 @@
 """A load generator: closed loop to find the peak, open loop to measure latency below it.
 
 Connections are spread over processes, so that the generator itself is not what saturates. In the
-open loop every request has its due time; latency counts from then on, not from when the request
-could be sent, so that a stall is charged to all requests it delays (coordinated omission; Tene
-2013).
+open loop every request has its due time and is sent by the first connection of its process that is
+free, as a pool of connections or a proxy would send it. Latency counts from when it was due, not
+from when it could be sent, so that a stall is charged to all requests it delays (coordinated
+omission; Tene 2013).
+
+Why the first free connection: the kernel spreads sixteen connections unevenly over the server's
+workers. A fixed share of the requests for each connection would measure the luck of that spread.
 """
 
 from __future__ import annotations
@@ -67,6 +71,33 @@ class LoadResult(NamedTuple):
         return float(np.percentile(self.latencies_s, percent) * 1e3)
 
 
+class _Schedule:
+    """Hands out the requests of one process: their numbers and when they are due."""
+
+    def __init__(self, pace: Pace, place: int, processes: int) -> None:
+        self._pace = pace
+        self._place = place
+        self._processes = processes
+        self._lock = threading.Lock()
+        self._taken = 0
+        self._begin = 0.0
+
+    def start(self) -> None:
+        self._begin = time.perf_counter()
+
+    def take(self) -> tuple[int, float] | None:
+        """Return the next request's number and due time, None once time is up."""
+        with self._lock:
+            number = self._taken * self._processes + self._place
+            now = time.perf_counter()
+            rate = self._pace.rate_per_s
+            due = now if rate is None else self._begin + number / rate
+            if max(now, due) - self._begin >= self._pace.seconds:
+                return None
+            self._taken += 1
+            return number, due
+
+
 def run_load(target: Target, pace: Pace) -> LoadResult:
     """Send requests and return what came of them; an answer of another status is an error."""
     spawner = multiprocessing.get_context("spawn")
@@ -75,9 +106,11 @@ def run_load(target: Target, pace: Pace) -> LoadResult:
     together = spawner.Barrier(len(shares))
     processes = [
         spawner.Process(
-            target=_process, args=(target, pace, share.tolist(), together, results), daemon=True
+            target=_process,
+            args=(target, pace, (place, len(shares)), len(share), together, results),
+            daemon=True,
         )
-        for share in shares
+        for place, share in enumerate(shares)
     ]
     for process in processes:
         process.start()
@@ -94,33 +127,34 @@ def run_load(target: Target, pace: Pace) -> LoadResult:
 def _process(
     target: Target,
     pace: Pace,
-    places: list[int],
+    place: tuple[int, int],
+    connections: int,
     together: Barrier,
     results: Queue[tuple[int, float, list[float]]],
 ) -> None:
-    gate = threading.Barrier(len(places) + 1)
-    connections = [_Connection(target, pace, place, gate) for place in places]
-    for connection in connections:
-        connection.start()
+    schedule = _Schedule(pace, *place)
+    gate = threading.Barrier(connections + 1, action=schedule.start)
+    threads = [_Connection(target, schedule, gate) for _ in range(connections)]
+    for thread in threads:
+        thread.start()
     together.wait(START_WITHIN_S)
     gate.wait(START_WITHIN_S)
     began = time.perf_counter()
-    for connection in connections:
-        connection.join()
+    for thread in threads:
+        thread.join()
     took = time.perf_counter() - began
-    errors = sum(connection.errors for connection in connections)
-    latencies = [latency for connection in connections for latency in connection.latencies_s]
+    errors = sum(thread.errors for thread in threads)
+    latencies = [latency for thread in threads for latency in thread.latencies_s]
     results.put((errors, took, latencies))
 
 
 class _Connection(threading.Thread):
     """One connection that is kept open."""
 
-    def __init__(self, target: Target, pace: Pace, place: int, gate: threading.Barrier) -> None:
+    def __init__(self, target: Target, schedule: _Schedule, gate: threading.Barrier) -> None:
         super().__init__(daemon=True)
         self._target = target
-        self._pace = pace
-        self._place = place
+        self._schedule = schedule
         self._gate = gate
         self.errors = 0
         self.latencies_s: list[float] = []
@@ -129,24 +163,12 @@ class _Connection(threading.Thread):
         connection = http.client.HTTPConnection("127.0.0.1", self._target.port, timeout=30)
         connection.connect()
         self._gate.wait(START_WITHIN_S)
-        begin = time.perf_counter()
-        number = 0
-        while True:
-            now = time.perf_counter()
-            due = self._due(begin, number) or now
-            if max(now, due) - begin >= self._pace.seconds:
-                break
-            time.sleep(max(0.0, due - now))
-            self._request(connection, self._place + number * self._pace.connections)
+        while (taken := self._schedule.take()) is not None:
+            number, due = taken
+            time.sleep(max(0.0, due - time.perf_counter()))
+            self._request(connection, number)
             self.latencies_s.append(time.perf_counter() - due)
-            number += 1
         connection.close()
-
-    def _due(self, begin: float, number: int) -> float | None:
-        if self._pace.rate_per_s is None:
-            return None
-        connections = self._pace.connections
-        return begin + (number * connections + self._place) / self._pace.rate_per_s
 
     def _request(self, connection: http.client.HTTPConnection, number: int) -> None:
         target = self._target
