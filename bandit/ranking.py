@@ -122,7 +122,7 @@ class PlackettLuce(RankingStrategy, frozen=True, tag="plackett_luce"):
             description="Difference in expected reward that makes a row e times as likely to stand "
             "above another.",
         ),
-    ] = 0.05
+    ] = 0.02
     logit_range_max: Annotated[
         float,
         Meta(

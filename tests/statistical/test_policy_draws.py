@@ -66,7 +66,9 @@ MODELS: Mapping[Surface, ServedModel] = {
 def configured(explore: float, exploration: Mapping[str, Any] | None = None) -> Config:
     surface = {"holdout": 0.0, "explore": explore, "stickiness_s": STICKINESS_S}
     artwork = surface if exploration is None else {**surface, "exploration": exploration}
-    return msgspec.convert({"surfaces": {"artwork": artwork, "rows": surface}}, Config)
+    # Warm enough for every one of the 120 orders to turn up.
+    rows = {**surface, "exploration": {"type": "plackett_luce", "temperature": 0.05}}
+    return msgspec.convert({"surfaces": {"artwork": artwork, "rows": rows}}, Config)
 
 
 def decided(page: Page, config: Config, serving: Serving, count: int) -> Iterator[DecisionRecord]:
