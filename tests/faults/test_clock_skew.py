@@ -31,9 +31,19 @@ def opened(site: Site, ahead_s: float) -> Node:
     return node
 
 
+def apart(site: Site, skew_s: float) -> tuple[Node, Node]:
+    """Return nodes whose clocks are ahead of and behind the true time by so much.
+
+    A new spool begins where the log stands; some time later each goes by its own clock.
+    """
+    ahead, behind = opened(site, skew_s), opened(site, -skew_s)
+    site.pass_s(4 * skew_s)
+    return ahead, behind
+
+
 def test_tokens_are_good_on_nodes_whose_clocks_are_ten_seconds_apart(tmp_path: Path) -> None:
     with site_at(tmp_path, EVERYBODY_LEARNED) as site:
-        ahead, behind = opened(site, SKEW_S), opened(site, -SKEW_S)
+        ahead, behind = apart(site, SKEW_S)
         for made_by, taken_by in ((ahead, behind), (behind, ahead)):
             decision = made_by.rank(viewer_id=None)
             name = decision["decision_id"]
@@ -49,7 +59,7 @@ def test_no_window_closes_early_in_true_time(tmp_path: Path, decider_ahead: bool
     """Half the leeway each way: feedback at the very end of the true window is still learned."""
     half_s = LEEWAY_S / 2
     with site_at(tmp_path, EVERYBODY_LEARNED) as site:
-        ahead, behind = opened(site, half_s), opened(site, -half_s)
+        ahead, behind = apart(site, half_s)
         decider, receiver = (ahead, behind) if decider_ahead else (behind, ahead)
         decision = decider.rank()
         for _ in range(4):
@@ -70,7 +80,7 @@ def test_five_seconds_either_way_close_no_window_early_with_a_leeway_for_both(
 ) -> None:
     settings = {**EVERYBODY_LEARNED, "MARQUEE__REWARD__CLOCK_LEEWAY_S": str(2 * SKEW_S)}
     with site_at(tmp_path, settings) as site:
-        ahead, behind = opened(site, SKEW_S), opened(site, -SKEW_S)
+        ahead, behind = apart(site, SKEW_S)
         for number, (decider, receiver) in enumerate(((ahead, behind), (behind, ahead))):
             decision = decider.rank(decision_id=f"d{number}")
             site.pass_s(WINDOW_S - 0.1)
