@@ -35,7 +35,10 @@ _CONTENT_TYPES: Final = {"msgpack": "application/msgpack", "json": "application/
 
 @contextmanager
 def our_server(document: CatalogDocument) -> Iterator[LocalServer]:
-    """Run ``marquee serve`` with default settings over a catalog."""
+    """Run ``marquee serve`` over a catalog, by default settings but for a quiet log.
+
+    Requests are not written to the log, as they are not by the naive server.
+    """
     with tempfile.TemporaryDirectory(prefix="marquee-bench-") as name:
         catalog = Path(name) / "catalog.msgpack"
         write_catalog_file(catalog, document)
