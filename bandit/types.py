@@ -23,6 +23,9 @@ BoolArray = npt.NDArray[np.bool_]
 ARTWORKS_MAX: Final = 64
 """Most artworks one title may have."""
 
+POSITION_MAX: Final = 1_000_000
+"""Far past any page; MessagePack, and so the log, has no integers of 2^64 and more."""
+
 Id = Annotated[
     str,
     msgspec.Meta(
@@ -53,6 +56,9 @@ Lists that mix both decode, and are refused by :func:`bandit.limits.check_featur
 """
 
 Features = dict[FeatureName, FeatureValue]
+
+Position = Annotated[int, msgspec.Meta(ge=0, le=POSITION_MAX)]
+"""A place on the page, counted from 0 at the top."""
 
 Surface = Literal["artwork", "rows"]
 SURFACES: Final[tuple[Surface, ...]] = ("artwork", "rows")
@@ -95,7 +101,7 @@ class PageRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     id: Id
     features: Features | None = None
-    pinned: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    pinned: Position | None = None
     titles: Sequence[Id | Title] = []
 
 
@@ -106,7 +112,7 @@ class Page(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     context: Features = {}
     rows: Sequence[PageRow] = []
     titles: Sequence[Id | Title] = []
-    max_rows: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    max_rows: Annotated[int, msgspec.Meta(ge=1, le=POSITION_MAX)] | None = None
 
 
 class TitleChoice(msgspec.Struct, frozen=True, array_like=True):
