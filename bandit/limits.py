@@ -1,9 +1,9 @@
-"""Bounds on features that the types alone cannot tell."""
+"""Bounds on features and inline titles that the types alone cannot tell."""
 
 from __future__ import annotations
 
 from bandit.errors import PageError
-from bandit.types import Features
+from bandit.types import Features, Title
 
 
 def check_features(features: Features, place: str, count_max: int) -> None:
@@ -31,3 +31,22 @@ def check_features(features: Features, place: str, count_max: int) -> None:
             f"{count} features, list items counted singly, are more than the {count_max} allowed",
             hint="send fewer features, or have the limit raised in the configuration's [limits]",
         )
+
+
+def check_title(title: Title, features_max: int) -> None:
+    """Check a title that a page gives itself: its features, and that its artworks differ.
+
+    Raises:
+        PageError: naming what is at fault.
+    """
+    check_features(title.features, f"title {title.id}: features", features_max)
+    seen: set[str] = set()
+    for artwork in title.artworks:
+        place = f"title {title.id}, artwork {artwork.id}"
+        if artwork.id in seen:
+            # Two candidates of one name would share its probability unseen.
+            raise PageError(
+                place, "the artwork stands twice in the title", hint="send each artwork once"
+            )
+        seen.add(artwork.id)
+        check_features(artwork.features, f"{place}: features", features_max)

@@ -27,7 +27,7 @@ from bandit.engine import ModelArrays
 from bandit.events import DecisionRecord, InlineRow
 from bandit.exploration import Uniform
 from bandit.features import Encoded, FeatureMatrix
-from bandit.limits import check_features
+from bandit.limits import check_features, check_title
 from bandit.ranking import GreedyOrder, Ranked, UniformOrder
 from bandit.types import (
     BoolArray,
@@ -167,12 +167,10 @@ class Policy:
     def _check_inline(self, page: Page, inline: Mapping[str, Title]) -> None:
         most = self._config.limits.item_features_max
         for index, row in enumerate(page.rows):
-            check_features(row.features or {}, f"rows[{index}].features", most)
+            if row.features:
+                check_features(row.features, f"rows[{index}].features", most)
         for title in inline.values():
-            check_features(title.features, f"title {title.id}: features", most)
-            for artwork in title.artworks:
-                place = f"title {title.id}, artwork {artwork.id}: features"
-                check_features(artwork.features, place, most)
+            check_title(title, most)
 
     def _share(self, surface: Surface, who: str) -> Share:
         settings = getattr(self._config.surfaces, surface)

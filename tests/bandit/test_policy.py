@@ -202,6 +202,7 @@ def test_what_the_context_may_not_hold_is_neither_used_nor_kept() -> None:
         (Page(context={"mixed": [1, "a"]}), "context.mixed"),
         (Page(context={f"f{n}": 1 for n in range(300)}), "context"),
         (Page(rows=[PageRow("r0", features={"m": ["a", 1]})]), "rows[0].features.m"),
+        (Page(titles=[Title("new", [Artwork("x"), Artwork("x")])]), "title new, artwork x"),
     ],
 )
 def test_a_page_that_cannot_be_decided_names_the_field_and_the_mend(page: Page, field: str) -> None:
