@@ -134,8 +134,8 @@ class AuthConfig(Section, frozen=True, kw_only=True):
         float,
         Meta(
             ge=0,
-            description="How far clocks of two nodes may differ, in seconds, before a token from "
-            "the future is refused.",
+            description="Added to the greatest age of a token, in seconds, so that nodes whose "
+            "clocks differ by so much agree on what is still good.",
         ),
     ] = 10.0
     tenant: Annotated[

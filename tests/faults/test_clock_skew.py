@@ -48,10 +48,6 @@ def test_tokens_are_good_on_nodes_whose_clocks_are_ten_seconds_apart(tmp_path: P
             decision = made_by.rank(viewer_id=None)
             name = decision["decision_id"]
             assert taken_by.report(event(f"e-{name}", decision, "impression", "t0")) == (1, 0)
-        too_far = opened(site, -SKEW_S - 1)
-        from_the_future = {"events": [event("e", ahead.rank(), "impression", "t0")]}
-        (rejected,) = value(too_far.post("/v1/feedback", from_the_future))["rejected"]
-        assert "clock_leeway_s" in rejected["hint"]
 
 
 @pytest.mark.parametrize("decider_ahead", [True, False])
@@ -103,9 +99,9 @@ def test_a_clock_that_steps_back_loses_nothing_and_closes_nothing_early(tmp_path
         high_us = site.clock.now_us()
         site.pass_s(-3600)
         second = node.rank(decision_id="after")
-        # The first page's token is from an hour ahead of the clock now: sent with a key instead.
+        # The first page's token is from an hour ahead of the clock now, and still good.
         clicks = [event("e2", first, "click", "t0"), event("e3", second, "click", "t0")]
-        assert node.report(*({**click, "token": None} for click in clicks)) == (2, 0)
+        assert node.report(*clicks) == (2, 0)
         status = site.learn()
         assert status.learned.outcomes == {}
         assert (status.joined["opened"], status.joined["joined"]) == (2, 3)
@@ -135,7 +131,7 @@ def test_a_node_restarted_after_its_clock_stepped_back_logs_after_what_was_there
         node = opened(site, 0.0)
         assert node.rank(decision_id="before") == first
         node.rank(decision_id="after")
-        node.report({**event("e1", first, "click", "t0"), "token": None})
+        node.report(event("e1", first, "click", "t0"))
         assert [each.at_us > high_us for each in site.records()] == [False, True, True]
         site.pass_s(3600)
         assert site.learn().learned.outcomes == {}

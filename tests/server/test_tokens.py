@@ -36,15 +36,13 @@ def test_a_token_is_valid_for_its_decision_and_always_the_same() -> None:
     assert token != signer().sign("d2", MADE_US)
 
 
-@pytest.mark.parametrize("at_s", [-5.0, -10.0, 0.0, 3599.0, 3609.0])
-def test_tokens_live_from_the_leeway_before_to_the_leeway_past_their_age(at_s: float) -> None:
+@pytest.mark.parametrize("at_s", [-86_400.0, -5.0, 0.0, 3599.0, 3609.0])
+def test_tokens_live_to_the_leeway_past_their_age_though_clocks_step_back(at_s: float) -> None:
     signer().verify(signer().sign("d1", MADE_US), "d1", MADE_US + round(at_s * MICROSECONDS))
 
 
-def test_too_old_and_from_the_future_are_refused() -> None:
-    token = signer().sign("d1", MADE_US)
-    assert code(token, at_s=3611.0) == "token_expired"
-    assert code(token, at_s=-11.0) == "token_invalid"
+def test_too_old_ones_are_refused() -> None:
+    assert code(signer().sign("d1", MADE_US), at_s=3611.0) == "token_expired"
 
 
 def test_another_decision_or_tenant_is_refused() -> None:
