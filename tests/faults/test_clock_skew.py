@@ -19,7 +19,6 @@ from tests.server.real_service import (
     Site,
     event,
     site_at,
-    value,
 )
 
 SKEW_S = 5.0
