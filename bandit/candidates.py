@@ -7,7 +7,7 @@ left out and named, so that one withdrawn title never takes a page down.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -79,24 +79,14 @@ class PageRows(NamedTuple):
 
 
 def collect_titles(
-    asked: Sequence[str | Title], inline: dict[str, Title], catalog: Catalog
+    asked: Sequence[str | Title], inline: Mapping[str, Title], catalog: Catalog
 ) -> PageTitles:
     """Find the distinct titles among ``asked``, in order of first mention.
 
     ``inline`` maps the ids of all titles that the page gives itself; they stand in place of
     catalog titles of the same id.
-
-    Raises:
-        UnknownItemError: titles were asked for, and not one of them is known.
     """
     ids, indices, omitted = _known(asked, inline, catalog)
-    if asked and not ids:
-        raise UnknownItemError(
-            "titles",
-            f"none of the {len(omitted)} titles asked for is in catalog {catalog.version}, "
-            f"for example {omitted[0]!r}",
-            hint="PUT or PATCH /v1/catalog with them, or send them whole: id, features, artworks",
-        )
     sources: list[tuple[Catalog, list[int], list[int]]] = []
     places = [place for place, index in enumerate(indices) if index != _INLINE]
     if places:
@@ -110,7 +100,7 @@ def collect_titles(
 
 
 def _known(
-    asked: Sequence[str | Title], inline: dict[str, Title], catalog: Catalog
+    asked: Sequence[str | Title], inline: Mapping[str, Title], catalog: Catalog
 ) -> tuple[list[str], list[int], list[str]]:
     """Return the known ids, their indices into the catalog or ``_INLINE``, and the unknown ids."""
     names = dict.fromkeys(title if isinstance(title, str) else title.id for title in asked)
@@ -158,6 +148,24 @@ def inline_titles(page: Page) -> dict[str, Title]:
             if not isinstance(title, str):
                 found.setdefault(title.id, title)
     return found
+
+
+def check_known(page: Page, inline: Mapping[str, Title], catalog: Catalog) -> None:
+    """Check that a page has something to show, whichever of its rows are drawn.
+
+    Raises:
+        UnknownItemError: no title of the page is known, and it has no row that asks for none.
+    """
+    asked = [*page.titles, *(title for row in page.rows for title in row.titles)]
+    ids, _, omitted = _known(asked, inline, catalog)
+    if ids or not omitted or any(not row.titles for row in page.rows):
+        return
+    raise UnknownItemError(
+        "titles",
+        f"none of the {len(omitted)} titles asked for is in catalog {catalog.version}, "
+        f"for example {omitted[0]!r}",
+        hint="PUT or PATCH /v1/catalog with them, or send them whole: id, features, artworks",
+    )
 
 
 def collect_rows(rows: Sequence[PageRow], catalog: Catalog) -> PageRows:

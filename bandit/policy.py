@@ -20,7 +20,14 @@ from typing import NamedTuple
 import numpy as np
 
 from bandit import features, sampling, scoring
-from bandit.candidates import PageRows, PageTitles, collect_rows, collect_titles, inline_titles
+from bandit.candidates import (
+    PageRows,
+    PageTitles,
+    check_known,
+    collect_rows,
+    collect_titles,
+    inline_titles,
+)
 from bandit.catalog import Catalog
 from bandit.config.schema import Config
 from bandit.engine import ModelArrays
@@ -131,6 +138,8 @@ class Policy:
         ranked = self._rank(rows, page.max_rows, asker, shares["rows"], serving, entropy)
         asked = [title for index in ranked.order for title in page.rows[index].titles]
         titles = collect_titles([*asked, *page.titles], inline, serving.catalog)
+        if titles.omitted and not titles.ids:
+            check_known(page, inline, serving.catalog)
         draw = self._draw(titles, asker, shares["artwork"], serving, entropy)
         known = set(titles.ids)
         record = DecisionRecord(

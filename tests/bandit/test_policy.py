@@ -217,6 +217,23 @@ def test_an_unknown_title_alone_says_where_to_put_it() -> None:
         decide(Page(titles=["gone"]))
 
 
+def test_a_row_of_withdrawn_titles_is_served_bare_whichever_rows_are_drawn() -> None:
+    rows = [PageRow("r0", titles=["gone"]), PageRow("r1", titles=["t1"])]
+    config = configured(rows={"exploration": {"type": "uniform"}})
+    tops = set()
+    for viewer in range(20):
+        page = Page(viewer_id=f"v{viewer}", rows=rows, max_rows=1)
+        record = decide(page, config).record
+        (top,) = record.rows
+        tops.add(top.id)
+        assert (top.titles, record.omitted) == (([], ["gone"]) if top.id == "r0" else (["t1"], []))
+    assert tops == {"r0", "r1"}
+    bare = decide(Page(rows=[PageRow("r0", titles=["gone"]), PageRow("r1")])).record
+    assert (len(bare.rows), bare.titles, bare.omitted) == (2, [], ["gone"])
+    with pytest.raises(UnknownItemError, match="none of the 2"):
+        decide(Page(rows=[PageRow("r0", titles=["gone"]), PageRow("r1", titles=["lost"])]))
+
+
 def test_entropy_is_told_for_the_learned_share_only() -> None:
     config = configured(artwork={"exploration": {"type": "uniform"}})
     assert decide(config=config).entropy_bits["artwork"] == pytest.approx(2.0)
