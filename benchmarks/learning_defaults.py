@@ -2,7 +2,7 @@
 
 The defaults of ``bandit/config/surfaces.py`` and of ``bandit/scoring.py`` are chosen by this
 comparison. It runs the production code among simulated viewers (see
-:mod:`benchmarks.learning_simulation`) over three seeds, the finals over eight others, prints one
+:mod:`benchmarks.learning_simulation`) over three seeds, the finals over six others, prints one
 table and writes ``benchmarks/results/learning_defaults.json``. Equal seeds give equal figures.
 
 In finals the defaults are run beside single changes to them, and the table shows the paired
@@ -26,7 +26,14 @@ from rich.console import Console
 from rich.table import Table
 
 from bandit.config.schema import ArtworkSurfaceConfig, RowsSurfaceConfig
-from benchmarks.learning_search import Finding, Search, Worlds, search_artwork, search_rows
+from benchmarks.learning_search import (
+    FINAL_SEEDS,
+    Finding,
+    Search,
+    Worlds,
+    search_artwork,
+    search_rows,
+)
 from benchmarks.learning_simulation import Settings
 from benchmarks.learning_worlds import WorldName
 from benchmarks.machine import RESULTS, machine
@@ -66,7 +73,8 @@ def main(*, quick: bool, seeds: int) -> None:
         )
     console.print(_table(search.findings, worlds))
     seconds = time.monotonic() - began
-    console.print(f"{seconds:.0f} s, {seeds} seeds; finals: 8 other seeds, ± standard error")
+    finals = f"finals: {len(FINAL_SEEDS)} other seeds, differences ± standard error"
+    console.print(f"{seconds:.0f} s, {seeds} seeds; {finals}")
     _write(search.findings, worlds, seconds, quick=quick)
 
 
