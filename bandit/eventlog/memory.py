@@ -90,6 +90,10 @@ class MemoryEventWriter:
         """Return 0: nothing waits."""
         return 0
 
+    def is_alive(self) -> bool:
+        """Tell whether it is still open."""
+        return not self._closed
+
     def close(self) -> None:
         """Give up the spool; again, it does nothing."""
         with self._lock:

@@ -72,6 +72,13 @@ class EventWriter(Protocol):
         """Return how many records wait to be made durable."""
         ...
 
+    def is_alive(self) -> bool:
+        """Tell whether appended records can still become durable: False once closed or dead.
+
+        An error that passes, such as a full disk, does not count.
+        """
+        ...
+
     def close(self) -> None:
         """Make everything queued durable, give up the spool, and stop."""
         ...

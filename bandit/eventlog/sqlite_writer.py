@@ -4,6 +4,9 @@ While one commit waits for the disk the next one's records gather, so that throu
 load while an idle log answers after a single sync. Records get their time and number in the
 writer's thread, in the order of the queue.
 
+Whatever goes wrong in a commit, those who wait for it are told and the thread goes on: an error
+that nobody foresaw costs one group of records, not all that follow.
+
 Make the writer in the process that uses it, after any fork, and do not fork from it: a forked
 copy has no writer thread, and would keep the slot's lock alive.
 """
@@ -17,6 +20,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import structlog
+
 from bandit.clock import Clock
 from bandit.errors import LogError, LogUnavailableError
 from bandit.eventlog.sqlite_slots import Slot
@@ -26,6 +31,8 @@ from bandit.metrics import Metrics
 
 if TYPE_CHECKING:
     from bandit.config.schema import LogConfig
+
+_log = structlog.get_logger(__name__)
 
 
 class QueuedWrite:
@@ -125,6 +132,10 @@ class SqliteEventWriter:
         """Return how many records wait, those that are just being committed included."""
         return self._waiting
 
+    def is_alive(self) -> bool:
+        """Tell whether there is a thread that commits what is appended."""
+        return self._thread.is_alive() and not self._closing
+
     def close(self) -> None:
         """Commit everything queued, give up the spool and stop; again, it does nothing."""
         with self._changed:
@@ -135,12 +146,9 @@ class SqliteEventWriter:
 
     def _run(self) -> None:
         try:
-            self._beat()
+            self._attempt([])
             while (group := self._take()) is not None:
-                if group:
-                    self._commit(group)
-                else:
-                    self._beat()
+                self._attempt(group)
         finally:
             self._end()
 
@@ -160,36 +168,43 @@ class SqliteEventWriter:
                 count += len(group[-1].rows)
         return group
 
+    def _attempt(self, group: list[QueuedWrite]) -> None:
+        """Commit a group, or move the horizon where it is empty; outlive any error."""
+        try:
+            if group:
+                self._commit(group)
+            else:
+                self._file.beat()
+        except LogError as error:
+            # The horizon stands still, as it must: readers see that nothing is promised.
+            failure = error
+        except Exception as error:  # noqa: BLE001 the thread must outlive whatever it is
+            _log.exception("commit failed in a way nobody foresaw", spool=self.spool)
+            failure = LogUnavailableError(
+                f"{self.spool} could not take the records: {type(error).__name__}: {error}",
+                hint="send them again; the worker's log says more",
+            )
+        else:
+            return
+        for write in group:
+            write.fail(failure)
+
     def _commit(self, group: list[QueuedWrite]) -> None:
         rows = [row for write in group for row in write.rows]
-        self._metrics.set("marquee_log_queue_records", to=self._waiting)
         began = time.perf_counter()
         try:
+            self._metrics.set("marquee_log_queue_records", to=self._waiting)
             stored = self._file.store(rows)
-        except LogError as error:
-            self._settle(len(rows))
-            for write in group:
-                write.fail(error)
-            return
+        finally:
+            with self._changed:
+                self._waiting -= len(rows)
+            self._metrics.set("marquee_log_queue_records", to=self._waiting)
         self._metrics.observe("marquee_log_commit_seconds", value=time.perf_counter() - began)
         self._metrics.count("marquee_log_committed_records_total", by=sum(stored))
-        self._settle(len(rows))
         start = 0
         for write in group:
             write.complete(stored[start : start + len(write.rows)])
             start += len(write.rows)
-
-    def _settle(self, count: int) -> None:
-        with self._changed:
-            self._waiting -= count
-        self._metrics.set("marquee_log_queue_records", to=self._waiting)
-
-    def _beat(self) -> None:
-        try:
-            self._file.beat()
-        except LogError:
-            # The horizon stands still, as it must: readers see that nothing is promised.
-            return
 
     def _end(self) -> None:
         with self._changed:

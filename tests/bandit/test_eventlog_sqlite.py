@@ -15,6 +15,7 @@ from bandit.config.schema import LogConfig
 from bandit.errors import LogDamagedError, LogUnavailableError
 from bandit.eventlog.sqlite_reader import SqliteEventReader
 from bandit.eventlog.sqlite_slots import SLOTS_MAX, Slot, announce_if_idle
+from bandit.eventlog.sqlite_spool import SpoolFile
 from bandit.eventlog.sqlite_writer import SqliteEventWriter
 from bandit.events import FeedbackRecord
 from bandit.metrics import MetricName, NoMetrics
@@ -371,3 +372,45 @@ def test_a_closed_reader_refuses(
 
     with pytest.raises(LogUnavailableError, match="closed"):
         reader.read(writer.spool, 0, 1)
+
+
+def test_an_unforeseen_error_fails_its_group_and_the_writer_goes_on(
+    open_writer: Callable[[], SqliteEventWriter],
+    reader: SqliteEventReader,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    writer = open_writer()
+    store = writer._file.store
+
+    def broken(rows: object) -> list[bool]:
+        raise MemoryError("no more")
+
+    monkeypatch.setattr(writer._file, "store", broken)
+    with pytest.raises(LogUnavailableError, match="MemoryError: no more") as raised:
+        append(writer, "lost")
+    assert raised.value.hint
+    assert writer.is_alive()
+    assert writer.queue_depth() == 0
+
+    monkeypatch.setattr(writer._file, "store", store)
+    assert append(writer, "lost", "found") == [True, True]
+    assert reader.last_sequence(writer.spool) == 2
+
+
+def test_an_unforeseen_error_while_idle_does_not_end_the_writer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed = threading.Event()
+
+    def broken(self: SpoolFile) -> None:
+        failed.set()
+        raise RuntimeError("unforeseen")
+
+    monkeypatch.setattr(SpoolFile, "beat", broken)
+    config = LogConfig(heartbeat_s=0.001)
+    writer = SqliteEventWriter.open(tmp_path, WallClock(), config, NoMetrics())
+    assert failed.wait(WAIT_S)
+    assert append(writer, "a") == [True]
+    assert writer.is_alive()
+    writer.close()
+    assert not writer.is_alive()

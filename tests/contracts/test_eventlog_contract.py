@@ -452,12 +452,14 @@ def test_threads_append_at_once(writer: EventWriter, reader: EventReader) -> Non
 
 
 def test_a_closed_writer_refuses_and_closing_again_does_nothing(writer: EventWriter) -> None:
+    assert writer.is_alive()
     writer.close()
 
     with pytest.raises(LogUnavailableError) as raised:
         writer.append([feedback("a")])
     assert raised.value.hint
     writer.close()
+    assert not writer.is_alive()
 
 
 def test_closing_makes_what_is_queued_durable(writer: EventWriter, reader: EventReader) -> None:
