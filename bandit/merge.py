@@ -15,19 +15,16 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from operator import attrgetter
 from typing import Final, NamedTuple
 
 import msgspec
 
-from bandit.eventlog.protocol import EventReader
+from bandit.eventlog.protocol import EventReader, in_log_order
 from bandit.events import LoggedRecord
 from bandit.joiner import MergedRecord
 
 CLOCK_START_US: Final = 0
 """The log clock before anything was read."""
-
-_in_log_order = attrgetter("at_us", "spool", "sequence")
 
 
 class LateRecord(msgspec.Struct, frozen=True, array_like=True):
@@ -134,7 +131,7 @@ class LogMerge:
         ready = [
             logged for name in names for logged in self._spools[name].take_until(self.clock_us)
         ]
-        ready.sort(key=_in_log_order)
+        ready.sort(key=in_log_order)
         taken = []
         for logged in ready:
             late = logged.at_us <= before_us

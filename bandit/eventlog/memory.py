@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from bandit.clock import Clock
 from bandit.errors import LogUnavailableError
-from bandit.eventlog.protocol import SpoolBatch
+from bandit.eventlog.protocol import SpoolBatch, in_log_order
 from bandit.events import DecisionRecord, LoggedRecord, Record, decision_key
 
 
@@ -138,14 +138,16 @@ class MemoryEventReader:
             return len(self._get(spool).records)
 
     def find_decision(self, decision_id: str) -> DecisionRecord | None:
-        """Return the decision with this id from whichever spool holds it."""
+        """Return the decision with this id, the earliest where several spools hold one."""
         key = decision_key(decision_id)
         with self._lock:
-            for spool in self._spools.values():
-                record = spool.by_key.get(key)
-                if isinstance(record, DecisionRecord):
-                    return record
-        return None
+            found = [
+                logged
+                for spool in self._spools.values()
+                if (logged := spool.by_key.get(key)) is not None
+            ]
+        record = min(found, key=in_log_order).record if found else None
+        return record if isinstance(record, DecisionRecord) else None
 
     def known_keys(self, keys: Sequence[str]) -> set[str]:
         """Return those of ``keys`` that some spool holds."""
@@ -172,12 +174,13 @@ class _Spool:
         self.horizon_us = 0
         """The greatest time given to a record or announced as complete."""
         self.records: list[LoggedRecord] = []
-        self.by_key: dict[str, Record] = {}
+        self.by_key: dict[str, LoggedRecord] = {}
 
     def add(self, record: Record, now_us: int) -> bool:
         if record.key in self.by_key:
             return False
         self.horizon_us = max(now_us, self.horizon_us + 1)
-        self.by_key[record.key] = record
-        self.records.append(LoggedRecord(self.name, len(self.records) + 1, self.horizon_us, record))
+        logged = LoggedRecord(self.name, len(self.records) + 1, self.horizon_us, record)
+        self.by_key[record.key] = logged
+        self.records.append(logged)
         return True

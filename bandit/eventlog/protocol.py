@@ -17,9 +17,13 @@ horizons, and if there is a new one, take it up before merging.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import NamedTuple, Protocol
 
 from bandit.events import DecisionRecord, LoggedRecord, Record
+
+in_log_order = attrgetter("at_us", "spool", "sequence")
+"""The sort key by which records of several spools make one log."""
 
 
 class SpoolBatch(NamedTuple):
@@ -112,7 +116,10 @@ class EventReader(Protocol):
         ...
 
     def find_decision(self, decision_id: str) -> DecisionRecord | None:
-        """Return the decision with this id from whichever spool holds it."""
+        """Return the decision with this id, the earliest where several spools hold one.
+
+        That is the one from which is learned.
+        """
         ...
 
     def known_keys(self, keys: Sequence[str]) -> set[str]:

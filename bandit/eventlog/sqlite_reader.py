@@ -87,20 +87,20 @@ class SqliteEventReader:
             return position_of(connection).sequence
 
     def find_decision(self, decision_id: str) -> DecisionRecord | None:
-        """Return the decision with this id from whichever spool holds it.
+        """Return the decision with this id, the earliest where several spools hold one.
 
         Raises:
             LogDamagedError: the record is there but cannot be read.
         """
+        found: list[tuple[int, str, bytes]] = []
         for spool in self.spools():
             with self._open(spool).use() as connection:
-                row = connection.execute(
-                    "SELECT payload FROM records WHERE key = ?", (decision_key(decision_id),)
-                ).fetchone()
-            if row is not None:
-                record = decode_record(row[0])
-                return record if isinstance(record, DecisionRecord) else None
-        return None
+                rows = connection.execute(
+                    "SELECT at_us, payload FROM records WHERE key = ?", (decision_key(decision_id),)
+                )
+                found += [(at_us, spool, payload) for at_us, payload in rows]
+        record = decode_record(min(found)[2]) if found else None
+        return record if isinstance(record, DecisionRecord) else None
 
     def known_keys(self, keys: Sequence[str]) -> set[str]:
         """Return those of ``keys`` that some spool holds."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Protocol
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -413,6 +414,20 @@ def test_lookups_search_all_spools(log: Log, writer: EventWriter, reader: EventR
         [decision_key("d1"), decision_key("f1"), feedback_key("f1"), feedback_key("f2")]
     ) == {decision_key("d1"), feedback_key("f1"), feedback_key("f2")}
     assert reader.known_keys([]) == set()
+    second.close()
+
+
+def test_of_a_decision_stored_twice_the_earliest_counts(
+    log: Log, writer: EventWriter, reader: EventReader
+) -> None:
+    later, earlier = decision("d"), msgspec.structs.replace(decision("d"), body_digest=b"first")
+    second = log.writer()
+    second.append([earlier]).wait(WAIT_S)
+    log.clock.advance_s(1)
+    writer.append([later]).wait(WAIT_S)
+
+    assert writer.spool < second.spool
+    assert reader.find_decision("d") == earlier
     second.close()
 
 
