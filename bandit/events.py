@@ -37,9 +37,9 @@ class DecisionRecord(
     served, from the top. ``titles`` holds each distinct title once, ``loose_titles`` those of them
     that were asked for outside any row, ``omitted`` those asked for that are not known; every
     artwork that a title has in the catalog version, or inline, was eligible. ``snapshots`` maps a
-    surface to the model version that was being served; a surface without one was decided by the
-    cold policy. ``greedy_match`` is kept in apprentice mode: the share of titles whose
-    highest-scoring artwork is the baseline's.
+    surface to the model version that was being served; a surface without one, or whose model was of
+    no use for the page, was decided by the cold policy. ``greedy_match`` is kept in apprentice
+    mode: the share of titles whose highest-scoring artwork is the baseline's.
     """
 
     decision_id: str

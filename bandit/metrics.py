@@ -17,6 +17,7 @@ MetricName = Literal[
     "marquee_titles_decided_total",
     "marquee_feedback_total",
     "marquee_entropy_bits",
+    "marquee_model_unusable_total",
     "marquee_log_queue_records",
     "marquee_log_commit_seconds",
     "marquee_log_committed_records_total",
@@ -70,6 +71,11 @@ METRICS: Final[dict[MetricName, MetricDefinition]] = {
         "histogram",
         ("surface",),
         "Entropy of the probabilities served to the learned share, in bits, mean over a page.",
+    ),
+    "marquee_model_unusable_total": MetricDefinition(
+        "counter",
+        ("surface",),
+        "Pages for which the model's scores were not finite; the cold policy served the surface.",
     ),
     "marquee_log_queue_records": MetricDefinition(
         "gauge", (), "Records waiting to be made durable, over all workers."

@@ -8,14 +8,17 @@ of each). Draws are hashed, not random: the same page within one stickiness wind
 Who is asked decides first: the *holdout* share of viewers gets the baseline, the *explore* share
 uniform choices, everybody else what was learned. A surface without a model yet is served by the
 *cold policy*, uniform over artworks (so that exploration starts with the first request) and, for
-rows, the order asked, which is the best that is known.
+rows, the order asked, which is the best that is known. A model whose scores of a page are not
+finite, as large weights times large features may be, is of no use for that page: the cold policy
+serves the surface, and the decision does not name the model.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from functools import partial
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -31,8 +34,9 @@ from bandit.candidates import (
 from bandit.catalog import Catalog
 from bandit.config.schema import Config
 from bandit.engine import ModelArrays
+from bandit.errors import ModelError
 from bandit.events import DecisionRecord, InlineRow
-from bandit.exploration import Uniform
+from bandit.exploration import Greedy, Uniform
 from bandit.features import Encoded, FeatureMatrix
 from bandit.limits import check_features, check_title
 from bandit.ranking import GreedyOrder, Ranked, UniformOrder
@@ -48,6 +52,8 @@ from bandit.types import (
     Title,
     TitleChoice,
 )
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +87,11 @@ class Decision(NamedTuple):
     """A decision to log and to answer, and what there is to say about how it was made."""
 
     record: DecisionRecord
-    omitted: list[str]
     entropy_bits: dict[Surface, float]
-    """Mean entropy of the served probabilities over titles or positions, learned share only."""
+    """Mean over titles of the entropy of the probabilities, and over positions of the surprisal of
+    the row drawn; learned share only."""
+    unusable: list[Surface]
+    """Surfaces whose model gave no finite scores for this page."""
 
 
 class ArtworkDraw(NamedTuple):
@@ -134,13 +142,16 @@ class Policy:
             "rows": self._share("rows", asker.who),
         }
         entropy: dict[Surface, float] = {}
+        usable = dict(serving.models)
         rows = collect_rows(page.rows, serving.catalog)
-        ranked = self._rank(rows, page.max_rows, asker, shares["rows"], serving, entropy)
+        rank = partial(self._rank, rows, page.max_rows, asker, shares["rows"], entropy)
+        ranked = _with_model("rows", usable, rank)
         asked = [title for index in ranked.order for title in page.rows[index].titles]
         titles = collect_titles([*asked, *page.titles], inline, serving.catalog)
         if titles.omitted and not titles.ids:
             check_known(page, inline, serving.catalog)
-        draw = self._draw(titles, asker, shares["artwork"], serving, entropy)
+        draw = partial(self._draw, titles, asker, shares["artwork"], entropy)
+        drawn = _with_model("artwork", usable, draw)
         known = set(titles.ids)
         record = DecisionRecord(
             decision_id=decision_id,
@@ -149,20 +160,21 @@ class Policy:
             catalog=serving.catalog.version,
             policy=self.name,
             shares=shares,
-            titles=_title_choices(titles, draw),
+            titles=_title_choices(titles, drawn),
             rows=_row_choices(page, ranked, rows.pinned, known),
             row_candidates=rows.ids,
             context=context,
             viewer_id=page.viewer_id,
-            snapshots={name: model.version for name, model in serving.models.items()},
+            snapshots={name: model.version for name, model in usable.items()},
             inline_titles=titles.inline,
             inline_rows=[InlineRow(name, given) for name, given in rows.inline.items()],
-            greedy_match=draw.greedy_match,
+            greedy_match=drawn.greedy_match,
             deferred=deferred,
             loose_titles=_loose(page, known),
             omitted=titles.omitted,
         )
-        return Decision(record, titles.omitted, entropy)
+        unusable = [name for name in serving.models if name not in usable]
+        return Decision(record, entropy, unusable)
 
     def _used_context(self, context: Features) -> Features:
         used = {
@@ -196,11 +208,10 @@ class Policy:
         rows_max: int | None,
         asker: Asker,
         share: Share,
-        serving: Serving,
         entropy: dict[Surface, float],
+        model: ServedModel | None,
     ) -> Ranked:
         settings = self._config.surfaces.rows
-        model = serving.models.get("rows")
         learned = share == "learned" and settings.mode == "online" and model is not None
         uniforms = sampling.uniforms(self._key("rows", asker), rows.keys)
         if share == "explore" and settings.mode == "online":
@@ -229,17 +240,18 @@ class Policy:
         titles: PageTitles,
         asker: Asker,
         share: Share,
-        serving: Serving,
         entropy: dict[Surface, float],
+        model: ServedModel | None,
     ) -> ArtworkDraw:
         if not titles.ids:
             return ArtworkDraw(np.zeros(0, np.intp), np.zeros(0), None)
         settings = self._config.surfaces.artwork
-        model = serving.models.get("artwork")
         match: float | None = None
         if settings.mode == "apprentice" and model is not None:
             scores, _ = _artwork_scores(titles, asker.context, model, spreads=False)
-            match = float((np.where(titles.eligible, scores, -np.inf).argmax(1) == 0).mean())
+            # The strategy says which is best, and refuses scores that are not finite.
+            best = Greedy().pmf(scores, titles.eligible)
+            match = float(best[:, 0].mean())
         pmf = self._artwork_pmf(titles, asker, share, model)
         chosen = sampling.choose(pmf, sampling.uniforms(self._key("artwork", asker), titles.keys))
         propensities = np.take_along_axis(pmf, chosen[:, None], 1)[:, 0]
@@ -261,6 +273,20 @@ class Policy:
         if learned or (online and share == "explore") or settings.baseline == "uniform":
             return Uniform().pmf(np.zeros(eligible.shape), eligible)
         return _first(eligible)
+
+
+def _with_model(
+    surface: Surface, usable: dict[Surface, ServedModel], attempt: Callable[[ServedModel | None], T]
+) -> T:
+    """Return an attempt's outcome; without the model, and so told, where its scores are no use."""
+    model = usable.get(surface)
+    if model is not None:
+        try:
+            with np.errstate(over="ignore", invalid="ignore"):
+                return attempt(model)
+        except ModelError:
+            del usable[surface]
+    return attempt(None)
 
 
 def _first(eligible: BoolArray) -> FloatArray:

@@ -148,6 +148,8 @@ class Service:
         self.metrics.set("marquee_log_queue_records", to=self._writer.queue_depth())
         for surface, bits in decision.entropy_bits.items():
             self.metrics.observe("marquee_entropy_bits", surface, value=bits)
+        for surface in decision.unusable:
+            self.metrics.count("marquee_model_unusable_total", surface)
 
     def feedback(self, events: list[FeedbackEvent]) -> tuple[int, int]:
         """Make feedback events durable; return how many are new and how many were known.

@@ -46,10 +46,10 @@ class RankAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """What to show.
 
     ``snapshots`` names the model version that scored each surface; a surface that is absent has
-    no model yet and was served by the cold policy, uniform over artworks and rows in the order
-    asked. ``omitted`` are the titles asked for that the catalog does not have. ``logged`` is
-    false when the decision could not be stored: it is good to show, but feedback for it will not
-    be learned.
+    no model yet, or one without finite scores for this page, and was served by the cold policy:
+    uniform over artworks, rows in the order asked. ``omitted`` are the titles asked for that the
+    catalog does not have. ``logged`` is false when the decision could not be stored: it is good to
+    show, but feedback for it will not be learned.
     """
 
     decision_id: str

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import msgspec
 import numpy as np
 import pytest
@@ -232,6 +234,35 @@ def test_a_row_of_withdrawn_titles_is_served_bare_whichever_rows_are_drawn() -> 
     assert (len(bare.rows), bare.titles, bare.omitted) == (2, [], ["gone"])
     with pytest.raises(UnknownItemError, match="none of the 2"):
         decide(Page(rows=[PageRow("r0", titles=["gone"]), PageRow("r1", titles=["lost"])]))
+
+
+def huge(surface: Surface, namespace: str, token: str) -> ServedModel:
+    """Return a model whose every number is lawful, and whose scores of large features are not."""
+    served = model(surface, {(namespace, token): 3e38})
+    variances = np.full_like(served.arrays.variances, 3e38)
+    return replace(served, arrays=ModelArrays(served.arrays.weights, variances))
+
+
+def test_a_model_without_finite_scores_leaves_its_surface_to_the_cold_policy() -> None:
+    large = Title("large", [Artwork("x", {"size": 1e9}), Artwork("y", {"size": -1e9})])
+    page = Page(rows=[PageRow("r3", {"size": 1e9}), PageRow("r4")], titles=[large])
+    too_much: dict[Surface, ServedModel] = {
+        "artwork": huge("artwork", ARTWORK, "size"),
+        "rows": huge("rows", "row", "size"),
+    }
+    for exploration in ({"type": "thompson"}, {"type": "squarecb"}):
+        config = configured(artwork={"exploration": exploration})
+        decision = decide(page, config, serving=Serving(CATALOG, too_much))
+        assert decision.unusable == ["artwork", "rows"]
+        assert decision.record.snapshots == {}
+        assert {choice.propensity for choice in decision.record.titles} == {0.5}
+        assert [row.propensity for row in decision.record.rows] == [1.0, 1.0]
+    apprentice = configured(artwork={"mode": "apprentice"})
+    decision = decide(page, apprentice, serving=Serving(CATALOG, too_much))
+    assert decision.record.greedy_match is None
+    half = decide(page, serving=Serving(CATALOG, {**SERVING.models, "rows": too_much["rows"]}))
+    assert (half.unusable, half.record.snapshots) == (["rows"], {"artwork": "artwork-1"})
+    assert decide().unusable == []
 
 
 def test_entropy_is_told_for_the_learned_share_only() -> None:

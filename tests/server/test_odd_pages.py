@@ -6,14 +6,28 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from tests.server.real_service import CATALOG, PAGE, Node, Site, site_at, value
+from bandit.engine import ModelArrays
+from bandit.snapshots.manifest import SnapshotDetails
+from server.local import wait_until
+from tests.server.real_service import (
+    CATALOG,
+    EVERYBODY_LEARNED,
+    PAGE,
+    START_US,
+    WAIT_S,
+    Node,
+    Site,
+    site_at,
+    value,
+)
 
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
-    with site_at(tmp_path) as site:
+    with site_at(tmp_path, EVERYBODY_LEARNED) as site:
         yield site
 
 
@@ -38,3 +52,18 @@ def test_a_position_past_any_page_is_refused(
     refused = node.post("/v1/rank", {**PAGE, "decision_id": "d1", **change})
     assert (refused.status_code, value(refused)["field"]) == (422, field)
     assert node.rank(decision_id="d2", max_rows=1_000_000)["logged"]
+
+
+def test_a_model_that_overflows_costs_no_page_and_is_counted(site: Site, node: Node) -> None:
+    table = np.full(1 << 12, 3e38, np.float32)
+    details = SnapshotDetails(
+        created_at_us=START_US, bits=12, interactions=[], constant=True, engine_version="none",
+        examples_learned=1, log_clock_us=START_US,
+    )  # fmt: skip
+    site.snapshots.publish("artwork", ModelArrays(table, table), b"", details)
+    loaded = 'marquee_snapshot_loaded_total{surface="artwork"} 1.0'
+    wait_until(lambda: loaded in node.http.get("/metrics").text, WAIT_S, "the snapshot")
+    page = node.rank()
+    assert (page["snapshots"], page["logged"]) == ({}, True)
+    counted = 'marquee_model_unusable_total{surface="artwork"} 1.0'
+    assert counted in node.http.get("/metrics").text
