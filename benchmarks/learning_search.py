@@ -204,7 +204,9 @@ def _finals(start: Settings) -> Iterator[tuple[str, Settings]]:
     other = not start.model.constant
     yield f"{'with' if other else 'without'} constant", _with_model(start, constant=other)
     yield "l 0.03", _with_model(start, learning_rate=0.03)
-    yield "thompson", replace(start, exploration=Thompson())
+    thompson = replace(start, exploration=Thompson())
+    yield "thompson", thompson
+    yield "thompson, variance 0.001", replace(thompson, prior_variance=0.001)
 
 
 def _row_finals(start: Settings) -> Iterator[tuple[str, Settings]]:
