@@ -1,4 +1,4 @@
-"""Bounds on features and inline titles that the types alone cannot tell."""
+"""Bounds on features, inline titles and artworks that the types alone cannot tell."""
 
 from __future__ import annotations
 
@@ -50,3 +50,18 @@ def check_title(title: Title, features_max: int) -> None:
             )
         seen.add(artwork.id)
         check_features(artwork.features, f"{place}: features", features_max)
+
+
+def check_artworks(count: int, count_max: int) -> None:
+    """Check the number of artworks to be scored for a page: its time and memory grow with it.
+
+    Raises:
+        PageError: naming the limit's key.
+    """
+    if count > count_max:
+        raise PageError(
+            "titles",
+            f"the page's titles have {count} artworks, more than the {count_max} allowed",
+            hint="ask for fewer titles at once, or raise limits.page_artworks_max in the "
+            "configuration",
+        )

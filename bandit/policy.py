@@ -38,7 +38,7 @@ from bandit.errors import ModelError
 from bandit.events import DecisionRecord, InlineRow
 from bandit.exploration import Greedy, Uniform
 from bandit.features import Encoded, FeatureMatrix
-from bandit.limits import check_features, check_title
+from bandit.limits import check_artworks, check_features, check_title
 from bandit.ranking import GreedyOrder, Ranked, UniformOrder
 from bandit.types import (
     BoolArray,
@@ -150,6 +150,7 @@ class Policy:
         titles = collect_titles([*asked, *page.titles], inline, serving.catalog)
         if titles.omitted and not titles.ids:
             check_known(page, inline, serving.catalog)
+        check_artworks(int(titles.eligible.sum()), self._config.limits.page_artworks_max)
         draw = partial(self._draw, titles, asker, shares["artwork"], entropy)
         drawn = _with_model("artwork", usable, draw)
         known = set(titles.ids)

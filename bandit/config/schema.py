@@ -171,6 +171,10 @@ class LimitsConfig(Section, frozen=True, kw_only=True):
     titles_max: Annotated[
         Count, Meta(description="Most titles of a page, counted in every row they stand in.")
     ] = 5000
+    page_artworks_max: Annotated[
+        Count,
+        Meta(description="Most artworks that a page's distinct titles may have between them."),
+    ] = 20_000
     context_features_max: Annotated[
         Count, Meta(description="Most features of a context, list items counted singly.")
     ] = 256

@@ -214,6 +214,17 @@ def test_a_page_that_cannot_be_decided_names_the_field_and_the_mend(page: Page, 
     assert caught.value.hint
 
 
+def test_a_page_of_too_many_artworks_is_refused_by_the_limits_key() -> None:
+    config = msgspec.convert({"limits": {"page_artworks_max": 24}}, Config)
+    assert len(decide(config=config).record.titles) == 6
+    more = Page(rows=ROWS, titles=[Title("one-more", [Artwork("x")])])
+    with pytest.raises(PageError, match="25 artworks") as caught:
+        decide(more, config)
+    assert "limits.page_artworks_max" in caught.value.hint
+    # Only what is served is scored: a row that falls off does not count.
+    assert decide(msgspec.structs.replace(more, max_rows=4), config).record.titles
+
+
 def test_an_unknown_title_alone_says_where_to_put_it() -> None:
     with pytest.raises(UnknownItemError, match="gone"):
         decide(Page(titles=["gone"]))
