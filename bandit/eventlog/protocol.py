@@ -118,12 +118,12 @@ class EventReader(Protocol):
     def find_decision(self, decision_id: str) -> DecisionRecord | None:
         """Return the decision with this id, the earliest where several spools hold one.
 
-        That is the one from which is learned.
+        That is the one from which is learned. A spool or record that cannot be read is passed over.
         """
         ...
 
     def known_keys(self, keys: Sequence[str]) -> set[str]:
-        """Return those of ``keys`` that some spool holds."""
+        """Return those of ``keys`` that some spool holds, as far as spools can be read."""
         ...
 
     def close(self) -> None:

@@ -2,23 +2,33 @@
 
 Each spool is opened read-only when first needed, with one lock a spool: threads that look into
 different spools do not wait for each other. Make the reader after any fork.
+
+Looking up ids passes over a spool that cannot be read: what the others hold is as good as ever, and
+whoever asks serves a page with less to go by rather than none. Reading on, as the learner does,
+raises instead.
 """
 
 from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
+
+import structlog
 
 from bandit.clock import Clock
-from bandit.errors import LogDamagedError, LogUnavailableError
-from bandit.eventlog.protocol import SpoolBatch
+from bandit.errors import LogDamagedError, LogError, LogUnavailableError
+from bandit.eventlog.protocol import SpoolBatch, in_log_order
 from bandit.eventlog.sqlite_schema import as_log_error, connect, keys_in, position_of, spool_path
 from bandit.eventlog.sqlite_slots import announce_if_idle, spool_names
 from bandit.events import DecisionRecord, LoggedRecord, decision_key, decode_record
+
+_log = structlog.get_logger(__name__)
+
+_Item = TypeVar("_Item")
 
 
 class _Found(NamedTuple):
@@ -39,6 +49,7 @@ class SqliteEventReader:
         self._clock = clock
         self._lock = threading.Lock()
         self._files: dict[str, _OpenSpool] = {}
+        self._unreadable: set[str] = set()
         self._closed = False
 
     def spools(self) -> list[str]:
@@ -87,28 +98,38 @@ class SqliteEventReader:
             return position_of(connection).sequence
 
     def find_decision(self, decision_id: str) -> DecisionRecord | None:
-        """Return the decision with this id, the earliest where several spools hold one.
+        """Return the decision with this id, the earliest where several spools hold one."""
+        key = decision_key(decision_id)
 
-        Raises:
-            LogDamagedError: the record is there but cannot be read.
-        """
-        found: list[tuple[int, str, bytes]] = []
-        for spool in self.spools():
-            with self._open(spool).use() as connection:
-                rows = connection.execute(
-                    "SELECT at_us, payload FROM records WHERE key = ?", (decision_key(decision_id),)
+        def look(spool: str, connection: sqlite3.Connection) -> list[LoggedRecord]:
+            return [
+                LoggedRecord(spool, sequence, at_us, decode_record(payload))
+                for sequence, at_us, payload in connection.execute(
+                    "SELECT sequence, at_us, payload FROM records WHERE key = ?", (key,)
                 )
-                found += [(at_us, spool, payload) for at_us, payload in rows]
-        record = decode_record(min(found)[2]) if found else None
+            ]
+
+        found = self._in_each_spool(look)
+        record = min(found, key=in_log_order).record if found else None
         return record if isinstance(record, DecisionRecord) else None
 
     def known_keys(self, keys: Sequence[str]) -> set[str]:
         """Return those of ``keys`` that some spool holds."""
-        known: set[str] = set()
+        return set(self._in_each_spool(lambda _spool, connection: list(keys_in(connection, keys))))
+
+    def _in_each_spool(self, look: Callable[[str, sqlite3.Connection], list[_Item]]) -> list[_Item]:
+        """Look into every spool that can be read; tell once of each that cannot."""
+        found: list[_Item] = []
         for spool in self.spools():
-            with self._open(spool).use() as connection:
-                known |= keys_in(connection, keys)
-        return known
+            try:
+                with self._open(spool).use() as connection:
+                    found += look(spool, connection)
+                self._unreadable.discard(spool)
+            except LogError as error:
+                if spool not in self._unreadable:
+                    self._unreadable.add(spool)
+                    _log.warning("spool passed over in lookups", spool=spool, why=str(error))
+        return found
 
     def close(self) -> None:
         """Close all files; reading afterwards is an error."""

@@ -17,7 +17,7 @@ from bandit.eventlog.sqlite_reader import SqliteEventReader
 from bandit.eventlog.sqlite_slots import SLOTS_MAX, Slot, announce_if_idle
 from bandit.eventlog.sqlite_spool import SpoolFile
 from bandit.eventlog.sqlite_writer import SqliteEventWriter
-from bandit.events import FeedbackRecord
+from bandit.events import DecisionRecord, FeedbackRecord
 from bandit.metrics import MetricName, NoMetrics
 
 WAIT_S = 30.0
@@ -189,8 +189,7 @@ def test_a_record_that_cannot_be_read_is_passed_over_and_listed(
     assert all(reason for _, reason in batch.damaged)
     assert batch.last_sequence == 3
     assert reader.read("spool-000", 0, 2).last_sequence == 2
-    with pytest.raises(LogDamagedError):
-        reader.find_decision("x")
+    assert reader.find_decision("x") is None
 
 
 def test_a_file_that_is_no_spool_is_reported_as_damaged(
@@ -202,6 +201,29 @@ def test_a_file_that_is_no_spool_is_reported_as_damaged(
         with pytest.raises(LogDamagedError) as raised:
             call()
         assert raised.value.hint
+
+
+def test_lookups_pass_over_a_spool_that_cannot_be_read(
+    tmp_path: Path, open_writer: Callable[[], SqliteEventWriter], reader: SqliteEventReader
+) -> None:
+    first, second = open_writer(), open_writer()
+    append(first, "a")
+    append(second, "b")
+    decision = DecisionRecord(
+        decision_id="d",
+        decided_at_us=0,
+        body_digest=b"",
+        catalog="c",
+        policy="p",
+        shares={},
+        titles=[],
+    )
+    assert second.append([decision]).wait(WAIT_S) == [True]
+    first.close()
+    (tmp_path / "spool-000.sqlite").write_bytes(b"this is no database" * 1000)
+
+    assert reader.find_decision("d") == decision
+    assert reader.known_keys(["f:a", "f:b"]) == {"f:b"}
 
 
 def test_a_spool_of_another_format_is_refused(
