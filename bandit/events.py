@@ -33,9 +33,10 @@ class DecisionRecord(
 ):
     """What was asked and what was served for one page.
 
-    ``row_candidates`` are the ids of all rows asked for, in request order; ``rows`` only those
-    served, from the top. ``titles`` holds each distinct title once, ``loose_titles`` those of them
-    that were asked for outside any row, ``omitted`` those asked for that are not known; every
+    ``row_candidates`` are the ids of all rows asked for, in request order; ``pins`` maps those that
+    were to be pinned to their positions, also where no place was left for them; ``rows`` are only
+    those served, from the top. ``titles`` holds each distinct title once, ``loose_titles`` those of
+    them that were asked for outside any row, ``omitted`` those asked for that are not known; every
     artwork that a title has in the catalog version, or inline, was eligible. ``snapshots`` maps a
     surface to the model version that was being served; a surface without one, or whose model was of
     no use for the page, was decided by the cold policy. ``greedy_match`` is kept in apprentice
@@ -51,6 +52,7 @@ class DecisionRecord(
     titles: list[TitleChoice]
     rows: list[RowChoice] = []
     row_candidates: list[str] = []
+    pins: dict[str, int] = {}
     context: Features = {}
     viewer_id: str | None = None
     snapshots: dict[Surface, str] = {}

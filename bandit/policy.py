@@ -164,6 +164,7 @@ class Policy:
             titles=_title_choices(titles, drawn),
             rows=_row_choices(page, ranked, rows.pinned, known),
             row_candidates=rows.ids,
+            pins={rows.ids[index]: position for position, index in rows.pinned.items()},
             context=context,
             viewer_id=page.viewer_id,
             snapshots={name: model.version for name, model in usable.items()},

@@ -189,4 +189,6 @@ class Trainer:
 def _open_rows(decision: DecisionRecord, position: int) -> list[str]:
     """Return the rows that could have stood at a position, given those above."""
     taken = {row.id for row in decision.rows if row.pinned or row.position < position}
+    # A row pinned below the last place served stands nowhere, and could not have been drawn.
+    taken |= decision.pins.keys()
     return [name for name in decision.row_candidates if name not in taken]

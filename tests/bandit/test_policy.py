@@ -12,8 +12,10 @@ from bandit.catalog import Catalog, CatalogDocument, empty_catalog
 from bandit.config import Config
 from bandit.engine import ModelArrays
 from bandit.errors import PageError, UnknownItemError
+from bandit.events import DecisionRecord, decode_record, encode_record
 from bandit.features import ARTWORK, feature_hash
 from bandit.policy import Decision, Policy, ServedModel, Serving
+from bandit.ranking import UniformOrder
 from bandit.scoring import ModelShape
 from bandit.types import Artwork, Page, PageRow, Row, Surface, Title
 
@@ -185,6 +187,23 @@ def test_pins_and_the_most_rows_are_respected() -> None:
     assert len(record.rows) == 2
     served = {title for row in record.rows for title in row.titles}
     assert {choice.title for choice in record.titles} == served
+
+
+def test_propensities_follow_from_the_record_also_with_pins_that_fell_off() -> None:
+    config = configured(rows={"exploration": {"type": "uniform"}})
+    pinned = {"r0": 1, "r2": 2, "r4": 9}
+    rows = [PageRow(row.id, pinned=pinned.get(row.id)) for row in ROWS]
+    record = decode_record(encode_record(decide(Page(rows=rows, max_rows=2), config).record))
+    assert isinstance(record, DecisionRecord)
+    assert record.pins == pinned
+    places = {name: place for place, name in enumerate(record.row_candidates)}
+    again = UniformOrder().conditional_propensities(
+        np.zeros(len(places)),
+        np.array([places[row.id] for row in record.rows]),
+        {position: places[name] for name, position in record.pins.items()},
+    )
+    # Of five rows three were pinned, so that two could stand at the top.
+    assert again.tolist() == [row.propensity for row in record.rows] == [0.5, 1.0]
 
 
 def test_what_the_context_may_not_hold_is_neither_used_nor_kept() -> None:

@@ -156,6 +156,14 @@ def test_rows_compete_with_those_not_yet_placed() -> None:
     assert example.chosen == 0
 
 
+def test_a_row_pinned_out_of_the_page_does_not_compete() -> None:
+    decision = _decision(pins={"r1": 0, "r3": 3})
+    config = _config("rows", cb_type="mtr")
+    (example,) = _train(config, _event("click", "t2", "r2"), decision=decision).examples["rows"]
+    ids = [candidate.groups[ID].hashes[0] for candidate in example.candidates]
+    assert ids == [encode_id("r2").hashes[0]]
+
+
 @pytest.mark.parametrize("surface", ["artwork", "rows"])
 def test_only_the_configured_shares_are_learned(surface: Surface) -> None:
     event = _event("click", "t0", "r0")
