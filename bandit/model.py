@@ -34,11 +34,12 @@ from typing import Any, Final, Literal, cast
 import numpy as np
 import vowpal_wabbit_next as vw
 
+from bandit.config.model_rules import IMPORTANCE_MAX, importance_max
 from bandit.config.schema import ModelConfig
 from bandit.engine import Candidate, ModelArrays, TrainingExample
 from bandit.errors import ConfigError, ModelError
 from bandit.features import Encoded
-from bandit.model_arguments import IMPORTANCE_MAX, identity, importance_max, vw_arguments
+from bandit.model_arguments import identity, vw_arguments
 from bandit.model_state import ModelState, read_state, without_lazy_regularisation
 from bandit.scoring import ModelShape
 from bandit.types import Float32Array

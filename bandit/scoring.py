@@ -24,38 +24,16 @@ from typing import Final
 import msgspec
 import numpy as np
 
+from bandit.config.model_rules import check_model
 from bandit.config.schema import ModelConfig
-from bandit.errors import ConfigError, ModelError
-from bandit.features import (
-    ARTWORK,
-    CONSTANT_HASH,
-    CONTEXT,
-    CROSS_PRIME,
-    ID,
-    POSITION,
-    ROW,
-    TITLE,
-    Encoded,
-    FeatureMatrix,
-)
+from bandit.errors import ModelError
+from bandit.features import CONSTANT_HASH, CROSS_PRIME, Encoded, FeatureMatrix
+from bandit.namespaces import DEFAULT_INTERACTIONS, NAMESPACES, Interaction
 from bandit.types import Float32Array, FloatArray, HashArray, IndexArray, Surface
 
-Interaction = tuple[str, ...]
 Groups = Mapping[str, Encoded | FeatureMatrix]
 """Features by namespace: an ``Encoded`` is shared by all candidates, a ``FeatureMatrix`` has a row
 for each."""
-
-NAMESPACES: Final[Mapping[Surface, tuple[str, ...]]] = {
-    "artwork": (CONTEXT, TITLE, ARTWORK, ID),
-    "rows": (CONTEXT, ROW, ID, POSITION),
-}
-"""The namespaces of each surface; a row's position is known in training only."""
-
-DEFAULT_INTERACTIONS: Final[Mapping[Surface, tuple[Interaction, ...]]] = {
-    "artwork": ((CONTEXT, ARTWORK), (CONTEXT, TITLE)),
-    "rows": ((CONTEXT, ROW),),
-}
-"""Descriptions crossed with the context; identities stay linear."""
 
 _GATHERED_MAX: Final = 1 << 21
 """Most weights gathered at once: with indices and temporaries about 40 MB."""
@@ -74,41 +52,19 @@ class ModelShape(msgspec.Struct, frozen=True):
         """Resolve a configuration to the shape it asks for.
 
         Raises:
-            ConfigError: an interaction names what the surface does not have, or repeats itself.
+            ConfigError: such a model cannot be made.
         """
+        check_model(surface, config)
         if config.interactions is None:
             interactions = DEFAULT_INTERACTIONS[surface]
         else:
             interactions = tuple(tuple(names) for names in config.interactions)
-        for index, names in enumerate(interactions):
-            path = f"surfaces.{surface}.model.interactions[{index}]"
-            _check_interaction(path, names, NAMESPACES[surface])
-            if any(set(names) == set(earlier) for earlier in interactions[:index]):
-                raise ConfigError(
-                    path,
-                    f"{' × '.join(names)} is crossed twice",
-                    hint="leave one of the two out; the order of names does not matter",
-                )
         return cls(surface, config.bits, interactions, config.constant)
 
     @property
     def namespaces(self) -> tuple[str, ...]:
         """The namespaces that the model reads, in their fixed order."""
         return NAMESPACES[self.surface]
-
-
-def _check_interaction(path: str, names: Interaction, known: tuple[str, ...]) -> None:
-    for name in names:
-        if name not in known:
-            raise ConfigError(
-                path, f"there is no namespace {name!r}", hint=f"use some of {', '.join(known)}"
-            )
-    if len(names) not in (2, 3) or len(set(names)) != len(names):
-        raise ConfigError(
-            path,
-            f"an interaction has two or three distinct namespaces, not {list(names)}",
-            hint='write for example ["context", "artwork"]',
-        )
 
 
 def scores(weights: Float32Array, shape: ModelShape, groups: Groups, count: int) -> FloatArray:

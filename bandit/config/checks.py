@@ -7,9 +7,8 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from bandit.config.keys import nearest
+from bandit.config.model_rules import find_model_problems
 from bandit.config.schema import Config, SurfaceConfig
-from bandit.config.surfaces import NAMESPACES, VW_ARGUMENTS
 from bandit.config.validating import Problem
 from bandit.errors import ConfigError
 from bandit.types import Surface
@@ -76,32 +75,7 @@ def _surface(surface: Surface, config: SurfaceConfig) -> Iterator[Problem]:
         yield Problem(
             f"{path}.learn_from", f'is empty in mode {config.mode}; mode = "log_only" says that'
         )
-    yield from _interactions(f"{path}.model.interactions", surface, config)
-    yield from _arguments(f"{path}.model.arguments", config)
-
-
-def _interactions(path: str, surface: Surface, config: SurfaceConfig) -> Iterator[Problem]:
-    allowed = NAMESPACES[surface]
-    for index, cross in enumerate(config.model.interactions or ()):
-        place = f"{path}[{index}]"
-        if len(cross) not in (2, 3) or len(set(cross)) != len(cross):
-            yield Problem(place, f"expected two or three distinct namespaces, got {cross}")
-        for name in cross:
-            if name not in allowed:
-                near = nearest(name, allowed)
-                suggestion = f"; did you mean {near}?" if near else ""
-                yield Problem(
-                    place, f"expected some of {', '.join(allowed)}, got {name!r}{suggestion}"
-                )
-
-
-def _arguments(path: str, config: SurfaceConfig) -> Iterator[Problem]:
-    for index, argument in enumerate(config.model.arguments):
-        name = argument.partition("=")[0]
-        if name not in VW_ARGUMENTS:
-            near = nearest(name, VW_ARGUMENTS)
-            suggestion = f"; did you mean {near}?" if near else ""
-            yield Problem(f"{path}[{index}]", f"{name!r} is not an allowed argument{suggestion}")
+    yield from find_model_problems(surface, config.model)
 
 
 def _auth(config: Config) -> Iterator[Problem]:

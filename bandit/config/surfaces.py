@@ -2,37 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta, field
 
+from bandit.config.vw_arguments import ARGUMENTS
 from bandit.exploration import EpsilonGreedy, Exploration
 from bandit.ranking import PlackettLuce, Ranking
-from bandit.types import Share, Surface
+from bandit.types import Share
 
 Positive = Annotated[float, Meta(gt=0)]
 Fraction = Annotated[float, Meta(ge=0, le=1)]
-
-NAMESPACES: Final[dict[Surface, tuple[str, ...]]] = {
-    "artwork": ("context", "title", "artwork", "id"),
-    "rows": ("context", "row", "id", "position"),
-}
-"""What each surface's features may be crossed from."""
-
-VW_ARGUMENTS: Final = (
-    "--l1",
-    "--initial_t",
-    "--decay_learning_rate",
-    "--ftrl",
-    "--ftrl_alpha",
-    "--ftrl_beta",
-    "--coin",
-    "--loss_function",
-    "--quantile_tau",
-    "--random_seed",
-)
-"""What ``model.arguments`` may hold: nothing that names files, or shapes weights or output."""
 
 
 class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -45,11 +26,19 @@ class ModelConfig(Section, frozen=True, kw_only=True):
     bits: Annotated[
         int, Meta(ge=10, le=28, description="The model has 2^bits weights (VW's -b).")
     ] = 18
-    learning_rate: Annotated[Positive, Meta(description="Step size (VW's -l).")] = 0.05
+    learning_rate: Annotated[float, Meta(gt=0, le=1e6, description="Step size (VW's -l).")] = 0.05
     power_t: Annotated[
         float, Meta(ge=0, le=1, description="How fast steps shrink; 0 never (VW's --power_t).")
     ] = 0.5
-    l2: Annotated[float, Meta(ge=0, description="L2 regularisation (VW's --l2).")] = 0.0
+    l2: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=1e6,
+            description="L2 regularisation (VW's --l2); no more than takes away 0.005 of a weight "
+            "in one step.",
+        ),
+    ] = 0.0
     constant: Annotated[
         bool, Meta(description="Whether the model has an intercept (off is VW's --noconstant).")
     ] = False
@@ -82,7 +71,7 @@ class ModelConfig(Section, frozen=True, kw_only=True):
     arguments: Annotated[
         list[str],
         Meta(
-            description=f"Further VW arguments, out of: {', '.join(VW_ARGUMENTS)}; each as "
+            description=f"Further VW arguments, out of: {', '.join(ARGUMENTS)}; each as "
             "`--name=value` or `--name`."
         ),
     ] = []

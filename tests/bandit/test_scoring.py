@@ -8,7 +8,8 @@ import pytest
 from bandit.config.schema import ModelConfig
 from bandit.errors import ConfigError, ModelError
 from bandit.features import CONSTANT_HASH, CROSS_PRIME, Encoded, FeatureMatrix, encode, stack
-from bandit.scoring import DEFAULT_INTERACTIONS, Groups, ModelShape, scores, spreads
+from bandit.namespaces import DEFAULT_INTERACTIONS
+from bandit.scoring import Groups, ModelShape, scores, spreads
 
 SHAPE = ModelShape("artwork", 12, (("context", "artwork"),), constant=True)
 MASK = (1 << SHAPE.bits) - 1
@@ -119,7 +120,7 @@ def test_a_shape_takes_the_surfaces_default_crosses() -> None:
 @pytest.mark.parametrize(
     ("crosses", "index", "message"),
     [
-        ([["context", "artwork"], ["context", "row"]], 1, "no namespace 'row'"),
+        ([["context", "artwork"], ["context", "row"]], 1, "expected some of .*, got 'row'"),
         ([["context"]], 0, "two or three distinct"),
         ([["context", "context"]], 0, "two or three distinct"),
         ([["context", "title", "artwork", "id"]], 0, "two or three distinct"),

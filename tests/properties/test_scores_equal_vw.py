@@ -14,7 +14,8 @@ from bandit.config.schema import ModelConfig
 from bandit.engine import Candidate, TrainingExample
 from bandit.features import Encoded, FeatureMatrix, encode, stack, to_vw_text
 from bandit.model import VowpalEngine
-from bandit.scoring import NAMESPACES, ModelShape, scores, spreads
+from bandit.namespaces import NAMESPACES
+from bandit.scoring import ModelShape, scores, spreads
 from bandit.types import Features, FeatureValue, FloatArray, Surface
 
 CbType = Literal["regression", "mtr", "ips", "dr"]
