@@ -31,32 +31,32 @@ _WIDTH: Final = 20
 class Slot:
     """A spool's name, held by this process until released."""
 
-    def __init__(self, name: str, handle: int) -> None:
-        self.name = name
+    def __init__(self, number: int, handle: int) -> None:
+        self.number = number
+        self.name = _name(number)
         self._handle: int | None = handle
 
     @classmethod
-    def claim(cls, directory: Path) -> Slot:
-        """Take the first slot that has no writer.
+    def claim(cls, directory: Path, first: int = 0) -> Slot:
+        """Take the first slot, from number ``first`` on, that has no writer.
 
         Raises:
             LogUnavailableError: the directory is not writable, or all slots are taken.
         """
         try:
             with exclusive_lock(directory / _GATE):
-                for number in range(SLOTS_MAX):
-                    name = f"spool-{number:03}"
-                    handle = _try_lock(_lock_path(directory, name))
+                for number in range(first, SLOTS_MAX):
+                    handle = _try_lock(_lock_path(directory, _name(number)))
                     if handle is not None:
-                        return cls(name, handle)
+                        return cls(number, handle)
         except OSError as error:
             raise LogUnavailableError(
                 f"no spool can be taken in {directory}: {error}",
                 hint="make the directory exist and be writable for this process",
             ) from error
         raise LogUnavailableError(
-            f"all {SLOTS_MAX} spools in {directory} have a writer",
-            hint="run fewer workers on one log directory",
+            f"all {SLOTS_MAX} spools in {directory} have a writer or are damaged",
+            hint="run fewer workers on one log directory; move damaged spools away",
         )
 
     def release(self) -> None:
@@ -103,6 +103,10 @@ def announce_if_idle(directory: Path, spool: str, now_us: int) -> int:
     except OSError:
         return announced_us(directory, spool)
     return horizon_us
+
+
+def _name(number: int) -> str:
+    return f"spool-{number:03}"
 
 
 def _lock_path(directory: Path, spool: str) -> Path:

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from bandit.clock import Clock
-from bandit.errors import LogError, LogUnavailableError
+from bandit.errors import LogDamagedError, LogError, LogUnavailableError
 from bandit.eventlog.sqlite_slots import Slot
 from bandit.eventlog.sqlite_spool import Row, SpoolFile
 from bandit.events import Record, encode_record
@@ -87,9 +87,10 @@ class SqliteEventWriter:
     ) -> SqliteEventWriter:
         """Take the first spool without a writer, one that a dead process left included.
 
+        A damaged one is left as it is, for whoever repairs it, and the next is taken.
+
         Raises:
             LogUnavailableError: the directory or the spool's file cannot be written.
-            LogDamagedError: the spool's file is damaged.
         """
         place = Path(directory)
         try:
@@ -99,12 +100,18 @@ class SqliteEventWriter:
                 f"the log's directory {place} cannot be made: {error.strerror}",
                 hint="set [log] directory to a place this process may write to",
             ) from error
-        slot = Slot.claim(place)
-        try:
-            return cls(slot, SpoolFile(place, slot.name, clock), config, metrics)
-        except BaseException:
-            slot.release()
-            raise
+        first = 0
+        while True:
+            slot = Slot.claim(place, first)
+            try:
+                return cls(slot, SpoolFile(place, slot.name, clock), config, metrics)
+            except LogDamagedError as error:
+                slot.release()
+                _log.error("spool passed over: another one is written", why=str(error))
+                first = slot.number + 1
+            except BaseException:
+                slot.release()
+                raise
 
     @property
     def spool(self) -> str:

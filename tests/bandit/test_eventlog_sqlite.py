@@ -192,15 +192,24 @@ def test_a_record_that_cannot_be_read_is_passed_over_and_listed(
     assert reader.find_decision("x") is None
 
 
-def test_a_file_that_is_no_spool_is_reported_as_damaged(
-    tmp_path: Path, open_writer: Callable[[], SqliteEventWriter], reader: SqliteEventReader
+@pytest.mark.parametrize("content", [b"this is no database" * 100, b""])
+def test_a_file_that_is_no_spool_is_left_alone_and_the_next_spool_is_written(
+    tmp_path: Path,
+    open_writer: Callable[[], SqliteEventWriter],
+    reader: SqliteEventReader,
+    content: bytes,
 ) -> None:
-    (tmp_path / "spool-000.sqlite").write_bytes(b"this is no database" * 100)
+    damaged = tmp_path / "spool-000.sqlite"
+    damaged.write_bytes(content)
 
-    for call in (open_writer, lambda: reader.read("spool-000", 0, 1)):
-        with pytest.raises(LogDamagedError) as raised:
-            call()
-        assert raised.value.hint
+    writers = [open_writer(), open_writer()]
+
+    assert [writer.spool for writer in writers] == ["spool-001", "spool-002"]
+    assert append(writers[0], "a") == [True]
+    assert damaged.read_bytes() == content
+    with pytest.raises(LogDamagedError) as raised:
+        reader.read("spool-000", 0, 1)
+    assert raised.value.hint
 
 
 def test_lookups_pass_over_a_spool_that_cannot_be_read(
@@ -226,15 +235,16 @@ def test_lookups_pass_over_a_spool_that_cannot_be_read(
     assert reader.known_keys(["f:a", "f:b"]) == {"f:b"}
 
 
-def test_a_spool_of_another_format_is_refused(
-    tmp_path: Path, open_writer: Callable[[], SqliteEventWriter]
+def test_a_spool_of_another_format_is_refused_and_not_written(
+    tmp_path: Path, open_writer: Callable[[], SqliteEventWriter], reader: SqliteEventReader
 ) -> None:
     open_writer().close()
     with closing(sqlite3.connect(tmp_path / "spool-000.sqlite")) as connection:
         connection.execute("PRAGMA user_version=99")
 
     with pytest.raises(LogDamagedError, match="format 99"):
-        open_writer()
+        reader.read("spool-000", 0, 1)
+    assert open_writer().spool == "spool-001"
 
 
 def test_a_damaged_neighbour_does_not_stop_a_new_writer(
@@ -298,10 +308,10 @@ def test_a_directory_that_cannot_be_used_is_an_error_with_a_hint(tmp_path: Path)
 def test_a_failed_opening_lets_the_slot_go(
     tmp_path: Path, open_writer: Callable[[], SqliteEventWriter]
 ) -> None:
-    (tmp_path / "spool-000.sqlite").write_bytes(b"this is no database" * 100)
-    with pytest.raises(LogDamagedError):
+    (tmp_path / "spool-000.sqlite").mkdir()
+    with pytest.raises(LogUnavailableError):
         open_writer()
-    (tmp_path / "spool-000.sqlite").unlink()
+    (tmp_path / "spool-000.sqlite").rmdir()
 
     assert open_writer().spool == "spool-000"
 
