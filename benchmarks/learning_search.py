@@ -201,8 +201,6 @@ def _finals(start: Settings) -> Iterator[tuple[str, Settings]]:
     """Yield the defaults, and each thing that one may want to change about them."""
     yield "defaults", start
     yield "context×artwork", _with_model(start, interactions=INTERACTIONS["context×artwork"])
-    other = not start.model.constant
-    yield f"{'with' if other else 'without'} constant", _with_model(start, constant=other)
     yield "l 0.03", _with_model(start, learning_rate=0.03)
     thompson = replace(start, exploration=Thompson())
     yield "thompson", thompson
