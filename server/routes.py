@@ -10,7 +10,7 @@ from bandit.types import Id
 from server import health
 from server.codec import RequestDecoder
 from server.counts import check_batch, check_page
-from server.errors import BodyInvalidError
+from server.errors import BodyInvalidError, RequestError
 from server.exchange import Call, Handler, Reply
 from server.feedback import FeedbackIntake
 from server.http_errors import refusal_of
@@ -34,20 +34,29 @@ class RankBatch:
     def __call__(self, call: Call) -> Reply:
         """Decide the pages in their order."""
         check_batch(call.request, call.service.config.limits)
-        items = [self._item(call, page) for page in call.request.pages]
+        asked = [self._decoded(call, page) for page in call.request.pages]
+        ranked = iter(
+            call.service.rank_batch([page for page in asked if isinstance(page, RankRequest)])
+        )
+        items = [
+            _batch_item(next(ranked) if isinstance(page, RankRequest) else page) for page in asked
+        ]
         decided = [item.decision.decision_id for item in items if item.decision]
         return Reply(RankBatchAnswer(items), decision_ids=decided)
 
-    def _item(self, call: Call, page: msgspec.Raw) -> RankBatchItem:
+    def _decoded(self, call: Call, page: msgspec.Raw) -> RankRequest | Exception:
         try:
-            return RankBatchItem(decision=self._decide(call, page))
-        except Exception as error:  # noqa: BLE001 - one page's fault must not take the others down
-            return RankBatchItem(problem=refusal_of(error).problem)
+            request = self._decoder.decode(page, call.encoding)
+            check_page(request, call.service.config.limits)
+        except RequestError as error:
+            return error
+        return request
 
-    def _decide(self, call: Call, page: msgspec.Raw) -> RankAnswer:
-        request = self._decoder.decode(page, call.encoding)
-        check_page(request, call.service.config.limits)
-        return call.service.rank(request)
+
+def _batch_item(outcome: RankAnswer | Exception) -> RankBatchItem:
+    if isinstance(outcome, Exception):
+        return RankBatchItem(problem=refusal_of(outcome).problem)
+    return RankBatchItem(decision=outcome)
 
 
 def activate(call: Call) -> Reply:

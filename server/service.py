@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import uuid
-from hashlib import blake2b
-from time import perf_counter
+from collections.abc import Sequence
 
-import msgspec
 import structlog
 
 from bandit.catalog import CatalogDocument, CatalogPatch, CatalogStore, apply_patch
 from bandit.clock import Clock
 from bandit.config.schema import Config
-from bandit.errors import (
-    CatalogConflictError,
-    DecisionConflictError,
-    LogError,
-    LogUnavailableError,
-)
+from bandit.errors import CatalogConflictError, LogError
 from bandit.eventlog.protocol import EventReader, EventWriter
-from bandit.events import ActivationRecord, DecisionRecord, feedback_key
+from bandit.events import ActivationRecord, feedback_key
 from bandit.metrics import Metrics
-from bandit.policy import Decision, Policy
+from bandit.policy import Policy
 from bandit.snapshots import SnapshotStore
-from server.answers import feedback_record, rank_answer
+from server.answers import feedback_record
+from server.page_ranker import PageRanker
 from server.run_directory import is_draining
 from server.serving import ServingState
 from server.snapshot_admin import activate_snapshot, list_snapshots
@@ -39,8 +32,6 @@ from server.wire import (
 )
 
 log = structlog.get_logger()
-
-_canonical = msgspec.msgpack.Encoder(order="sorted")
 
 
 class Service:
@@ -61,7 +52,16 @@ class Service:
     ) -> None:
         self.config = config
         self.metrics = metrics
-        self._policy = Policy(config)
+        self._ranker = PageRanker(
+            Policy(config),
+            serving,
+            config.log,
+            writer=writer,
+            reader=reader,
+            tokens=tokens,
+            clock=clock,
+            metrics=metrics,
+        )
         self._writer = writer
         self._reader = reader
         self._catalogs = catalogs
@@ -77,79 +77,17 @@ class Service:
             PageError: the page cannot be decided as it stands.
             DecisionConflictError: the decision id was used before with another body.
         """
-        digest = b""
-        if request.decision_id is not None:
-            digest = blake2b(_canonical.encode(request), digest_size=16).digest()
-            made_before = self._made_before(request.decision_id)
-            if made_before is not None:
-                return self._repeat(made_before, digest)
-        started = perf_counter()
-        decision = self._policy.decide(
-            request,
-            decision_id=request.decision_id or uuid.uuid4().hex,
-            now_us=self._clock.now_us(),
-            serving=self._serving.current,
-            body_digest=digest,
-            deferred=request.defer,
-        )
-        decided = perf_counter()
-        record = decision.record
-        logged, stored = self._log_decision(record)
-        self._count(decision, decided - started, perf_counter() - decided)
-        if not stored:
-            # Another request with the same id was quicker; its decision is the one that counts.
-            first = self._made_before(record.decision_id)
-            if first is not None:
-                return self._repeat(first, digest)
-        return rank_answer(record, self._token(record), logged=logged)
+        (outcome,) = self._ranker.rank([request])
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
 
-    def _made_before(self, decision_id: str) -> DecisionRecord | None:
-        """Return what is logged under a decision id; None also where the log cannot be read.
+    def rank_batch(self, requests: Sequence[RankRequest]) -> list[RankAnswer | Exception]:
+        """Decide several pages and log the decisions together; tell of each what :meth:`rank` does.
 
-        A page is worth more than the notice that its id was used before.
+        Errors are returned in their pages' places.
         """
-        try:
-            return self._reader.find_decision(decision_id)
-        except LogError as error:
-            log.warning("log cannot be read", decision_id=decision_id, why=str(error))
-            return None
-
-    def _repeat(self, record: DecisionRecord, digest: bytes) -> RankAnswer:
-        if record.body_digest != digest:
-            raise DecisionConflictError(record.decision_id)
-        return rank_answer(record, self._token(record), logged=True)
-
-    def _token(self, record: DecisionRecord) -> str:
-        return self._tokens.sign(record.decision_id, record.decided_at_us)
-
-    def _log_decision(self, record: DecisionRecord) -> tuple[bool, bool]:
-        """Log a decision; return whether it is in the log, and whether it is the first of its id.
-
-        A page is never refused because the log cannot take it.
-        """
-        settings = self.config.log
-        try:
-            pending = self._writer.append([record])
-            if settings.rank_waits_for_commit:
-                return True, pending.wait(settings.commit_timeout_s)[0]
-        except LogUnavailableError as error:
-            self.metrics.count("marquee_decisions_unlogged_total", "unavailable")
-            log.warning("decision not logged", decision_id=record.decision_id, why=str(error))
-            return False, True
-        return True, True
-
-    def _count(self, decision: Decision, decide_s: float, log_s: float) -> None:
-        shares = decision.record.shares
-        self.metrics.observe("marquee_stage_seconds", "decide", value=decide_s)
-        self.metrics.observe("marquee_stage_seconds", "log", value=log_s)
-        share = shares["artwork" if decision.record.titles else "rows"]
-        self.metrics.count("marquee_decisions_total", share)
-        self.metrics.count("marquee_titles_decided_total", by=len(decision.record.titles))
-        self.metrics.set("marquee_log_queue_records", to=self._writer.queue_depth())
-        for surface, bits in decision.entropy_bits.items():
-            self.metrics.observe("marquee_entropy_bits", surface, value=bits)
-        for surface in decision.unusable:
-            self.metrics.count("marquee_model_unusable_total", surface)
+        return self._ranker.rank(requests)
 
     def feedback(self, events: list[FeedbackEvent]) -> tuple[int, int]:
         """Make feedback events durable; return how many are new and how many were known.

@@ -241,11 +241,15 @@ class LogConfig(Section, frozen=True, kw_only=True):
     ] = True
     commit_timeout_s: Annotated[
         Positive,
-        Meta(
-            description="Longest wait for a commit: feedback is then answered 503, a decision is "
-            "served and marked unlogged."
-        ),
+        Meta(description="Longest wait for a commit of feedback, which is then answered 503."),
     ] = 2.0
+    rank_commit_timeout_s: Annotated[
+        Positive,
+        Meta(
+            description="Longest wait for the commit of a decision, which is then served and "
+            "marked unlogged. Keep it well below the deadline of those who ask."
+        ),
+    ] = 0.15
 
 
 class SnapshotsConfig(Section, frozen=True, kw_only=True):

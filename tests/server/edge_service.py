@@ -6,6 +6,7 @@ service does is tested with the real service.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import cast
 
 import structlog
@@ -79,6 +80,15 @@ class EdgeService:
             ],
             titles=[_first(title) for title in request.titles],
         )
+
+    def rank_batch(self, requests: Sequence[RankRequest]) -> list[RankAnswer | Exception]:
+        answers: list[RankAnswer | Exception] = []
+        for request in requests:
+            try:
+                answers.append(self.rank(request))
+            except Exception as error:  # noqa: BLE001 - told in its page's place
+                answers.append(error)
+        return answers
 
     def feedback(self, events: list[FeedbackEvent]) -> tuple[int, int]:
         if self.full:

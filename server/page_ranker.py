@@ -1,0 +1,167 @@
+"""From rank requests to answers: decide, log, and answer a repeated request as the first time.
+
+Pages that were asked for together are logged together: one wait for the disk serves them all.
+
+The same decision id may arrive at two workers at once. Each looks for it before deciding and, where
+the client chose the id, once more after its own decision was stored: the log then tells which of
+the two is the earlier, and that is the one both clients are answered with and the learner takes.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from hashlib import blake2b
+from time import perf_counter
+from typing import NamedTuple
+
+import msgspec
+import structlog
+
+from bandit.clock import Clock
+from bandit.config.schema import LogConfig
+from bandit.errors import DecisionConflictError, LogError, LogUnavailableError
+from bandit.eventlog.protocol import EventReader, EventWriter
+from bandit.events import DecisionRecord
+from bandit.metrics import Metrics
+from bandit.policy import Decision, Policy
+from server.answers import rank_answer
+from server.serving import ServingState
+from server.tokens import TokenSigner
+from server.wire import RankAnswer, RankRequest
+
+log = structlog.get_logger()
+
+_canonical = msgspec.msgpack.Encoder(order="sorted")
+
+
+class _Made(NamedTuple):
+    """A decision made just now, which the log does not hold yet."""
+
+    record: DecisionRecord
+    has_given_id: bool
+    """Whether the client chose the decision's id."""
+
+
+class PageRanker:
+    """Decides pages with what is served and logs what it decides; safe in several threads."""
+
+    def __init__(
+        self,
+        policy: Policy,
+        serving: ServingState,
+        config: LogConfig,
+        *,
+        writer: EventWriter,
+        reader: EventReader,
+        tokens: TokenSigner,
+        clock: Clock,
+        metrics: Metrics,
+    ) -> None:
+        self._policy = policy
+        self._serving = serving
+        self._config = config
+        self._writer = writer
+        self._reader = reader
+        self._tokens = tokens
+        self._clock = clock
+        self._metrics = metrics
+
+    def rank(self, requests: Sequence[RankRequest]) -> list[RankAnswer | Exception]:
+        """Answer each page, or tell why not; one page's fault costs the others nothing."""
+        begun = [self._begin(request) for request in requests]
+        made: dict[str, DecisionRecord] = {}
+        for page in begun:
+            if isinstance(page, _Made):
+                made.setdefault(page.record.decision_id, page.record)
+        logged = self._log(list(made.values())) if made else True
+        return [
+            self._finish(page, made[page.record.decision_id], logged=logged)
+            if isinstance(page, _Made)
+            else page
+            for page in begun
+        ]
+
+    def _begin(self, request: RankRequest) -> _Made | RankAnswer | Exception:
+        try:
+            return self._decide(request)
+        except Exception as error:  # noqa: BLE001 - whoever asked for this page is told
+            return error
+
+    def _decide(self, request: RankRequest) -> _Made | RankAnswer:
+        digest = b""
+        if request.decision_id is not None:
+            digest = blake2b(_canonical.encode(request), digest_size=16).digest()
+            before = self._find(request.decision_id)
+            if before is not None:
+                return self._answer(before, digest, logged=True)
+        started = perf_counter()
+        decision = self._policy.decide(
+            request,
+            decision_id=request.decision_id or uuid.uuid4().hex,
+            now_us=self._clock.now_us(),
+            serving=self._serving.current,
+            body_digest=digest,
+            deferred=request.defer,
+        )
+        self._count(decision, perf_counter() - started)
+        return _Made(decision.record, request.decision_id is not None)
+
+    def _finish(
+        self, page: _Made, first: DecisionRecord, *, logged: bool
+    ) -> RankAnswer | Exception:
+        """Answer a page with the first decision of its id that is known of by now."""
+        if logged and page.has_given_id and self._config.rank_waits_for_commit:
+            first = self._find(first.decision_id) or first
+        try:
+            return self._answer(first, page.record.body_digest, logged=logged)
+        except DecisionConflictError as error:
+            return error
+
+    def _find(self, decision_id: str) -> DecisionRecord | None:
+        """Return what is logged under a decision id; None also where the log cannot be read.
+
+        A page is worth more than the notice that its id was used before.
+        """
+        try:
+            return self._reader.find_decision(decision_id)
+        except LogError as error:
+            log.warning("log cannot be read", decision_id=decision_id, why=str(error))
+            return None
+
+    def _answer(self, record: DecisionRecord, digest: bytes, *, logged: bool) -> RankAnswer:
+        if record.body_digest != digest:
+            raise DecisionConflictError(record.decision_id)
+        token = self._tokens.sign(record.decision_id, record.decided_at_us)
+        return rank_answer(record, token, logged=logged)
+
+    def _log(self, records: Sequence[DecisionRecord]) -> bool:
+        """Log decisions together; return whether they are in the log.
+
+        A page is never refused because the log cannot take it.
+        """
+        started = perf_counter()
+        try:
+            pending = self._writer.append(records)
+            if self._config.rank_waits_for_commit:
+                pending.wait(self._config.rank_commit_timeout_s)
+        except LogUnavailableError as error:
+            self._metrics.count("marquee_decisions_unlogged_total", "unavailable", by=len(records))
+            ids = [record.decision_id for record in records]
+            log.warning("decisions not logged", decision_ids=ids, why=str(error))
+            return False
+        finally:
+            self._metrics.observe("marquee_stage_seconds", "log", value=perf_counter() - started)
+        return True
+
+    def _count(self, decision: Decision, decide_s: float) -> None:
+        record, metrics = decision.record, self._metrics
+        metrics.observe("marquee_stage_seconds", "decide", value=decide_s)
+        metrics.count(
+            "marquee_decisions_total", record.shares["artwork" if record.titles else "rows"]
+        )
+        metrics.count("marquee_titles_decided_total", by=len(record.titles))
+        for surface, bits in decision.entropy_bits.items():
+            metrics.observe("marquee_entropy_bits", surface, value=bits)
+        for surface in decision.unusable:
+            metrics.count("marquee_model_unusable_total", surface)

@@ -1,0 +1,142 @@
+"""Deciding and logging: races between workers, batches, and a log that is slow."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bandit.catalog import CatalogStore
+from bandit.clock import ManualClock
+from bandit.config.schema import Config
+from bandit.errors import DecisionConflictError
+from bandit.eventlog.memory import MemoryEventLog
+from bandit.eventlog.sqlite_schema import spool_path
+from bandit.events import DecisionRecord
+from bandit.metrics import NoMetrics
+from bandit.policy import Decision, Policy
+from bandit.snapshots import MemorySnapshotStore
+from bandit.types import Artwork, Title
+from server.page_ranker import PageRanker
+from server.serving import ServingState
+from server.tokens import TokenSigner
+from server.wire import RankAnswer, RankRequest
+from tests.server.real_service import CATALOG, PAGE, WAIT_S, Site, site_at, value
+
+TITLE = Title("t", [Artwork("a"), Artwork("b"), Artwork("c")])
+
+
+class Interrupted(Policy):
+    """Lets something happen just before each decision."""
+
+    def __init__(self, config: Config, happens: Callable[[], object]) -> None:
+        super().__init__(config)
+        self._happens = happens
+
+    def decide(self, *args: Any, **named: Any) -> Decision:
+        self._happens()
+        return super().decide(*args, **named)
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock(1_700_000_000_000_000)
+
+
+@pytest.fixture
+def ranker(tmp_path: Path, clock: ManualClock) -> Callable[[Policy], PageRanker]:
+    """Make workers of one service."""
+    config = Config()
+    events = MemoryEventLog(clock)
+    catalogs = CatalogStore(tmp_path, config.limits)
+
+    def make(policy: Policy) -> PageRanker:
+        return PageRanker(
+            policy,
+            ServingState(config, catalogs, MemorySnapshotStore(), clock, NoMetrics()),
+            config.log,
+            writer=events.writer(),
+            reader=events.reader(),
+            tokens=TokenSigner([b"0123456789abcdef"], tenant="x", age_max_s=60.0, leeway_s=1.0),
+            clock=clock,
+            metrics=NoMetrics(),
+        )
+
+    return make
+
+
+@pytest.mark.parametrize("is_other_page", [False, True])
+def test_of_two_workers_decisions_of_one_id_the_earlier_is_answered(
+    ranker: Callable[[Policy], PageRanker], clock: ManualClock, *, is_other_page: bool
+) -> None:
+    quick = ranker(Policy(Config()))
+    asked = RankRequest(decision_id="d1", titles=[TITLE])
+    other = RankRequest(decision_id="d1", titles=[TITLE], max_rows=3)
+    first: list[RankAnswer | Exception] = []
+
+    def the_other_worker_is_quicker() -> None:
+        first.extend(quick.rank([other if is_other_page else asked]))
+        clock.advance_s(1)
+
+    slow = ranker(Interrupted(Config(), the_other_worker_is_quicker))
+    (answer,) = slow.rank([asked])
+    if is_other_page:
+        assert isinstance(answer, DecisionConflictError)
+    else:
+        assert isinstance(answer, RankAnswer)
+        assert [answer] == first
+
+
+def test_pages_of_one_id_in_a_batch_are_one_decision(
+    ranker: Callable[[Policy], PageRanker],
+) -> None:
+    asked = RankRequest(decision_id="d1", titles=[TITLE])
+    other = RankRequest(decision_id="d1", titles=[TITLE], max_rows=3)
+    first, again, conflict = ranker(Policy(Config())).rank([asked, asked, other])
+    assert isinstance(first, RankAnswer)
+    assert first == again
+    assert isinstance(conflict, DecisionConflictError)
+
+
+SLOW = {
+    "MARQUEE__LOG__RANK_COMMIT_TIMEOUT_S": "0.01",
+    "MARQUEE__LOG__COMMIT_TIMEOUT_S": str(WAIT_S),
+}
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    with site_at(tmp_path, SLOW) as site:
+        yield site
+
+
+def test_the_pages_of_a_batch_are_made_durable_together(tmp_path: Path) -> None:
+    with site_at(tmp_path) as site:
+        node = site.node()
+        node.http.put("/v1/catalog", json=CATALOG)
+        pages = [{**PAGE, "viewer_id": f"v{number}"} for number in range(20)]
+        answer = value(node.post("/v1/rank/batch", {"pages": [*pages, {"titles": ["lost"]}]}))
+        assert [item.get("decision", {}).get("logged") for item in answer["pages"]] == [
+            True
+        ] * 20 + [None]
+        metrics = node.http.get("/metrics").text
+        assert "marquee_log_commit_seconds_count 1.0" in metrics
+        assert "marquee_log_committed_records_total 20.0" in metrics
+        assert sum(isinstance(each.record, DecisionRecord) for each in site.records()) == 20
+
+
+def test_a_page_waits_for_a_stalled_log_by_a_limit_of_its_own(site: Site) -> None:
+    node = site.node()
+    node.http.put("/v1/catalog", json=CATALOG)
+    (spool,) = site.reader.spools()
+    file = spool_path(Path(site.config.log.directory), spool)
+    with closing(sqlite3.connect(file, isolation_level=None, timeout=WAIT_S)) as holder:
+        holder.execute("BEGIN IMMEDIATE")
+        assert node.rank(decision_id="d1")["logged"] is False
+        # The record is still on its way: it was not given up, the page only did not wait for it.
+        assert "marquee_log_queue_records 1.0" in node.http.get("/metrics").text
+        holder.execute("ROLLBACK")
