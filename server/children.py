@@ -44,9 +44,8 @@ class ChildSpec:
     hurry_signal: signal.Signals = signal.SIGTERM
     """Makes it stop without finishing what it does."""
     refuses: Mapping[int, int] = field(default_factory=dict)
-    """Exit codes after which starting again is no use → the supervisor's own exit code."""
-    refuses_at_first: Mapping[int, int] = field(default_factory=dict)
-    """The same, but only until the service was ready once."""
+    """Exit codes that say it cannot run with this configuration → the supervisor's own exit code,
+    with which it ends unless the service was ready before."""
 
 
 class Backoff:

@@ -29,7 +29,7 @@ from server.supervisor import Supervisor
 log = structlog.get_logger()
 
 REVERT_WITHIN_S: Final = 60.0
-"""A new configuration that the workers refuse so soon after a reload is taken back."""
+"""A new configuration that a child refuses so soon after a reload is taken back."""
 
 LEARNER_EXTRA_S: Final = 10.0
 """How much longer than requests in flight the learner may take to finish what is in the log."""
@@ -121,7 +121,7 @@ class ServeRun:
             stop_timeout_s=lambda: 2 * self._config.server.graceful_timeout_s + _MASTER_EXTRA_S,
             reload_signal=signal.SIGHUP,
             hurry_signal=signal.SIGQUIT,
-            refuses_at_first=dict.fromkeys(_GUNICORN_BOOT_FAILURES, FAILED),
+            refuses=dict.fromkeys(_GUNICORN_BOOT_FAILURES, FAILED),
         )
         learner = ChildSpec(
             name="learner",

@@ -7,6 +7,10 @@ with each death in quick succession. *Draining*: the service says that it is not
 load balancers look away. *Stopping*: the children end one after the other, each with everything
 that it left running, and whoever is late is killed.
 
+Why a service that was ready once is never ended for a child that refuses to run: pages can be
+served without a learner, and with an old configuration. A refusal just after a reload takes the
+reload back, in all children; any other is tried again like a death, and logged as an error.
+
 Why the supervisor holds the listening socket, and gunicorn is given it: connections wait in its
 queue while gunicorn is being started again, and a new gunicorn never has to fight for the port
 with orphaned workers of the last one that still finish their requests.
@@ -60,7 +64,7 @@ class Run(Protocol):
         ...
 
     def reload(self) -> bool:
-        """Take over the configuration as it is now; return False if it is wrong and not taken."""
+        """Take over the configuration as it is now; return False if it could not be taken."""
         ...
 
     def revert(self) -> bool:
@@ -112,8 +116,8 @@ class Supervisor:
     def run(self) -> int:
         """Run until a SIGTERM or SIGINT has stopped everything; return the exit code.
 
-        0 after a clean end, 1 if a child had to be killed, else what the child that refuses to
-        run calls for.
+        0 after a clean end, 1 if a child had to be killed, else what the child calls for that
+        refused to run before the service was ready.
         """
         adopt_orphans()
         with self._signals() as wakeups:
@@ -221,31 +225,29 @@ class Supervisor:
             log.info("child ended to be started again", child=name, **ending)
             child.start_at = now
             return
-        lived_s = child.lived_s(now)
-        if code in child.spec.refuses_at_first and self._ready and self._run.revert():
-            log.error("child refuses the new configuration; the old one is back", child=name)
-            child.start_at = now
-            return
-        own_code = self._refusal(child.spec, code)
-        if own_code is not None:
+        refused = code in child.spec.refuses
+        if refused and not self._ready:
             log.error("child refuses to run", child=name, **ending)
-            self._exit_code = own_code
+            self._exit_code = child.spec.refuses[code]
             self._begin_stopping(now)
             return
+        if refused and self._run.revert():
+            log.error("child refuses the new configuration; the old one is back", child=name)
+            child.start_at = now
+            self._renew(now)
+            return
+        lived_s = child.lived_s(now)
         wait_s = child.backoff.after(lived_s)
         child.start_at = now + wait_s
-        log.error(
-            "child died", child=name, lived_s=round(lived_s, 1), restart_in_s=wait_s, **ending
-        )
-
-    def _refusal(self, spec: ChildSpec, code: int) -> int | None:
-        if code in spec.refuses:
-            return spec.refuses[code]
-        return None if self._ready else spec.refuses_at_first.get(code)
+        what = "child refuses to run; the others go on" if refused else "child died"
+        log.error(what, child=name, lived_s=round(lived_s, 1), restart_in_s=wait_s, **ending)
 
     def _reload(self, now: float) -> None:
-        if self._phase != "running" or not self._run.reload():
-            return
+        if self._phase == "running" and self._run.reload():
+            self._renew(now)
+
+    def _renew(self, now: float) -> None:
+        """Give the configuration, as it is now, to every child that runs."""
         for child in self._children:
             child.backoff = Backoff(self._run.restart_backoff_s)
             if child.pid is None or child.restarting:

@@ -15,6 +15,8 @@ import urllib3
 from bandit.clock import WallClock
 from bandit.eventlog.sqlite_reader import SqliteEventReader
 from bandit.events import DecisionRecord, FeedbackRecord
+from bandit.status import read_status
+from server.exit_codes import EX_CONFIG
 from server.local import LocalServer, children_of, wait_until
 
 pytestmark = pytest.mark.processes
@@ -132,12 +134,48 @@ def test_sighup_with_a_bad_configuration_keeps_the_old_one(server: LocalServer) 
     assert get(f"{server.url}/readyz") == 200
     assert children_of(server.pid) == before
 
+    # What only the learner has a use for is refused here as well.
+    config.write_text("[server]\nworkers = 2\n[surfaces.artwork.model]\nl2 = 1.0\n")
+    server.signal(signal.SIGHUP)
+    _, refusal = wait_for_log(server, "configuration refused; the old one stays", times=2)
+    assert refusal["path"] == "surfaces.artwork.model.l2"
+    assert get(f"{server.url}/readyz") == 200
+    assert children_of(server.pid) == before
+
     config.write_text("[server]\nworkers = 1\n")
     server.signal(signal.SIGHUP)
     wait_for_log(server, "configuration taken over")
     gunicorn = int(str(logged(server, "child started")[0]["child_pid"]))
     wait_until(lambda: len(children_of(gunicorn)) == 1, WAIT_S, "a single worker")
     assert get(f"{server.url}/readyz") == 200
+
+
+def test_pages_are_served_while_the_learner_cannot_be_started(tmp_path: Path) -> None:
+    keys = tmp_path / "signing.keys"
+    keys.write_text("a key that signs snapshots\n")
+    config = tmp_path / "marquee.toml"
+    config.write_text(
+        "[server]\nworkers = 1\nrestart_backoff_s = 0.1\n"
+        f'[snapshots]\nsigning_keys_file = "{keys}"\n'
+    )
+    with LocalServer(tmp_path, config=config) as server:
+        wait_until(lambda: read_status(tmp_path / "learner"), WAIT_S, "a learner")
+        (first,) = [each for each in logged(server, "child started") if each["child"] == "learner"]
+        keys.rename(tmp_path / "away")
+        os.kill(int(str(first["child_pid"])), signal.SIGKILL)
+        refusals = wait_for_log(server, "child refuses to run; the others go on", times=2)
+        assert {(line["child"], line["exit_code"]) for line in refusals} == {("learner", EX_CONFIG)}
+        assert get(f"{server.url}/readyz") == 200
+
+        (tmp_path / "away").rename(keys)
+        wait_until(lambda: learner_pid(server) != first["child_pid"], WAIT_S, "a new learner")
+        assert server.stop() == 0
+
+
+def learner_pid(server: LocalServer) -> int:
+    status = read_status(server.directory / "learner")
+    assert status is not None
+    return status.pid
 
 
 def test_service_survives_the_death_of_gunicorn(server: LocalServer) -> None:

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from bandit.config import parse_config
 from server.children import ChildSpec
 from server.logs import configure_logs
+from server.ready_probe import ReadyProbe
 from server.supervisor import Supervisor
 
 
@@ -31,17 +34,22 @@ class SpokenRun:
     restart_backoff_s: float
     reloads: bool
     reverts: bool
+    config: Path | None
 
     def ready(self) -> None:
         say("run ready")
 
     def reload(self) -> bool:
         say("run reload")
+        if self.config is not None:
+            self.config.write_text("new")
         return self.reloads
 
     def revert(self) -> bool:
         say("run revert")
         reverts, self.reverts = self.reverts, False
+        if reverts and self.config is not None:
+            self.config.write_text("old")
         return reverts
 
     def forget(self, pid: int) -> None:
@@ -64,9 +72,6 @@ def child_spec(described: dict[str, Any]) -> ChildSpec:
         reload_signal=None if reload_signal is None else signal.Signals[reload_signal],
         hurry_signal=signal.Signals[described.get("hurry_signal", "SIGTERM")],
         refuses={int(code): own for code, own in described.get("refuses", {}).items()},
-        refuses_at_first={
-            int(code): own for code, own in described.get("refuses_at_first", {}).items()
-        },
     )
 
 
@@ -78,9 +83,13 @@ def main() -> int:
         restart_backoff_s=settings.get("restart_backoff_s", 0.01),
         reloads=settings.get("reloads", True),
         reverts=settings.get("reverts", False),
+        config=Path(settings["config"]) if "config" in settings else None,
     )
     specs = [child_spec(described) for described in settings["children"]]
-    return Supervisor(specs, run).run()
+    if settings.get("answers", True):
+        return Supervisor(specs, run).run()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        return Supervisor(specs, run, ReadyProbe(silent.getsockname())).run()
 
 
 if __name__ == "__main__":

@@ -211,12 +211,15 @@ def test_waits_double_while_a_child_keeps_dying(supervised: Any) -> None:
     assert {death["exit_code"] for death in deaths} == {7}
 
 
-def test_a_child_that_refuses_for_good_stops_everything(supervised: Any) -> None:
+def test_a_child_that_refuses_before_the_service_is_ready_stops_everything(
+    supervised: Any,
+) -> None:
     run = supervised(
         [
             {"name": "a", "code": POLITE},
             {"name": "b", "code": ends_with(78), "refuses": {"78": 2}},
-        ]
+        ],
+        answers=False,
     )
     assert run.end() == 2
     assert "run drain" in run.said
@@ -295,7 +298,7 @@ def test_a_configuration_that_a_child_refuses_is_taken_back(supervised: Any) -> 
                 "name": "a",
                 "code": refuses_once_reloaded,
                 "reload_signal": "SIGHUP",
-                "refuses_at_first": {"3": 1},
+                "refuses": {"3": 1},
             }
         ],
         restart_backoff_s=3600.0,
@@ -307,6 +310,66 @@ def test_a_configuration_that_a_child_refuses_is_taken_back(supervised: Any) -> 
     run.hear("a up")
     run.send(signal.SIGTERM)
     assert run.end() == 0
+
+
+def test_a_configuration_that_one_child_refuses_is_taken_back_in_all(
+    supervised: Any, tmp_path: Path
+) -> None:
+    config, reloaded = tmp_path / "config", tmp_path / "reloaded"
+    config.write_text("old")
+    tells_of_reloads = POLITE.replace(
+        'say("reloaded")', f'open({str(reloaded)!r}, "w").close(); say("reloaded")'
+    )
+    refuses_the_new = f"""
+import os, sys, time
+if open({str(config)!r}).read() == "new":
+    for _ in range(3000):
+        if os.path.exists({str(reloaded)!r}): sys.exit(78)
+        time.sleep(0.01)
+{POLITE}"""
+    run = supervised(
+        [
+            {"name": "a", "code": tells_of_reloads, "reload_signal": "SIGHUP"},
+            {"name": "b", "code": refuses_the_new, "refuses": {"78": 2}},
+        ],
+        restart_backoff_s=3600.0,
+        reverts=True,
+        config=str(config),
+    )
+    run.hear("a up")
+    run.hear("b up")
+    run.send(signal.SIGHUP)
+    run.hear("a reloaded")
+    run.hear("run revert")
+    run.hear("a reloaded")
+    run.hear("b up")
+    run.send(signal.SIGTERM)
+    assert run.end() == 0
+    told = run.events("child refuses the new configuration; the old one is back")
+    assert [line["child"] for line in told] == ["b"]
+
+
+def test_once_ready_a_child_that_refuses_is_tried_again_and_the_others_go_on(
+    supervised: Any,
+) -> None:
+    run = supervised(
+        [
+            {"name": "a", "code": POLITE},
+            {"name": "b", "code": ends_with(78), "refuses": {"78": 2}},
+        ],
+    )
+    run.hear("a up")
+    for _ in range(3):
+        run.hear("run forget")
+    run.send(signal.SIGTERM)
+    assert run.end() == 0
+    refusals = run.events("child refuses to run; the others go on")
+    assert [(line["level"], line["restart_in_s"]) for line in refusals[:3]] == [
+        ("error", 0.01),
+        ("error", 0.02),
+        ("error", 0.04),
+    ]
+    assert len([line for line in run.said if line.startswith("a up")]) == 1
 
 
 def test_orphans_of_a_killed_child_are_ended_before_the_run_ends(supervised: Any) -> None:
