@@ -12,6 +12,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -64,15 +65,29 @@ class RunDirectory:
         return self.path / "effective.json"
 
     def write_config(self, config: Config) -> None:
-        """Put a checked configuration where the children find it."""
-        write_atomically(self.effective_config, effective_json(config), PRIVATE_MODE)
+        """Put a checked configuration where the children find it.
+
+        Raises:
+            RunDirectoryError: it cannot be written; what was there stays.
+        """
+        try:
+            write_atomically(self.effective_config, effective_json(config), PRIVATE_MODE)
+        except OSError as error:
+            raise self._not_writable(self.effective_config, error) from error
 
     def set_draining(self, draining: bool) -> None:
-        """Say whether the run is ending."""
-        if draining:
-            (self.path / DRAINING).touch()
-        else:
-            (self.path / DRAINING).unlink(missing_ok=True)
+        """Say whether the run is ending.
+
+        Raises:
+            RunDirectoryError: that cannot be written.
+        """
+        try:
+            if draining:
+                (self.path / DRAINING).touch()
+            else:
+                (self.path / DRAINING).unlink(missing_ok=True)
+        except OSError as error:
+            raise self._not_writable(self.path / DRAINING, error) from error
 
     def fresh_metrics(self) -> Path:
         """Make an empty directory for this run's metrics and remove those of earlier runs."""
@@ -80,10 +95,17 @@ class RunDirectory:
             shutil.rmtree(old, ignore_errors=True)
         return Path(tempfile.mkdtemp(prefix="metrics-", dir=self.path))
 
+    def _not_writable(self, file: Path, error: OSError) -> RunDirectoryError:
+        return RunDirectoryError(
+            f"{file} cannot be written: {error.strerror}",
+            hint="free disk space, or make the directory writable, and try again",
+        )
+
     def close(self) -> None:
-        """Remove what only this run needs, and give the directory up."""
-        self.effective_config.unlink(missing_ok=True)
-        self.set_draining(False)
+        """Remove what only this run needs, as far as it can be, and give the directory up."""
+        for file in (self.effective_config, self.path / DRAINING):
+            with suppress(OSError):
+                file.unlink()
         os.close(self._lock)
 
 

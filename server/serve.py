@@ -23,7 +23,7 @@ from server.listening import LISTEN_FD_VARIABLE, listen, reachable, url_of
 from server.logs import configure_logs
 from server.prometheus import DIRECTORY_VARIABLE
 from server.ready_probe import ReadyProbe
-from server.run_directory import EFFECTIVE_CONFIG_VARIABLE, RunDirectory
+from server.run_directory import EFFECTIVE_CONFIG_VARIABLE, RunDirectory, RunDirectoryError
 from server.supervisor import Supervisor
 
 log = structlog.get_logger()
@@ -65,7 +65,7 @@ class ServeRun:
     """What gunicorn and the learner of one run have in common.
 
     Raises:
-        RunDirectoryError: another run holds the run directory.
+        RunDirectoryError: another run holds the run directory, or it cannot be written to.
         ListenError: the configured address cannot be listened on.
     """
 
@@ -83,8 +83,13 @@ class ServeRun:
         port = self._listener.getsockname()[1]
         server = msgspec.structs.replace(config.server, port=port)
         self._config = msgspec.structs.replace(config, server=server)
-        self._directory.write_config(self._config)
-        self._metrics = self._directory.fresh_metrics()
+        try:
+            self._directory.write_config(self._config)
+            self._metrics = self._directory.fresh_metrics()
+        except BaseException:
+            self._listener.close()
+            self._directory.close()
+            raise
 
     @property
     def drain_s(self) -> float:
@@ -140,7 +145,11 @@ class ServeRun:
         sys.stdout.flush()
 
     def reload(self) -> bool:
-        """Take over the configuration as it is now; return False if it is wrong and not taken."""
+        """Take over the configuration as it is now; return False if it could not be taken.
+
+        That is so if it is wrong, or if the disk is too full to hand it to the children.
+        """
+        before = self._config
         try:
             config = _load(self._path, self._environ)
         except ConfigError as error:
@@ -148,9 +157,10 @@ class ServeRun:
                 "configuration refused; the old one stays", path=error.path, why=str(error)
             )
             return False
-        self._before = self._config
+        if not self._put(self._with_what_stays(config)):
+            return False
+        self._before = before
         self._revert_until = time.monotonic() + REVERT_WITHIN_S
-        self._put(self._with_what_stays(config))
         log.info("configuration taken over", file=None if self._path is None else str(self._path))
         return True
 
@@ -158,7 +168,8 @@ class ServeRun:
         """Go back to the configuration before a reload that was just now."""
         if self._before is None or time.monotonic() > self._revert_until:
             return False
-        self._put(self._before)
+        if not self._put(self._before):
+            return False
         self._before = None
         return True
 
@@ -167,8 +178,11 @@ class ServeRun:
         _forget_metrics(pid, str(self._metrics))
 
     def drain(self) -> None:
-        """Make the workers say that they are not ready."""
-        self._directory.set_draining(True)
+        """Make the workers say that they are not ready, if that can be written."""
+        try:
+            self._directory.set_draining(True)
+        except RunDirectoryError as error:
+            log.warning("ending without saying so first", why=str(error))
 
     def stop_listening(self) -> None:
         """Let go of the listening socket; gunicorn still holds it until it ends."""
@@ -180,10 +194,18 @@ class ServeRun:
         shutil.rmtree(self._metrics, ignore_errors=True)
         self._directory.close()
 
-    def _put(self, config: Config) -> None:
+    def _put(self, config: Config) -> bool:
+        """Hand a configuration to the children; tell whether that was possible."""
+        try:
+            self._directory.write_config(config)
+        except RunDirectoryError as error:
+            log.error(  # noqa: TRY400 (the sentence says it all)
+                "configuration cannot be handed to the children; the old one stays", why=str(error)
+            )
+            return False
         self._config = config
-        self._directory.write_config(config)
         configure_logs(config, "supervisor")
+        return True
 
     def _with_what_stays(self, config: Config) -> Config:
         """Return a new configuration with the keys that only a restart can change put back."""

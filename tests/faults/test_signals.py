@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import threading
 from collections.abc import Iterator
@@ -170,6 +171,22 @@ def test_pages_are_served_while_the_learner_cannot_be_started(tmp_path: Path) ->
         (tmp_path / "away").rename(keys)
         wait_until(lambda: learner_pid(server) != first["child_pid"], WAIT_S, "a new learner")
         assert server.stop() == 0
+
+
+def test_a_run_directory_that_takes_no_file_ends_neither_a_reload_nor_the_ending(
+    server: LocalServer,
+) -> None:
+    """A full disk refuses new files as a directory does that is gone."""
+    before = children_of(server.pid)
+    shutil.rmtree(server.directory / "run")
+    (server.directory / "marquee.toml").write_text("[server]\nworkers = 1\n")
+    server.signal(signal.SIGHUP)
+    wait_for_log(server, "configuration cannot be handed to the children; the old one stays")
+    assert get(f"{server.url}/readyz") == 200
+    assert children_of(server.pid) == before
+
+    assert server.stop() == 0
+    assert logged(server, "ending without saying so first")
 
 
 def learner_pid(server: LocalServer) -> int:

@@ -1,0 +1,107 @@
+"""One run's configuration: taken over, handed on and taken back, or kept on a full disk."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import structlog
+
+from bandit.config import load_config
+from server.run_directory import (
+    EFFECTIVE_CONFIG_VARIABLE,
+    RunDirectory,
+    RunDirectoryError,
+    read_effective_config,
+)
+from server.serve import ServeRun
+
+
+@pytest.fixture(autouse=True)
+def logs_as_before() -> Iterator[None]:
+    """Put the logs back that a run sets up for its process."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "marquee.toml"
+    path.write_text(text(threads=1))
+    return path
+
+
+@pytest.fixture
+def run(tmp_path: Path, file: Path) -> Iterator[ServeRun]:
+    environ = {"MARQUEE__SERVER__RUN_DIRECTORY": str(tmp_path / "run")}
+    run = ServeRun(file, environ, load_config(file, environ))
+    yield run
+    run.close()
+
+
+def text(threads: int) -> str:
+    return f"[server]\nport = 0\nthreads = {threads}\nrestart_backoff_s = {threads}.0\n"
+
+
+def handed_on(run: ServeRun) -> int:
+    """Return what the children would read, after checking that the supervisor goes by the same."""
+    named = run.children()[0].environ[EFFECTIVE_CONFIG_VARIABLE]
+    server = read_effective_config({EFFECTIVE_CONFIG_VARIABLE: named}).server
+    assert run.restart_backoff_s == server.restart_backoff_s
+    return server.threads
+
+
+def test_a_reload_is_handed_on_and_can_be_taken_back_once(run: ServeRun, file: Path) -> None:
+    assert handed_on(run) == 1
+    assert not run.revert()
+    file.write_text(text(threads=2))
+    assert run.reload()
+    assert handed_on(run) == 2
+    assert run.revert()
+    assert handed_on(run) == 1
+    assert not run.revert()
+
+
+def test_a_wrong_configuration_changes_nothing(run: ServeRun, file: Path) -> None:
+    file.write_text(text(threads=0))
+    assert not run.reload()
+    assert handed_on(run) == 1
+    assert not run.revert()
+
+
+def test_where_nothing_can_be_written_the_old_configuration_stays(
+    run: ServeRun, file: Path, tmp_path: Path
+) -> None:
+    file.write_text(text(threads=2))
+    assert run.reload()
+    directory = tmp_path / "run"
+    directory.rename(tmp_path / "away")
+    file.write_text(text(threads=3))
+
+    assert not run.reload()
+    assert not run.revert()
+    run.drain()
+    assert run.restart_backoff_s == 2.0
+
+    (tmp_path / "away").rename(directory)
+    assert handed_on(run) == 2
+    assert run.revert(), "the reload before is still the one that can be taken back"
+    assert handed_on(run) == 1
+
+
+def test_a_run_that_cannot_write_gives_everything_up(tmp_path: Path, file: Path) -> None:
+    environ = {"MARQUEE__SERVER__RUN_DIRECTORY": str(tmp_path / "run")}
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "effective.json").mkdir()
+    with pytest.raises(RunDirectoryError, match=r"effective\.json cannot be written") as caught:
+        ServeRun(file, environ, load_config(file, environ))
+    assert caught.value.hint
+    shutil.rmtree(tmp_path / "run" / "effective.json")
+    RunDirectory(tmp_path / "run").close()
