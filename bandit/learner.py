@@ -190,9 +190,11 @@ class Learner:
         return report
 
     def _step(self, now_us: int) -> StepReport:
-        records, damaged = self._merge.poll()
+        records, damaged, notices = self._merge.poll()
         for spool, sequence, reason in damaged:
             self._dead.set_damaged_aside(spool, sequence, reason, now_us)
+        for notice in notices:
+            self._reject(f"log {notice.spool}", notice.what, now_us)
         outcomes: list[Outcome] = []
         for logged, at_us, late in records:
             decision_id = logged.record.decision_id
@@ -288,6 +290,7 @@ class Learner:
             rejections=self._rejections,
             last_rejection=self._last_rejection,
             models=self._engines.published,
+            unreadable_spools=dict(self._merge.unreadable),
         )
 
     def run(self, stop: threading.Event) -> None:

@@ -6,6 +6,10 @@ and does not count as taken. Spools are listed anew after they were read, and re
 listing holds no new one: a spool that is still unseen then was opened after every horizon was told,
 so that its records are later.
 
+A spool that is damaged as a whole, or gone, is passed over and told of: the others go on. A spool
+whose file is another one than before, as its id tells, is read from its start. One that was put
+back to an earlier state goes on with what is later than the log clock: what is not was taken.
+
 A wall clock that steps back across a restart can break that promise. Its records are taken at the
 log clock, after everything before, and their places are kept for as long as a replay needs them.
 """
@@ -15,11 +19,13 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Final, NamedTuple
 
 import msgspec
 
-from bandit.eventlog.protocol import EventReader, in_log_order
+from bandit.errors import LogDamagedError
+from bandit.eventlog.protocol import EventReader, SpoolBatch, in_log_order
 from bandit.events import LoggedRecord
 from bandit.joiner import MergedRecord
 
@@ -42,6 +48,8 @@ class MergePosition(msgspec.Struct, frozen=True):
     clock_us: int = CLOCK_START_US
     sequences: dict[str, int] = {}
     """Spool → the last sequence taken."""
+    files: dict[str, str] = {}
+    """Spool → the id of the file that was read."""
     late: list[LateRecord] = []
     """In the order taken; those that a replay still needs."""
 
@@ -54,11 +62,27 @@ class Damaged(NamedTuple):
     reason: str
 
 
+class SpoolNotice(NamedTuple):
+    """Something about a whole spool that an operator wants to know."""
+
+    spool: str
+    what: str
+
+
+class Polled(NamedTuple):
+    """What a look at the log brought."""
+
+    records: list[MergedRecord]
+    damaged: list[Damaged]
+    notices: list[SpoolNotice]
+
+
 class _Spool:
     """A spool as far as it was read."""
 
-    def __init__(self, taken: int) -> None:
+    def __init__(self, taken: int, file_id: str = "") -> None:
         self.taken = taken
+        self.file_id = file_id
         self.looked_at = taken
         self.horizon_us = CLOCK_START_US
         self.waiting: deque[LoggedRecord] = deque()
@@ -81,9 +105,15 @@ class LogMerge:
         position = position or MergePosition()
         self._reader = reader
         self._batch_records_max = batch_records_max
-        self._spools = {name: _Spool(taken) for name, taken in position.sequences.items()}
+        self._spools = {
+            name: _Spool(taken, position.files.get(name, ""))
+            for name, taken in position.sequences.items()
+        }
         self._late = list(position.late)
         self._damaged: list[Damaged] = []
+        self._notices: list[SpoolNotice] = []
+        self.unreadable: dict[str, str] = {}
+        """Spools passed over, and why."""
         self.clock_us = position.clock_us
         """Everything at or before this instant was taken."""
 
@@ -95,9 +125,10 @@ class LogMerge:
             if needed_from_us is not None and late.at_us >= needed_from_us
         ]
         sequences = {name: spool.taken for name, spool in self._spools.items()}
-        return MergePosition(self.clock_us, sequences, list(self._late))
+        files = {name: spool.file_id for name, spool in self._spools.items()}
+        return MergePosition(self.clock_us, sequences, files, list(self._late))
 
-    def poll(self) -> tuple[list[MergedRecord], list[Damaged]]:
+    def poll(self) -> Polled:
         """Read what is new, move the log clock, and return what it passed, in order.
 
         Raises:
@@ -110,26 +141,59 @@ class LogMerge:
                 self._read(name)
             seen.update(unread)
             unread = [name for name in self._reader.spools() if name not in seen]
-        damaged, self._damaged = self._damaged, []
-        return self._take(seen), damaged
+        for name in self._spools.keys() - seen:
+            self._pass_over(name, "its file is gone, and what it held with it")
+        records = self._take(seen - self.unreadable.keys())
+        polled = Polled(records, self._damaged, self._notices)
+        self._damaged, self._notices = [], []
+        return polled
 
     def _read(self, name: str) -> None:
         spool = self._spools.setdefault(name, _Spool(0))
         limit = self._batch_records_max - len(spool.waiting)
         if limit <= 0:
             return
-        batch = self._reader.read(name, spool.looked_at, limit)
+        try:
+            batch = self._reader.read(name, spool.looked_at, limit)
+            if (spool.file_id and batch.file_id != spool.file_id) or (
+                batch.last_sequence < spool.looked_at
+            ):
+                spool = self._begin_anew(name, batch)
+                batch = self._reader.read(name, spool.looked_at, limit)
+        except LogDamagedError as error:
+            self._pass_over(name, str(error))
+            return
+        self.unreadable.pop(name, None)
+        spool.file_id = batch.file_id
         spool.waiting.extend(batch.records)
         spool.looked_at = batch.last_sequence
         spool.horizon_us = batch.horizon_us
         self._damaged.extend(Damaged(name, sequence, reason) for sequence, reason in batch.damaged)
 
-    def _take(self, names: set[str]) -> list[MergedRecord]:
+    def _begin_anew(self, name: str, batch: SpoolBatch) -> _Spool:
+        """Go to where reading begins in a spool that is not what it was."""
+        if batch.file_id == self._spools[name].file_id:
+            taken = self._reader.sequence_before(name, self.clock_us + 1)
+            what = f"it was put back to an earlier state; it is read on from record {taken + 1}"
+        else:
+            taken = 0
+            what = "another file stands in its place; it is read from its start"
+        self._spools[name] = _Spool(taken, batch.file_id)
+        self._late = [one for one in self._late if one.spool != name or one.sequence <= taken]
+        self._notices.append(SpoolNotice(name, what))
+        return self._spools[name]
+
+    def _pass_over(self, name: str, why: str) -> None:
+        if self.unreadable.get(name) != why:
+            self.unreadable[name] = why
+            self._notices.append(SpoolNotice(name, f"passed over: {why}"))
+
+    def _take(self, readable: set[str]) -> list[MergedRecord]:
         before_us = self.clock_us
-        horizon_us = min((self._spools[name].horizon_us for name in names), default=before_us)
+        horizon_us = min((self._spools[name].horizon_us for name in readable), default=before_us)
         self.clock_us = max(before_us, horizon_us)
         ready = [
-            logged for name in names for logged in self._spools[name].take_until(self.clock_us)
+            logged for spool in self._spools.values() for logged in spool.take_until(self.clock_us)
         ]
         ready.sort(key=in_log_order)
         taken = []
@@ -146,6 +210,8 @@ def replay(
 ) -> Iterator[MergedRecord]:
     """Yield again, in the same order, what was taken at or after ``from_us`` up to ``position``.
 
+    Spools that are gone, replaced or damaged by now are left out; the next poll tells of them.
+
     Raises:
         LogError: the log cannot be read.
     """
@@ -153,9 +219,11 @@ def replay(
         (late.spool, late.sequence): (late.at_us, order)
         for order, late in enumerate(position.late, start=1)
     }
+    present = set(reader.spools())
     streams = [
-        _replay_spool(reader, name, last, places, from_us, batch_records_max)
-        for name, last in position.sequences.items()
+        _replay_spool(reader, name, position, places, from_us, batch_records_max)
+        for name in position.sequences
+        if name in present
     ]
     for (at_us, order, _, _), logged in heapq.merge(*streams, key=lambda keyed: keyed[0]):
         yield MergedRecord(logged, at_us, order > 0)
@@ -167,30 +235,33 @@ _Keyed = tuple[tuple[int, int, str, int], LoggedRecord]
 def _replay_spool(
     reader: EventReader,
     name: str,
-    last: int,
+    position: MergePosition,
     places: Mapping[tuple[str, int], tuple[int, int]],
     from_us: int,
     limit: int,
 ) -> Iterator[_Keyed]:
-    after = min(
-        reader.sequence_before(name, from_us),
-        *(sequence - 1 for spool, sequence in places if spool == name),
-        last,
-    )
-    while after < last:
-        batch = reader.read(name, after, min(limit, last - after))
-        if batch.last_sequence <= after:
-            return
-        yield from _keyed(batch.records, places, from_us)
-        after = batch.last_sequence
+    last, file_id = position.sequences[name], position.files.get(name, "")
+    with suppress(LogDamagedError):
+        after = min(
+            reader.sequence_before(name, from_us),
+            *(sequence - 1 for spool, sequence in places if spool == name),
+            last,
+        )
+        while after < last:
+            batch = reader.read(name, after, min(limit, last - after))
+            if batch.last_sequence <= after or batch.file_id != file_id:
+                return
+            yield from _keyed(batch.records, places, from_us, position.clock_us)
+            after = batch.last_sequence
 
 
 def _keyed(
     records: Sequence[LoggedRecord],
     places: Mapping[tuple[str, int], tuple[int, int]],
     from_us: int,
+    until_us: int,
 ) -> Iterator[_Keyed]:
     for logged in records:
         at_us, order = places.get((logged.spool, logged.sequence), (logged.at_us, 0))
-        if at_us >= from_us:
+        if from_us <= at_us <= until_us:
             yield (at_us, order, logged.spool, logged.sequence), logged

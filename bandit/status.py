@@ -50,6 +50,8 @@ class LearnerStatus(msgspec.Struct, frozen=True, kw_only=True):
     """Since the process started."""
     last_rejection: Rejection | None = None
     models: dict[Surface, PublishedModel] = {}
+    unreadable_spools: dict[str, str] = {}
+    """Spools of the log that are passed over, and why."""
 
 
 def write_status(directory: Path, status: LearnerStatus) -> None:

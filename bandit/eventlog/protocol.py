@@ -35,7 +35,10 @@ class SpoolBatch(NamedTuple):
     damaged: list[tuple[int, str]]
     """(sequence, reason) of records that could not be read and were passed over."""
     last_sequence: int
-    """The last sequence looked at, damaged ones included; read on from here."""
+    """The last sequence looked at, damaged ones included; read on from here. It is below where
+    reading was to begin only if the spool was put back to an earlier state."""
+    file_id: str = ""
+    """Drawn when the spool was made: another one under the same name means another file."""
 
 
 class Pending(Protocol):

@@ -22,7 +22,15 @@ import structlog
 from bandit.clock import Clock
 from bandit.errors import LogDamagedError, LogError, LogUnavailableError
 from bandit.eventlog.protocol import SpoolBatch, in_log_order
-from bandit.eventlog.sqlite_schema import as_log_error, connect, keys_in, position_of, spool_path
+from bandit.eventlog.sqlite_schema import (
+    Position,
+    as_log_error,
+    connect,
+    file_id_of,
+    keys_in,
+    position_of,
+    spool_path,
+)
 from bandit.eventlog.sqlite_slots import announce_if_idle, spool_names
 from bandit.events import DecisionRecord, LoggedRecord, decision_key, decode_record
 
@@ -33,8 +41,9 @@ _Item = TypeVar("_Item")
 
 class _Found(NamedTuple):
     rows: list[tuple[int, int, bytes]]
-    durable_us: int
-    """The spool's horizon as its file tells it, seen together with the rows."""
+    position: Position
+    """How far the spool has come as its file tells it, seen together with the rows."""
+    file_id: str
 
 
 class SqliteEventReader:
@@ -77,8 +86,9 @@ class SqliteEventReader:
             except LogDamagedError as error:
                 damaged.append((sequence, error.message))
         complete = len(found.rows) < limit
-        horizon_us = max(found.durable_us, announced_us) if complete else found.rows[-1][1]
-        return SpoolBatch(records, horizon_us, damaged, found.rows[-1][0] if found.rows else after)
+        horizon_us = max(found.position.at_us, announced_us) if complete else found.rows[-1][1]
+        last = found.rows[-1][0] if found.rows else min(after, found.position.sequence)
+        return SpoolBatch(records, horizon_us, damaged, last, found.file_id)
 
     def sequence_before(self, spool: str, at_us: int) -> int:
         """Return the greatest sequence whose time is before ``at_us``, 0 if there is none."""
@@ -145,22 +155,21 @@ class SqliteEventReader:
             if self._closed:
                 raise LogUnavailableError("the log's reader is closed", hint="make a new reader")
             if spool not in self._files:
-                path = spool_path(self._directory, spool)
-                if not path.exists():
-                    raise LogUnavailableError(
-                        f"there is no spool {path}", hint="spools() lists those that exist"
-                    )
-                self._files[spool] = _OpenSpool(path)
+                self._files[spool] = _OpenSpool(spool_path(self._directory, spool))
             return self._files[spool]
 
 
 class _OpenSpool:
-    """A read-only connection to one spool, opened on use, and anew after an error."""
+    """A read-only connection to one spool, opened on use, and anew after an error.
+
+    It is opened anew as well when another file, or none, stands in the place of the one it reads.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
+        self._inode = 0
 
     @contextmanager
     def use(self) -> Iterator[sqlite3.Connection]:
@@ -168,11 +177,18 @@ class _OpenSpool:
         with self._lock:
             done = False
             try:
-                if self._connection is None:
+                inode = self._path.stat().st_ino
+                if self._connection is None or inode != self._inode:
+                    self._disconnect()
                     self._connection = connect(self._path, "ro")
+                    self._inode = inode
                 yield self._connection
                 done = True
-            except sqlite3.Error as error:
+            except FileNotFoundError as error:
+                raise LogUnavailableError(
+                    f"there is no spool {self._path}", hint="spools() lists those that exist"
+                ) from error
+            except (sqlite3.Error, OSError) as error:
                 raise as_log_error(error, self._path) from error
             finally:
                 if not done:
@@ -194,6 +210,6 @@ def _find(connection: sqlite3.Connection, after: int, limit: int) -> _Found:
         "SELECT sequence, at_us, payload FROM records WHERE sequence > ? ORDER BY sequence LIMIT ?",
         (after, limit),
     ).fetchall()
-    durable_us = position_of(connection).at_us
+    found = _Found(rows, position_of(connection), file_id_of(connection))
     connection.execute("COMMIT")
-    return _Found(rows, durable_us)
+    return found

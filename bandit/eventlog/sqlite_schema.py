@@ -18,7 +18,7 @@ from bandit.files import sync_directory
 
 _Item = TypeVar("_Item")
 
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
 SUFFIX: Final = ".sqlite"
 
 _BUSY_TIMEOUT_S: Final = 1.0
@@ -38,6 +38,8 @@ CREATE TABLE records (
 );
 CREATE TABLE heartbeat (one INTEGER PRIMARY KEY CHECK (one = 1), at_us INTEGER NOT NULL);
 INSERT INTO heartbeat VALUES (1, 0);
+CREATE TABLE identity (one INTEGER PRIMARY KEY CHECK (one = 1), id TEXT NOT NULL);
+INSERT INTO identity VALUES (1, lower(hex(randomblob(8))));
 """
 
 
@@ -102,6 +104,12 @@ def position_of(connection: sqlite3.Connection) -> Position:
         "SELECT sequence, at_us FROM records ORDER BY sequence DESC LIMIT 1"
     ).fetchone()
     return Position(last[0], max(last[1], heartbeat_us)) if last else Position(0, heartbeat_us)
+
+
+def file_id_of(connection: sqlite3.Connection) -> str:
+    """Return what was drawn when the spool was made, which tells it from any other."""
+    (file_id,) = connection.execute("SELECT id FROM identity").fetchone()
+    return str(file_id)
 
 
 def keys_in(connection: sqlite3.Connection, keys: Sequence[str]) -> set[str]:

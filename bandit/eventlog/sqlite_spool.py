@@ -9,6 +9,9 @@ interpreter lock, and in a busy worker getting it back takes other threads' whol
 
 Whatever fails, the transaction is rolled back and the connection given up. The next use opens it
 again and asks the file where the spool stands, so that memory never disagrees with the disk.
+
+A file that was taken away from under its name is written no more: nobody would read it. Nor is
+another one begun there, because the lock that kept others off may be gone with it.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bandit.clock import Clock
-from bandit.errors import LogDamagedError
+from bandit.errors import LogDamagedError, LogUnavailableError
 from bandit.eventlog.sqlite_schema import (
     Position,
     as_log_error,
@@ -62,6 +65,7 @@ class SpoolFile:
             # spools and does not see this one has announced nothing that is not read here.
             self._floor_us = horizon_of_all(directory)
             self._position = Position(0, self._floor_us)
+            self._inode = self._path.stat().st_ino
             self._connection: sqlite3.Connection | None = self._connect()
         except (sqlite3.Error, OSError) as error:
             raise as_log_error(error, self._path) from error
@@ -94,6 +98,13 @@ class SpoolFile:
             connection.execute("UPDATE heartbeat SET at_us = ?", (at_us,))
         self._position = Position(self._position.sequence, at_us)
 
+    def is_in_place(self) -> bool:
+        """Tell whether the file that was opened is still the one under its name."""
+        try:
+            return self._path.stat().st_ino == self._inode
+        except OSError:
+            return False
+
     def close(self) -> None:
         """Move the write-ahead log into the file, as far as readers let it, and close."""
         if self._connection is not None:
@@ -105,6 +116,11 @@ class SpoolFile:
     def _connected(self) -> Iterator[sqlite3.Connection]:
         done = False
         try:
+            if not self.is_in_place():
+                raise LogUnavailableError(
+                    f"{self._path} was removed or replaced while it was written",
+                    hint="restart the service; empty a log's directory only while it is stopped",
+                )
             if self._connection is None:
                 self._connection = self._connect()
             yield self._connection

@@ -140,8 +140,8 @@ class SqliteEventWriter:
         return self._waiting
 
     def is_alive(self) -> bool:
-        """Tell whether there is a thread that commits what is appended."""
-        return self._thread.is_alive() and not self._closing
+        """Tell whether there is a thread that commits what is appended, to where it is read."""
+        return self._thread.is_alive() and not self._closing and self._file.is_in_place()
 
     def close(self) -> None:
         """Commit everything queued, give up the spool and stop; again, it does nothing."""

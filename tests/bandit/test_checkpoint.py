@@ -23,7 +23,9 @@ def _checkpoint(clock_us: int) -> Checkpoint:
     counts = LearningCounts(outcomes={"window": clock_us})
     counts.shares["artwork"]["learned"].reward = 0.1 + clock_us
     return Checkpoint(
-        position=MergePosition(clock_us, {"spool-000": 17}, [LateRecord("spool-000", 3, 2)]),
+        position=MergePosition(
+            clock_us, {"spool-000": 17}, {"spool-000": "f00d"}, [LateRecord("spool-000", 3, 2)]
+        ),
         joiner=JoinerMemo(clock_us, 4, RewardRule(), {"opened": 9}, {"d1": 5}, {"d2": 6}),
         counts=counts,
         engines={"artwork": EngineState(ModelConfig(bits=20), bytes(range(256)))},

@@ -13,7 +13,7 @@ from bandit.clock import ManualClock
 from bandit.config.schema import Config
 from bandit.dead_letters import DeadLetter
 from bandit.engine import ModelArrays
-from bandit.errors import LogUnavailableError, ModelError
+from bandit.errors import LogDamagedError, LogUnavailableError, ModelError
 from bandit.eventlog.memory import MemoryEventLog, MemoryEventReader
 from bandit.eventlog.protocol import SpoolBatch
 from bandit.learner import Learner
@@ -276,6 +276,27 @@ def test_running_learns_until_told_to_stop(tmp_path: Path) -> None:
     learner.run(StopWhenIdle())
     _assert_same(learner, whole)
     assert scene.snapshots.pointer("artwork") is not None
+
+
+def test_a_damaged_spool_is_told_and_the_others_are_learned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = Scene(tmp_path, spools=2)
+    read = MemoryEventReader.read
+
+    def damaged(self: MemoryEventReader, spool: str, after: int, limit: int) -> SpoolBatch:
+        if spool == "s0":
+            raise LogDamagedError("s0 is no database", hint="repair it")
+        return read(self, spool, after, limit)
+
+    monkeypatch.setattr(MemoryEventReader, "read", damaged)
+    learner = scene.finish(scene.learner(world.config(tmp_path)))
+    status = learner.status(0)
+    assert sum(status.learned.outcomes.values()) > 0
+    assert status.unreadable_spools == {"s0": "s0 is no database (repair it)"}
+    assert status.last_rejection is not None
+    assert status.last_rejection.what == "log s0"
+    assert status.rejections == 1
 
 
 def test_a_log_that_cannot_be_read_is_told_and_tried_again(

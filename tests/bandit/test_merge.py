@@ -88,7 +88,7 @@ def test_a_spool_opened_while_reading_is_read_before_the_clock_moves() -> None:
     reader = Opening(log._spools, clock, log._lock)
     reader.log = log
     merge = LogMerge(reader, 100)
-    items, _ = merge.poll()
+    items, _, _ = merge.poll()
     assert [item.logged.record.decision_id for item in items] == ["first", "second"]
     assert not any(item.late for item in items)
 
@@ -144,5 +144,5 @@ def test_damage_is_reported_once_even_if_another_spool_fails() -> None:
             return batch._replace(records=[], damaged=damaged)
 
     merge = LogMerge(Damaged(log._spools, clock, log._lock), 100)
-    assert merge.poll() == ([], [("a", 1, "torn")])
-    assert merge.poll() == ([], [])
+    assert merge.poll() == ([], [("a", 1, "torn")], [])
+    assert merge.poll() == ([], [], [])

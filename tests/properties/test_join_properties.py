@@ -135,7 +135,7 @@ def _run(
     end = dict.fromkeys(SPOOLS, END_US)
     for step, view in enumerate([*views, *[end] * (60 // batch + 2)], start=1):
         log.seen_us = {name: max(view[name], log.seen_us[name]) for name in SPOOLS}
-        records, _ = taken.poll()
+        records, _, _ = taken.poll()
         for logged, at_us, late in records:
             outcomes += joiner.take(logged.record, at_us, late=late)
         outcomes += joiner.advance(taken.clock_us)
