@@ -31,7 +31,7 @@ from bandit.eventlog.sqlite_schema import (
     position_of,
     spool_path,
 )
-from bandit.eventlog.sqlite_slots import announce_if_idle, spool_names
+from bandit.eventlog.sqlite_slots import Listing, announce_if_idle, spool_names
 from bandit.events import DecisionRecord, LoggedRecord, decision_key, decode_record
 
 _log = structlog.get_logger(__name__)
@@ -58,6 +58,7 @@ class SqliteEventReader:
         self._clock = clock
         self._lock = threading.Lock()
         self._files: dict[str, _OpenSpool] = {}
+        self._listing = Listing(self._directory)
         self._unreadable: set[str] = set()
         self._closed = False
 
@@ -130,7 +131,7 @@ class SqliteEventReader:
     def _in_each_spool(self, look: Callable[[str, sqlite3.Connection], list[_Item]]) -> list[_Item]:
         """Look into every spool that can be read; tell once of each that cannot."""
         found: list[_Item] = []
-        for spool in self.spools():
+        for spool in self._listing.names():
             try:
                 with self._open(spool).use() as connection:
                     found += look(spool, connection)

@@ -14,6 +14,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import time
 from pathlib import Path
 from typing import Final
 
@@ -26,6 +27,7 @@ SLOTS_MAX: Final = 1000
 _GATE: Final = "slots.lock"
 _SPOOL_FILE: Final = re.compile(rf"(spool-\d{{3}}){re.escape(SUFFIX)}")
 _WIDTH: Final = 20
+_TICKS_NS: Final = 50_000_000
 
 
 class Slot:
@@ -73,6 +75,31 @@ def spool_names(directory: Path) -> list[str]:
     except FileNotFoundError:
         return []
     return sorted(match[1] for name in names if (match := _SPOOL_FILE.fullmatch(name)))
+
+
+class Listing:
+    """The spools of a directory as of late: listed again only once something in it changed.
+
+    A directory's time of change is as coarse as a tick of the kernel's clock, so a listing made
+    within some of them after a change may lack what was added in the same tick, and is not kept.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._kept: tuple[int, list[str]] = (-1, [])
+
+    def names(self) -> list[str]:
+        """Return the names of all spools, sorted."""
+        try:
+            changed_ns = self._directory.stat().st_mtime_ns
+        except FileNotFoundError:
+            return []
+        kept_ns, names = self._kept
+        if changed_ns != kept_ns:
+            settled = changed_ns + _TICKS_NS < time.time_ns()
+            names = spool_names(self._directory)
+            self._kept = (changed_ns if settled else -1, names)
+        return names
 
 
 def announced_us(directory: Path, spool: str) -> int:

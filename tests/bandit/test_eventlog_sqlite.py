@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
@@ -14,7 +15,7 @@ from bandit.clock import ManualClock, WallClock
 from bandit.config.schema import LogConfig
 from bandit.errors import LogDamagedError, LogUnavailableError
 from bandit.eventlog.sqlite_reader import SqliteEventReader
-from bandit.eventlog.sqlite_slots import SLOTS_MAX, Slot, announce_if_idle
+from bandit.eventlog.sqlite_slots import SLOTS_MAX, Listing, Slot, announce_if_idle
 from bandit.eventlog.sqlite_spool import SpoolFile
 from bandit.eventlog.sqlite_writer import SqliteEventWriter
 from bandit.events import DecisionRecord, FeedbackRecord
@@ -336,6 +337,29 @@ def test_a_test_for_a_writer_never_looks_like_one(tmp_path: Path) -> None:
         tester.join(WAIT_S)
 
     assert set(names) == {"spool-000"}
+
+
+def test_a_kept_listing_shows_every_spool_as_soon_as_it_is_there(tmp_path: Path) -> None:
+    directory = tmp_path / "log"
+    listing = Listing(directory)
+    assert listing.names() == []
+    directory.mkdir()
+    for number in range(200):
+        (directory / f"spool-{number:03}.sqlite").touch()
+        assert len(listing.names()) == number + 1
+
+
+def test_a_directory_that_did_not_change_is_not_listed_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "spool-000.sqlite").touch()
+    os.utime(tmp_path, (1, 1))
+    listing = Listing(tmp_path)
+    assert listing.names() == ["spool-000"]
+    monkeypatch.setattr("bandit.eventlog.sqlite_slots.spool_names", lambda _: ["listed again"])
+    assert listing.names() == ["spool-000"]
+    os.utime(tmp_path, (2, 2))
+    assert listing.names() == ["listed again"]
 
 
 def test_what_was_announced_while_idle_is_kept_and_never_lowered(tmp_path: Path) -> None:
