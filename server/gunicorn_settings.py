@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import os
-from pathlib import Path
 from typing import Protocol
 
 from flask import Flask
@@ -18,11 +17,11 @@ from server import SERVICE_EXTENSION
 from server.listening import LISTEN_FD_VARIABLE
 from server.process_ties import end_with_parent
 from server.prometheus import forget_process
-from server.run_directory import read_effective_config
+from server.run_directory import MEMORY, read_effective_config, writable
 
 _server = read_effective_config(os.environ).server
 _listener = os.environ.get(LISTEN_FD_VARIABLE)
-_memory = Path("/dev/shm")  # noqa: S108 (gunicorn makes unlinked files of its own there)
+_memory = writable(MEMORY)
 
 bind = f"fd://{_listener}" if _listener else f"{_server.host}:{_server.port}"
 workers = _server.workers
@@ -42,7 +41,7 @@ limit_request_field_size = 8190
 # Newer releases open a control socket in a directory that all runs of a user share.
 control_socket_disable = True
 # A worker's heartbeat is a file's time: in memory, a slow disk cannot make it look dead.
-worker_tmp_dir = str(_memory) if os.access(_memory, os.W_OK) else None
+worker_tmp_dir = None if _memory is None else str(_memory)
 
 
 class _Arbiter(Protocol):

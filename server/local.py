@@ -12,13 +12,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
 from bandit.errors import MarqueeError
+from server.run_directory import RunDirectory, RunDirectoryError
 
 READY: Final = re.compile(r"marquee serves at (http://\S+)")
+_RUN_DIRECTORY: Final = "MARQUEE__SERVER__RUN_DIRECTORY"
 _TAIL_LINES: Final = 20
 
 
@@ -34,7 +37,7 @@ def state_overrides(directory: Path) -> dict[str, str]:
         "MARQUEE__SNAPSHOTS__DIRECTORY": str(directory / "snapshots"),
         "MARQUEE__LEARNER__DIRECTORY": str(directory / "learner"),
         "MARQUEE__AUTH__SECRETS_DIRECTORY": str(directory / "secrets"),
-        "MARQUEE__SERVER__RUN_DIRECTORY": str(directory / "run"),
+        _RUN_DIRECTORY: str(directory / "run"),
     }
 
 
@@ -146,10 +149,19 @@ class LocalServer:
         if self._process.poll() is None:
             self.signal(signal.SIGTERM)
         try:
-            return self.wait(timeout_s)
+            code = self.wait(timeout_s)
         except subprocess.TimeoutExpired:
             self.kill()
             raise
+        if code == -signal.SIGKILL:
+            self._clear_away()
+        return code
+
+    def _clear_away(self) -> None:
+        """Remove what a killed run left in memory, as the next run would."""
+        run = Path({**state_overrides(self.directory), **self._settings}[_RUN_DIRECTORY])
+        with suppress(RunDirectoryError):
+            RunDirectory(run).close()
 
     def kill(self) -> None:
         """End the supervisor at once; its children follow."""

@@ -1,8 +1,10 @@
 """What one run of ``marquee serve`` keeps for its processes, in ``server.run_directory``.
 
 ``lock`` is held by the one supervisor, ``effective.json`` is the checked configuration (it holds
-the API keys, so only its owner may read it), ``draining`` exists while the run is ending, and
-``metrics-*`` is where its processes count.
+the API keys, so only its owner may read it), and ``draining`` exists while the run is ending.
+
+Why its processes count in files in memory, and here only where there is none: those files are
+mapped, and whoever writes to a mapped page for which a full disk has no room is killed by SIGBUS.
 """
 
 from __future__ import annotations
@@ -28,6 +30,13 @@ DRAINING: Final = "draining"
 """Name of the file whose presence says that the run is ending."""
 
 
+MEMORY: Final = Path("/dev/shm")  # noqa: S108 (only names that mkdtemp or gunicorn made)
+"""Where Linux keeps files in memory."""
+
+_METRICS_BYTES: Final = 16_000_000
+"""Room in memory below which metrics go to the run directory: some hundred processes' worth."""
+
+
 class RunDirectoryError(MarqueeError):
     """The run directory cannot be used, or another run holds it."""
 
@@ -35,12 +44,17 @@ class RunDirectoryError(MarqueeError):
 class RunDirectory:
     """The files of one run; it belongs to the process that made it until :meth:`close`.
 
+    Args:
+        path: the directory, made if need be.
+        memory: where files are kept in memory.
+
     Raises:
         RunDirectoryError: the directory cannot be made, or another supervisor is at work in it.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, memory: Path = MEMORY) -> None:
         self.path = path.absolute()
+        self._memory = memory
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             self._lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
@@ -90,10 +104,29 @@ class RunDirectory:
             raise self._not_writable(self.path / DRAINING, error) from error
 
     def fresh_metrics(self) -> Path:
-        """Make an empty directory for this run's metrics and remove those of earlier runs."""
-        for old in self.path.glob("metrics-*"):
-            shutil.rmtree(old, ignore_errors=True)
-        return Path(tempfile.mkdtemp(prefix="metrics-", dir=self.path))
+        """Make an empty directory for this run's metrics and remove those of earlier runs.
+
+        Raises:
+            RunDirectoryError: it cannot be made.
+        """
+        self._remove_metrics()
+        memory = writable(self._memory)
+        roomy = memory is not None and shutil.disk_usage(memory).free >= _METRICS_BYTES
+        home = memory if memory is not None and roomy else self.path
+        try:
+            return Path(tempfile.mkdtemp(prefix=self._metrics_prefix(), dir=home))
+        except OSError as error:
+            raise self._not_writable(home, error) from error
+
+    def _remove_metrics(self) -> None:
+        for home in (self._memory, self.path):
+            for old in home.glob(f"{self._metrics_prefix()}*"):
+                shutil.rmtree(old, ignore_errors=True)
+
+    def _metrics_prefix(self) -> str:
+        """Name this run directory among all that share the memory: by the identity of its lock."""
+        lock = os.fstat(self._lock)
+        return f"marquee-metrics-{lock.st_dev:x}-{lock.st_ino:x}-"
 
     def _not_writable(self, file: Path, error: OSError) -> RunDirectoryError:
         return RunDirectoryError(
@@ -103,10 +136,16 @@ class RunDirectory:
 
     def close(self) -> None:
         """Remove what only this run needs, as far as it can be, and give the directory up."""
+        self._remove_metrics()
         for file in (self.effective_config, self.path / DRAINING):
             with suppress(OSError):
                 file.unlink()
         os.close(self._lock)
+
+
+def writable(directory: Path) -> Path | None:
+    """Return a directory if files can be made in it, else None."""
+    return directory if os.access(directory, os.W_OK | os.X_OK) else None
 
 
 def is_draining(config: Config) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import signal
 import sys
 import time
@@ -191,7 +190,6 @@ class ServeRun:
     def close(self) -> None:
         """Let go of everything."""
         self._listener.close()
-        shutil.rmtree(self._metrics, ignore_errors=True)
         self._directory.close()
 
     def _put(self, config: Config) -> bool:

@@ -13,10 +13,12 @@ from bandit.errors import ConfigError
 from server.listening import ListenError, listen, reachable, url_of
 from server.run_directory import (
     EFFECTIVE_CONFIG_VARIABLE,
+    MEMORY,
     RunDirectory,
     RunDirectoryError,
     is_draining,
     read_effective_config,
+    writable,
 )
 
 
@@ -59,14 +61,45 @@ def test_draining_is_seen_and_ends_with_the_run(tmp_path: Path) -> None:
     assert not is_draining(config)
 
 
-def test_metrics_of_an_earlier_run_are_removed(tmp_path: Path) -> None:
+def test_metrics_are_kept_in_memory_and_go_with_the_run(tmp_path: Path) -> None:
+    """A full disk would kill whoever counts in a mapped file on it."""
+    memory = tmp_path / "memory"
+    memory.mkdir()
+    directory = RunDirectory(tmp_path / "run", memory)
+    metrics = directory.fresh_metrics()
+    assert metrics.parent == memory
+    directory.close()
+    assert list(memory.iterdir()) == []
+
+
+def test_metrics_are_not_on_the_disk_of_the_state_where_there_is_memory(tmp_path: Path) -> None:
     directory = RunDirectory(tmp_path / "run")
+    metrics = directory.fresh_metrics()
+    directory.close()
+    assert metrics.parent == (writable(MEMORY) or tmp_path / "run")
+
+
+def test_without_memory_metrics_are_kept_in_the_run_directory(tmp_path: Path) -> None:
+    directory = RunDirectory(tmp_path / "run", tmp_path / "none")
+    metrics = directory.fresh_metrics()
+    assert metrics.parent == tmp_path / "run"
+    directory.close()
+    assert not metrics.exists()
+
+
+def test_metrics_of_an_earlier_run_are_removed_and_those_of_others_are_not(tmp_path: Path) -> None:
+    memory = tmp_path / "memory"
+    memory.mkdir()
+    directory, other = (RunDirectory(tmp_path / name, memory) for name in ("run", "other"))
+    of_other = other.fresh_metrics()
     first = directory.fresh_metrics()
     (first / "counter_1.db").write_bytes(b"x")
     second = directory.fresh_metrics()
     assert not first.exists()
     assert list(second.iterdir()) == []
     directory.close()
+    assert list(memory.iterdir()) == [of_other]
+    other.close()
 
 
 def test_a_port_in_use_is_told() -> None:
