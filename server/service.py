@@ -178,7 +178,7 @@ class Service:
 
     def _swapped(self, version: str) -> CatalogAnswer:
         before = self._serving.current.catalog.version
-        self._serving.refresh()
+        self._serving.refresh(anew=True)
         catalog = self._serving.current.catalog
         return CatalogAnswer(
             version=version,
@@ -210,7 +210,7 @@ class Service:
             SnapshotError: there is no such snapshot, or it is damaged.
         """
         summary = activate_snapshot(self._snapshots, version)
-        self._serving.refresh()
+        self._serving.refresh(anew=True)
         return summary
 
     def not_ready(self) -> list[str]:

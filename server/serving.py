@@ -3,6 +3,9 @@
 A thread polls the stores' pointers. Whatever is new is loaded and verified in that thread, off the
 request path, and then swapped in by one assignment: a request sees the old bundle or the new one,
 never a mixture. What cannot be loaded is counted and remembered, and the last good keeps serving.
+What was refused is tried again after a while, since a file may be restored, and at once when an
+operator has just changed something. What the operating system does not let be read now is tried
+again at the next turn.
 """
 
 from __future__ import annotations
@@ -10,16 +13,11 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 import structlog
 
-from bandit.catalog import (
-    Catalog,
-    CatalogDocument,
-    CatalogStore,
-    empty_catalog,
-    read_catalog_file,
-)
+from bandit.catalog import CatalogStore, empty_catalog, read_catalog_file
 from bandit.clock import MICROSECONDS, Clock
 from bandit.config.schema import Config
 from bandit.errors import CatalogError, SnapshotError
@@ -31,6 +29,11 @@ from bandit.status import Rejection
 from bandit.types import SURFACES, Surface
 
 log = structlog.get_logger()
+
+_CATALOG_POINTER: Final = "the catalog's pointer"
+
+RETRY_AFTER_US: Final = 5_000_000
+"""How long what was refused is left alone: each try reads and hashes it whole."""
 
 
 class ServingState:
@@ -51,7 +54,8 @@ class ServingState:
         self._interval_s = min(config.catalog.poll_interval_s, config.snapshots.poll_interval_s)
         self._stop = threading.Event()
         self._refreshing = threading.Lock()
-        self._refused: set[str] = set()
+        self._refused: dict[str, int] = {}
+        """What was refused → when to try it again."""
         self._thread = threading.Thread(target=self._run, name="serving-refresh", daemon=True)
         self.current = Serving(empty_catalog())
         self.last_rejection: Rejection | None = None
@@ -67,35 +71,39 @@ class ServingState:
         if self._thread.is_alive():
             self._thread.join()
 
-    def refresh(self) -> None:
-        """Take over whatever the stores point to that is not being served yet."""
+    def refresh(self, *, anew: bool = False) -> None:
+        """Take over whatever the stores point to that is not being served yet.
+
+        ``anew`` tries also what was refused before.
+        """
         with self._refreshing:
+            if anew:
+                self._refused.clear()
             self._refresh_catalog()
             for surface in SURFACES:
                 self._refresh_model(surface)
 
     def _run(self) -> None:
         while not self._stop.wait(self._interval_s):
-            try:
-                self.refresh()
-            except OSError as error:
-                # A store that cannot be read now is read again at the next turn.
-                self._reject("the state directory", str(error))
+            self.refresh()
 
     def _refresh_catalog(self) -> None:
-        what = "the catalog's pointer"
+        what = _CATALOG_POINTER
         try:
             version = self._catalogs.current()
+            self._refused.pop(what, None)
             what = f"catalog {version}"
-            if version is None or version == self.current.catalog.version:
-                return
-            if what in self._refused:
+            if version is None or version == self.current.catalog.version or self._waits(what):
                 return
             catalog = self._catalogs.load(version)
         except CatalogError as error:
-            if self._reject(what, str(error)):
+            if self._reject(what, str(error), RETRY_AFTER_US):
                 self._metrics.count("marquee_catalog_rejected_total")
             return
+        except OSError as error:
+            self._reject(what, f"cannot be read now: {error}", 0)
+            return
+        self._refused.pop(what, None)
         self.current = replace(self.current, catalog=catalog)
         log.info("catalog swapped in", catalog=version)
 
@@ -104,16 +112,21 @@ class ServingState:
         served = self.current.models.get(surface)
         try:
             pointer = self._snapshots.pointer(surface)
+            self._refused.pop(what, None)
             if pointer is None or (served is not None and served.version == pointer.version):
                 return
             what = f"snapshot {pointer.version} of {surface}"
-            if what in self._refused:
+            if self._waits(what):
                 return
             snapshot = self._snapshots.load(surface, pointer.version)
         except SnapshotError as error:
-            if self._reject(what, str(error)):
+            if self._reject(what, str(error), RETRY_AFTER_US):
                 self._metrics.count("marquee_snapshot_rejected_total", surface)
             return
+        except OSError as error:
+            self._reject(what, f"cannot be read now: {error}", 0)
+            return
+        self._refused.pop(what, None)
         model = ServedModel(
             pointer.version,
             shape_of(snapshot.manifest),
@@ -125,12 +138,16 @@ class ServingState:
         created_s = model.created_at_us / MICROSECONDS
         self._metrics.set("marquee_snapshot_created_timestamp_seconds", surface, to=created_s)
 
-    def _reject(self, what: str, why: str) -> bool:
-        """Remember what was refused; return whether it is news."""
+    def _waits(self, what: str) -> bool:
+        return self._clock.now_us() < self._refused.get(what, 0)
+
+    def _reject(self, what: str, why: str, wait_us: int) -> bool:
+        """Remember what was refused and for how long; return whether it is news."""
+        now_us = self._clock.now_us()
         is_news = what not in self._refused
+        self._refused[what] = now_us + wait_us
         if is_news:
-            self._refused.add(what)
-            self.last_rejection = Rejection(what, why, self._clock.now_us())
+            self.last_rejection = Rejection(what, why, now_us)
             log.error("refused; the last good goes on serving", what=what, why=why)
         return is_news
 
@@ -145,14 +162,20 @@ def shape_of(manifest: Manifest) -> ModelShape:
     )
 
 
-def first_catalog(config: Config, catalogs: CatalogStore) -> Catalog | None:
+def first_catalog(config: Config, catalogs: CatalogStore) -> None:
     """Store the configured source as the first catalog, where none was stored yet.
 
     Raises:
         CatalogError: the source is wrong.
     """
-    if config.catalog.source is None or catalogs.current() is not None:
-        return None
-    document: CatalogDocument = read_catalog_file(Path(config.catalog.source))
+    if config.catalog.source is None:
+        return
+    try:
+        if catalogs.current() is not None:
+            return
+    except CatalogError as error:
+        # There was one, so that the source is not wanted; whoever renews what is served tells.
+        log.warning("the source is not loaded in place of a damaged catalog", why=str(error))
+        return
+    document = read_catalog_file(Path(config.catalog.source), config.limits)
     catalogs.set_current(catalogs.save(document))
-    return Catalog.build(document)

@@ -258,7 +258,11 @@ def test_status_figures_are_those_of_the_traffic(tmp_path: Path) -> None:
 
 
 def test_a_log_that_hangs_costs_no_page_and_comes_back_by_itself(tmp_path: Path) -> None:
-    settings = {**EVERYBODY_LEARNED, "MARQUEE__LOG__COMMIT_TIMEOUT_S": "0.1"}
+    settings = {
+        **EVERYBODY_LEARNED,
+        "MARQUEE__LOG__COMMIT_TIMEOUT_S": "0.1",
+        "MARQUEE__LOG__RANK_COMMIT_TIMEOUT_S": "0.1",
+    }
     with site_at(tmp_path, settings) as site:
         node = site.node()
         node.http.put("/v1/catalog", json=CATALOG)
