@@ -27,6 +27,7 @@ def find_contradictions(config: Config) -> list[Problem]:
     return [
         *_surface("artwork", config.surfaces.artwork),
         *_surface("rows", config.surfaces.rows),
+        *_server(config),
         *_auth(config),
         *_context(config),
         *_directories(config),
@@ -64,6 +65,14 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def needs_keys(config: Config) -> bool:
+    """Tell whether any API key is configured, itself or by the name of a file."""
+    auth = config.auth
+    return bool(
+        auth.client_keys or auth.client_keys_file or auth.admin_keys or auth.admin_keys_file
+    )
+
+
 def _surface(surface: Surface, config: SurfaceConfig) -> Iterator[Problem]:
     path = f"surfaces.{surface}"
     if config.holdout + config.explore > 1:
@@ -78,15 +87,25 @@ def _surface(surface: Surface, config: SurfaceConfig) -> Iterator[Problem]:
     yield from find_model_problems(surface, config.model)
 
 
+def _server(config: Config) -> Iterator[Problem]:
+    host = config.server.host
+    if host.startswith("["):
+        yield Problem("server.host", f"{host} is a URL's spelling: write {host.strip('[]')}")
+    most, room = config.limits.feedback_events_max, config.log.queue_max
+    if most > room:
+        yield Problem(
+            "limits.feedback_events_max",
+            f"{most} is more than log.queue_max, {room}: such a request would be answered 503 for "
+            "ever",
+        )
+
+
 def _auth(config: Config) -> Iterator[Problem]:
     auth = config.auth
     for name, keys in (("client_keys", auth.client_keys), ("admin_keys", auth.admin_keys)):
         if not all(key.strip() for key in keys):
             yield Problem(f"auth.{name}", "holds an empty key")
-    keyless = not (
-        auth.client_keys or auth.client_keys_file or auth.admin_keys or auth.admin_keys_file
-    )
-    if keyless and not is_loopback(config.server.host):
+    if not needs_keys(config) and not is_loopback(config.server.host):
         yield Problem(
             "server.host",
             f"{config.server.host} is reached from other machines, and auth has no key: set "

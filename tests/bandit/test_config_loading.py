@@ -75,6 +75,9 @@ WRONG: list[tuple[str, Any, str, str]] = [
     ("auth.client_keys", [""], "auth.client_keys", "empty key"),
     ("auth.token_age_max_s", 1.0, "auth.token_age_max_s", "reward.window_s"),
     ("server.host", "0.0.0.0", "server.host", "auth has no key"),
+    ("server.host", "[::1]", "server.host", "write ::1"),
+    ("limits.feedback_events_max", 20_001, "limits.feedback_events_max", "log.queue_max, 20000"),
+    ("log.queue_max", 999, "limits.feedback_events_max", "log.queue_max, 999"),
     ("context", {"allow": ["age"], "deny": ["age"]}, "context.deny", "allowed and denied"),
     ("log.directory", "state/snapshots", "log.directory", "something else"),
 ]  # fmt: skip
@@ -216,7 +219,8 @@ def test_files_that_cannot_be_read_are_told(tmp_path: Path) -> None:
 
 def test_loopback_addresses() -> None:
     assert all(is_loopback(host) for host in ("127.0.0.1", "127.1.2.3", "::1", "localhost"))
-    assert not any(is_loopback(host) for host in ("0.0.0.0", "::", "10.0.0.1", "example.org", ""))
+    others = ("0.0.0.0", "::", "10.0.0.1", "example.org", "", "[::1]")
+    assert not any(is_loopback(host) for host in others)
 
 
 def values(kind: inspect.Type) -> st.SearchStrategy[Any]:
