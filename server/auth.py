@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import ipaddress
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final, Literal
 
+from bandit.config.checks import is_loopback, needs_keys
 from bandit.config.schema import Config
 from bandit.errors import ConfigError
 from server.errors import ForbiddenError, UnauthenticatedError
@@ -37,16 +37,23 @@ class Authenticator:
 
     @classmethod
     def from_config(cls, config: Config) -> Authenticator:
-        """Read all keys; without any, let everyone in on a loopback address.
+        """Read all keys; where none is configured, let everyone in on a loopback address.
 
         Raises:
-            ConfigError: a key file cannot be read, or there is no key where one is needed.
+            ConfigError: a key file cannot be read, or there is no key where one is needed: whoever
+                names a file of keys wants the door shut, even if the file is still empty.
         """
         auth = config.auth
         client_keys = [*auth.client_keys, *_file_keys(auth.client_keys_file, "client_keys_file")]
         admin_keys = [*auth.admin_keys, *_file_keys(auth.admin_keys_file, "admin_keys_file")]
         if client_keys or admin_keys:
             return cls(client_keys, admin_keys)
+        if needs_keys(config):
+            raise ConfigError(
+                "auth.client_keys_file" if auth.client_keys_file else "auth.admin_keys_file",
+                "no file of keys that is configured holds a key",
+                hint="write a key into it, one a line, or configure no keys at all",
+            )
         if auth.open_on_loopback and is_loopback(config.server.host):
             return cls([], [], is_open=True)
         reason = (
@@ -98,16 +105,6 @@ class Authenticator:
             if hmac.compare_digest(known, digest):
                 found = role
         return found
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether an address to listen on can be reached from this machine alone."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 def _digest(key: str) -> bytes:

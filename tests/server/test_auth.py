@@ -9,7 +9,7 @@ import pytest
 
 from bandit.config.schema import AuthConfig, Config, ServerConfig
 from bandit.errors import ConfigError
-from server.auth import Authenticator, Role, is_loopback
+from server.auth import Authenticator, Role
 from server.errors import ForbiddenError, UnauthenticatedError
 
 
@@ -86,6 +86,13 @@ def test_a_key_file_that_cannot_be_read_names_its_setting(tmp_path: Path) -> Non
     assert caught.value.path == "auth.admin_keys_file"
 
 
-def test_loopback_addresses() -> None:
-    assert all(map(is_loopback, ["127.0.0.1", "127.8.9.1", "::1", "[::1]", "localhost"]))
-    assert not any(map(is_loopback, ["0.0.0.0", "::", "10.0.0.1", "example.org", ""]))
+@pytest.mark.parametrize("content", ["", "# to be filled in\n\n"])
+@pytest.mark.parametrize("names", [["client"], ["admin"], ["client", "admin"]])
+def test_files_without_a_key_let_nobody_in(tmp_path: Path, names: list[str], content: str) -> None:
+    for name in names:
+        (tmp_path / name).write_text(content)
+    keyed = config(**{f"{name}_keys_file": str(tmp_path / name) for name in names})
+    with pytest.raises(ConfigError, match="holds a key") as caught:
+        Authenticator.from_config(keyed)
+    assert caught.value.path == f"auth.{names[0]}_keys_file"
+    assert caught.value.hint
