@@ -52,7 +52,8 @@ class LearningEngine(Protocol):
         """Learn from the examples, in order.
 
         Raises:
-            ModelError: an example's propensity, reward or feature is not a finite, lawful number.
+            UnlearnableError: an example's propensity, reward or feature is not a finite, lawful
+                number; the examples before it were learned.
         """
         ...
 

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from bandit.checkpoint import EngineState
 from bandit.config.schema import Config
 from bandit.engine import ModelArrays, TrainingExample
-from bandit.errors import ModelError
+from bandit.errors import ModelError, UnlearnableError
 from bandit.model import VowpalEngine, engine_version
 from bandit.scoring import ModelShape
 from bandit.snapshots import SnapshotDetails, SnapshotStore
 from bandit.status import PublishedModel
 from bandit.types import SURFACES, Surface
+
+
+class LearnedOf(NamedTuple):
+    """What was learned of some examples."""
+
+    examples: list[TrainingExample]
+    refusal: str | None
+    """Why the first of the others was not."""
 
 
 class Engines:
@@ -58,13 +67,22 @@ class Engines:
                 self._engines[surface] = VowpalEngine(shape, config)
         return problems
 
-    def learn(self, surface: Surface, examples: Sequence[TrainingExample]) -> None:
-        """Learn examples in order.
+    def learn(self, surface: Surface, examples: Sequence[TrainingExample]) -> LearnedOf:
+        """Learn examples in order, but for those that no model can be taught.
 
-        Raises:
-            ModelError: an example is unlawful; those before it were learned.
+        Lawful features may cross to numbers that would ruin a model: such an example says nothing
+        of those beside it, and would not be learned at any later attempt either.
         """
-        self._engines[surface].learn(examples)
+        learned = []
+        refusal = None
+        for example in examples:
+            try:
+                self._engines[surface].learn([example])
+            except UnlearnableError as error:
+                refusal = refusal or str(error)
+            else:
+                learned.append(example)
+        return LearnedOf(learned, refusal)
 
     def states(self) -> dict[Surface, EngineState]:
         """Return what restores the engines."""

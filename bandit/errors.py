@@ -14,6 +14,7 @@
     │   └── LogDamagedError         a record cannot be read (will not mend itself)
     ├── SnapshotError      a snapshot is missing, damaged or not ours
     ├── ModelError         a model's weights or shape cannot be used
+    │   └── UnlearnableError        an example that no model can be taught
     └── LeaseHeldError          another learner is at work on the same state
 """
 
@@ -102,6 +103,10 @@ class SnapshotError(MarqueeError):
 
 class ModelError(MarqueeError):
     """A model's weights are not finite, or its shape does not fit the configuration."""
+
+
+class UnlearnableError(ModelError):
+    """An example's numbers cannot be learned, now or later; the model is as it was."""
 
 
 class LeaseHeldError(MarqueeError):

@@ -35,7 +35,7 @@ from bandit.snapshots import SnapshotStore
 from bandit.statistics import LearningCounts
 from bandit.status import LearnerStatus, Rejection, StatusMetrics, write_status
 from bandit.training import Trainer
-from bandit.types import SURFACES
+from bandit.types import SURFACES, Surface
 
 _STATUS_CHANGED_US = to_us(0.2)
 _STATUS_IDLE_US = to_us(1.0)
@@ -205,24 +205,40 @@ class Learner:
             except Exception as error:
                 raise _PoisonError("join", decision_id) from error
         outcomes += self._joiner.advance(self._merge.clock_us)
-        examples = sum(self._learn(outcome) for outcome in outcomes)
+        examples = sum(self._learn(outcome, now_us) for outcome in outcomes)
         return StepReport(len(records), len(outcomes), examples)
 
-    def _learn(self, outcome: Outcome) -> int:
+    def _learn(self, outcome: Outcome, now_us: int) -> int:
         decision_id = outcome.decision.decision_id
         if self._dead.holds("learn", decision_id):
             return 0
         try:
-            learned = self._trainer.train(outcome)
-            for surface, examples in learned.examples.items():
-                self._engines.learn(surface, examples)
+            found = self._trainer.train(outcome)
+            learned = {
+                surface: self._engines.learn(surface, examples)
+                for surface, examples in found.examples.items()
+            }
         except OSError:
             raise
         except Exception as error:
             raise _PoisonError("learn", decision_id) from error
         self._dead.passed(decision_id)
-        self._trainer.count(outcome, learned, self._counts)
-        return sum(map(len, learned.examples.values()))
+        for surface, (examples, refusal) in learned.items():
+            if refusal is not None:
+                left_out = len(found.examples[surface]) - len(examples)
+                self._leave_out(surface, left_out, decision_id, refusal, now_us)
+        taught = found._replace(examples={name: one.examples for name, one in learned.items()})
+        self._trainer.count(outcome, taught, self._counts)
+        return sum(map(len, taught.examples.values()))
+
+    def _leave_out(
+        self, surface: Surface, count: int, decision_id: str, why: str, now_us: int
+    ) -> None:
+        """Count examples that cannot be learned, and tell of the first."""
+        before = self._counts.unlearnable.get(surface, 0)
+        self._counts.unlearnable[surface] = before + count
+        if not before:
+            self._reject(f"an example for {surface} of {decision_id}", why, now_us)
 
     def checkpoint(self, now_us: int) -> None:
         """Make durable where the learner stands; nothing to do after a step that failed.

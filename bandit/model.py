@@ -37,7 +37,7 @@ import vowpal_wabbit_next as vw
 from bandit.config.model_rules import IMPORTANCE_MAX, importance_max
 from bandit.config.schema import ModelConfig
 from bandit.engine import Candidate, ModelArrays, TrainingExample
-from bandit.errors import ConfigError, ModelError
+from bandit.errors import ConfigError, ModelError, UnlearnableError
 from bandit.features import Encoded
 from bandit.model_arguments import identity, vw_arguments
 from bandit.model_state import ModelState, read_state, without_lazy_regularisation
@@ -113,8 +113,8 @@ class VowpalEngine:
         """Learn from the examples, in order.
 
         Raises:
-            ModelError: an example's propensity, reward or feature is not a finite, lawful number;
-                the examples before it were learned.
+            UnlearnableError: an example's propensity, reward or feature is not a finite, lawful
+                number; the examples before it were learned.
         """
         for example in examples:
             self._check(example)
@@ -298,10 +298,10 @@ def _noise(head: ModelState, config: ModelConfig) -> float:
     return max((_NOISE_MOST + head.loss_sum) / (1 + head.weight_sum), _NOISE_LEAST)
 
 
-def _unlawful(reason: str) -> ModelError:
-    return ModelError(
+def _unlawful(reason: str) -> UnlearnableError:
+    return UnlearnableError(
         f"an example cannot be learned: {reason}",
-        hint="leave the outcome out; check what wrote the log",
+        hint="scale large features down; a propensity or reward out of range is damage in the log",
     )
 
 

@@ -30,6 +30,8 @@ class LearningCounts(msgspec.Struct):
     """By what closed them."""
     examples: dict[Surface, int] = {}
     """Training examples learned."""
+    unlearnable: dict[Surface, int] = {}
+    """Examples left out: a feature or a cross of them is too large, or the log's numbers wrong."""
     shares: dict[Surface, dict[Share, ShareStatistics]] = msgspec.field(
         default_factory=lambda: {
             surface: {share: ShareStatistics() for share in SHARES} for surface in SURFACES
