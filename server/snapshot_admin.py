@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from bandit.clock import MICROSECONDS
 from bandit.errors import SnapshotError
-from bandit.snapshots import Manifest, SnapshotStore
-from bandit.types import SURFACES
+from bandit.snapshots import Manifest, Pointer, SnapshotStore
+from bandit.types import SURFACES, Surface
 from server.wire import SnapshotsAnswer, SnapshotSummary
 
 
@@ -33,8 +33,19 @@ def activate_snapshot(store: SnapshotStore, version: str) -> SnapshotSummary:
     )
 
 
+def pointer_or_none(store: SnapshotStore, surface: Surface) -> Pointer | None:
+    """Return which snapshot is to be served; None where none is, or the pointer is damaged.
+
+    What is wrong with it is told by whoever follows it; the rest is worth knowing all the same.
+    """
+    try:
+        return store.pointer(surface)
+    except SnapshotError:
+        return None
+
+
 def _summary(store: SnapshotStore, manifest: Manifest) -> SnapshotSummary:
-    pointer = store.pointer(manifest.surface)
+    pointer = pointer_or_none(store, manifest.surface)
     active = pointer is not None and pointer.version == manifest.version
     return SnapshotSummary(
         version=manifest.version,

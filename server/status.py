@@ -17,9 +17,16 @@ from bandit.statistics import ShareStatistics
 from bandit.status import LearnerStatus, Rejection, read_status
 from bandit.types import SURFACES, Share, Surface
 from server.prometheus import PrometheusMetrics
+from server.snapshot_admin import pointer_or_none
 
 SILENT_AFTER_S: Final = 10.0
 """A learner that has not reported for so long is taken to be down or stuck."""
+
+BEHIND_AFTER_S: Final = 60.0
+"""A learner so far behind the log is catching up after a pause, or stuck."""
+
+_STEP: Final = "step"
+"""What a learner's rejection names when a whole step came to nothing."""
 
 
 class ShareReport(msgspec.Struct, frozen=True):
@@ -56,11 +63,15 @@ class LearnerReport(msgspec.Struct, frozen=True):
     outcomes: dict[str, int]
     """Closed decisions by what closed them."""
     examples: dict[Surface, int]
+    unlearnable: dict[Surface, int]
+    """Examples left out, since their numbers cannot be learned."""
     dead_letters: int
     missing_items: int
     unplaced_events: int
     published: dict[Surface, str]
     """The last snapshot it published."""
+    unreadable_spools: dict[str, str]
+    """Spools of the log that it passes over, and why."""
 
 
 class StatusAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -141,7 +152,7 @@ def _models(
 ) -> dict[Surface, ServedModelReport]:
     reports: dict[Surface, ServedModelReport] = {}
     for surface, model in serving.models.items():
-        pointer = snapshots.pointer(surface)
+        pointer = pointer_or_none(snapshots, surface)
         pinned = pointer is not None and pointer.pinned and pointer.version == model.version
         age_s = max(0.0, (now_us - model.created_at_us) / MICROSECONDS)
         reports[surface] = ServedModelReport(model.version, age_s, pinned)
@@ -169,10 +180,12 @@ def _learner(status: LearnerStatus, now_us: int) -> LearnerReport:
         join=status.joined,
         outcomes=status.learned.outcomes,
         examples=status.learned.examples,
+        unlearnable=status.learned.unlearnable,
         dead_letters=status.dead_letters,
         missing_items=status.learned.missing_items,
         unplaced_events=status.learned.unplaced_events,
         published={surface: model.version for surface, model in status.models.items()},
+        unreadable_spools=status.unreadable_spools,
     )
 
 
@@ -184,6 +197,9 @@ def _verdict(
     silent_s = (now_us - status.updated_at_us) / MICROSECONDS
     if silent_s > SILENT_AFTER_S:
         return False, f"the learner has been silent for {silent_s:.0f} s; look at its log"
+    hindrance = _hindrance(status, config)
+    if hindrance is not None:
+        return False, hindrance
     learned = sum(status.learned.examples.values())
     if not learned:
         window_s = config.reward.window_s + config.reward.clock_leeway_s
@@ -198,3 +214,22 @@ def _verdict(
         f"learning: {learned} examples learned, {status.lag_s:.1f} s behind the log; "
         f"the newest model served is {max(age_s, 0.0):.1f} s old"
     )
+
+
+def _hindrance(status: LearnerStatus, config: Config) -> str | None:
+    """Return what keeps a learner that reports from learning, None if nothing does."""
+    failed = status.last_rejection
+    # The log clock moves whenever a step gets anywhere, and stands while each one fails.
+    if failed is not None and failed.what == _STEP and failed.at_us > status.log_clock_us:
+        return f"the learner's last step failed, and it tries again: {failed.why}"
+    if status.lag_s > BEHIND_AFTER_S:
+        return (
+            f"the learner is {status.lag_s:.0f} s behind the log: it is catching up, or waits for "
+            "a worker that does not move its spool on; see whether lag_s falls"
+        )
+    if all(getattr(config.surfaces, surface).mode == "log_only" for surface in SURFACES):
+        return (
+            "nothing is learned, as configured: both surfaces are in log_only mode; set "
+            "surfaces.artwork.mode or surfaces.rows.mode to learn"
+        )
+    return None
