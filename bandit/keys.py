@@ -87,25 +87,18 @@ def load_or_create_keys(path: str | None, default_path: Path) -> KeyRing:
         ConfigError: the file cannot be read or made, holds no key, or one that is too short.
     """
     if path is not None:
-        return _read(Path(path))
+        return read_keys(Path(path))
     if not default_path.exists():
         _create(default_path)
-    return _read(default_path)
+    return read_keys(default_path)
 
 
-def _create(path: Path) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        create_atomically(path, f"{secrets.token_urlsafe(_KEY_BYTES)}\n".encode(), PRIVATE_MODE)
-    except OSError as error:
-        raise ConfigError(
-            str(path),
-            f"no key could be made: {error.strerror}",
-            hint="make the directory writable, or configure a file that holds keys",
-        ) from error
+def read_keys(path: Path) -> KeyRing:
+    """Read the keys in a file as :func:`load_or_create_keys` does.
 
-
-def _read(path: Path) -> KeyRing:
+    Raises:
+        ConfigError: the file cannot be read, holds no key, or one that is too short.
+    """
     try:
         lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
     except (OSError, UnicodeDecodeError) as error:
@@ -119,6 +112,18 @@ def _read(path: Path) -> KeyRing:
         return KeyRing(keys)
     except ConfigError as error:
         raise ConfigError(str(path), error.message, hint=error.hint) from error
+
+
+def _create(path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        create_atomically(path, f"{secrets.token_urlsafe(_KEY_BYTES)}\n".encode(), PRIVATE_MODE)
+    except OSError as error:
+        raise ConfigError(
+            str(path),
+            f"no key could be made: {error.strerror}",
+            hint="make the directory writable, or configure a file that holds keys",
+        ) from error
 
 
 def _digest(key: bytes, data: bytes) -> str:

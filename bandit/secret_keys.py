@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from bandit.config.schema import Config
-from bandit.keys import KeyRing, load_or_create_keys
+from bandit.keys import KeyRing, load_or_create_keys, read_keys
 
 
 def snapshot_keys(config: Config) -> KeyRing:
@@ -18,8 +18,17 @@ def snapshot_keys(config: Config) -> KeyRing:
     Raises:
         ConfigError: the keys cannot be read or made.
     """
-    default = Path(config.auth.secrets_directory) / "snapshots.keys"
-    return load_or_create_keys(config.snapshots.signing_keys_file, default)
+    return load_or_create_keys(config.snapshots.signing_keys_file, _snapshot_default(config))
+
+
+def known_snapshot_keys(config: Config) -> KeyRing | None:
+    """Return the same for one who only looks: None where no key was made yet, nor makes one.
+
+    Raises:
+        ConfigError: the keys cannot be read.
+    """
+    path = Path(config.snapshots.signing_keys_file or _snapshot_default(config))
+    return read_keys(path) if config.snapshots.signing_keys_file or path.exists() else None
 
 
 def token_keys(config: Config) -> KeyRing:
@@ -30,3 +39,7 @@ def token_keys(config: Config) -> KeyRing:
     """
     default = Path(config.auth.secrets_directory) / "tokens.keys"
     return load_or_create_keys(config.auth.token_keys_file, default)
+
+
+def _snapshot_default(config: Config) -> Path:
+    return Path(config.auth.secrets_directory) / "snapshots.keys"

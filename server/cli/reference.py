@@ -29,7 +29,9 @@ def cli_reference() -> str:
     """Return the help of all commands in Markdown."""
     parts = [_HEAD]
     for name, command in _walk("marquee", main):
-        context = click.Context(command, info_name=name, terminal_width=_WIDTH)
+        context = click.Context(
+            command, info_name=name, terminal_width=_WIDTH, **main.context_settings
+        )
         parts.append(f"## `{name}`\n\n```text\n{command.get_help(context)}\n```\n")
     return "\n".join(parts)
 

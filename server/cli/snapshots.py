@@ -9,8 +9,9 @@ import click
 
 from bandit.clock import MICROSECONDS
 from bandit.config import Config
+from bandit.errors import MarqueeError
 from bandit.files import write_atomically
-from bandit.secret_keys import snapshot_keys
+from bandit.secret_keys import known_snapshot_keys
 from bandit.snapshots import FileSnapshotStore, Manifest
 from bandit.types import SURFACES, Surface
 from server.cli.shared import config_option, print_table, read_config
@@ -22,6 +23,10 @@ _surface = click.option(
     show_default=True,
     help="Whose model.",
 )
+
+
+class NothingPublishedError(MarqueeError):
+    """There is no key yet with which snapshots are signed, so that there are none."""
 
 
 @click.group()
@@ -62,7 +67,7 @@ def activate(version: str, surface: Surface, config_path: Path | None) -> None:
 
     \b
     Example:
-      marquee snapshots activate 00000012 --surface artwork --config marquee.toml
+      marquee snapshots activate 000000012-1a2b3c4d --surface artwork --config marquee.toml
     """
     pointer = _store(read_config(config_path)).activate(surface, version)
     stays = "stays there" if pointer.pinned else "newer ones follow"
@@ -81,7 +86,7 @@ def export(version: str, out: Path, surface: Surface, config_path: Path | None) 
 
     \b
     Example:
-      marquee snapshots export 00000012 --out artwork.vw --config marquee.toml
+      marquee snapshots export 000000012-1a2b3c4d --out artwork.vw --config marquee.toml
     """
     snapshot = _store(read_config(config_path)).load(surface, version)
     try:
@@ -92,7 +97,14 @@ def export(version: str, out: Path, surface: Surface, config_path: Path | None) 
 
 
 def _store(config: Config) -> FileSnapshotStore:
-    return FileSnapshotStore(Path(config.snapshots.directory), snapshot_keys(config))
+    keys = known_snapshot_keys(config)
+    if keys is None:
+        # Made here, the key could belong to somebody whose files the service cannot read.
+        raise NothingPublishedError(
+            f"nothing was published yet: {config.auth.secrets_directory} holds no key for it",
+            hint="start `marquee serve`, or give the same --config as it has, where it was started",
+        )
+    return FileSnapshotStore(Path(config.snapshots.directory), keys)
 
 
 def _row(manifest: Manifest, served: str | None, *, pinned: bool) -> tuple[object, ...]:

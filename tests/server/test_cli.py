@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 
 import click
@@ -20,8 +21,9 @@ from bandit.events import FeedbackRecord
 from bandit.metrics import NoMetrics
 from bandit.secret_keys import snapshot_keys
 from bandit.snapshots import FileSnapshotStore, SnapshotDetails
+from bandit.snapshots.manifest import is_version
 from server.cli import main
-from server.cli.reference import commands
+from server.cli.reference import cli_reference, commands
 from server.local import state_overrides
 
 
@@ -122,11 +124,32 @@ def test_log_commands_read_what_was_written(state: Path) -> None:
         writer.close()
 
 
-def test_snapshots_of_an_empty_store(state: Path) -> None:
+def test_looking_at_snapshots_before_there_are_any_makes_nothing(state: Path) -> None:
+    version = "000000001-1a2b3c4d"
+    for arguments in (
+        ["list"],
+        ["activate", version],
+        ["export", version, "--out", str(state / "model.vw")],
+    ):
+        result = run("snapshots", *arguments)
+        assert result.exit_code == 2
+        assert result.stderr.startswith("error: nothing was published yet")
+        assert "hint: start `marquee serve`" in result.stderr
+    assert list(state.iterdir()) == []
+
+
+def test_an_unknown_snapshot_is_told(state: Path) -> None:
+    snapshot_keys(load_config(None, os.environ))
     assert run("snapshots", "list").exit_code == 0
     result = run("snapshots", "export", "00000001", "--out", str(state / "model.vw"))
     assert result.exit_code == 2
-    assert result.stderr.startswith("error: ")
+    assert "error: '00000001' is no snapshot version" in result.stderr
+
+
+def test_examples_of_versions_look_like_versions() -> None:
+    written = re.findall(r" (\d{6,}\S*) ", cli_reference())
+    assert len(written) == 2
+    assert all(map(is_version, written))
 
 
 def test_snapshots_are_listed_served_and_exported(state: Path) -> None:
