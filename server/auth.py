@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final, Literal
 
-from bandit.config.checks import is_loopback, needs_keys
+from bandit.config.checks import check_files, is_loopback, needs_keys
 from bandit.config.schema import Config
 from bandit.errors import ConfigError
 from server.errors import ForbiddenError, UnauthenticatedError
@@ -20,6 +20,16 @@ from server.errors import ForbiddenError, UnauthenticatedError
 Role = Literal["client", "admin"]
 
 _HOW_TO_GIVE: Final = "send `Authorization: Bearer <key>` or `X-API-Key: <key>`"
+
+
+def check_named_files(config: Config) -> None:
+    """Check everything that a configuration says of files, API keys included.
+
+    Raises:
+        ConfigError: a file cannot be read, or holds nothing that can be used.
+    """
+    check_files(config)
+    Authenticator.from_config(config)
 
 
 class Authenticator:

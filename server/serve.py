@@ -14,8 +14,8 @@ import structlog
 from prometheus_client.multiprocess import mark_process_dead
 
 from bandit.config import Config, load_config
-from bandit.config.checks import check_files
 from bandit.errors import ConfigError
+from server.auth import check_named_files
 from server.children import ChildSpec
 from server.exit_codes import EX_CONFIG, FAILED, MISCONFIGURED
 from server.listening import LISTEN_FD_VARIABLE, listen, reachable, url_of
@@ -222,5 +222,5 @@ class ServeRun:
 
 def _load(path: Path | None, environ: Mapping[str, str]) -> Config:
     config = load_config(path, environ)
-    check_files(config)
+    check_named_files(config)
     return config

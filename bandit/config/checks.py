@@ -11,13 +11,16 @@ from bandit.config.model_rules import find_model_problems
 from bandit.config.schema import Config, SurfaceConfig
 from bandit.config.validating import Problem
 from bandit.errors import ConfigError
+from bandit.keys import read_keys
 from bandit.types import Surface
 
 _FILE_KEYS = (
     ("auth", "client_keys_file"),
     ("auth", "admin_keys_file"),
-    ("auth", "token_keys_file"),
     ("catalog", "source"),
+)
+_SECRET_FILE_KEYS = (
+    ("auth", "token_keys_file"),
     ("snapshots", "signing_keys_file"),
 )
 
@@ -35,12 +38,12 @@ def find_contradictions(config: Config) -> list[Problem]:
 
 
 def check_files(config: Config) -> None:
-    """Check that the files which the configuration names can be read.
+    """Check that the files which the configuration names can be read and used.
 
     Raises:
-        ConfigError: one cannot.
+        ConfigError: one cannot, or one of those that sign holds no key that is good for it.
     """
-    for section, name in _FILE_KEYS:
+    for section, name in (*_FILE_KEYS, *_SECRET_FILE_KEYS):
         given = getattr(getattr(config, section), name)
         if given is None:
             continue
@@ -53,6 +56,15 @@ def check_files(config: Config) -> None:
                 f"{given} cannot be read: {error.strerror}",
                 hint="paths are taken from the directory in which `marquee` was started",
             ) from error
+        if (section, name) in _SECRET_FILE_KEYS:
+            _check_secret_keys(f"{section}.{name}", Path(given))
+
+
+def _check_secret_keys(path: str, file: Path) -> None:
+    try:
+        read_keys(file)
+    except ConfigError as error:
+        raise ConfigError(path, error.message, hint=error.hint) from error
 
 
 def is_loopback(host: str) -> bool:

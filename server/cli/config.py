@@ -11,10 +11,10 @@ import click
 import msgspec
 
 from bandit.config import Config
-from bandit.config.checks import check_files
 from bandit.config.keys import SECRET_KEYS, table_of
 from bandit.config.loading import DEFAULT_SOURCE, config_sources
 from bandit.config.reference import config_reference, toml_literal
+from server.auth import check_named_files
 from server.cli.shared import config_option, read_config
 from server.logs import MASK
 
@@ -38,7 +38,7 @@ def check(config_path: Path | None) -> None:
     Example:
       marquee config check --config marquee.toml
     """
-    check_files(read_config(config_path))
+    check_named_files(read_config(config_path))
     click.echo(f"{config_path or 'the default configuration'}: fine")
 
 

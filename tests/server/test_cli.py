@@ -60,6 +60,26 @@ def test_config_check_tells_what_is_fine(state: Path) -> None:
     assert (result.exit_code, result.output) == (0, f"{file}: fine\n")
 
 
+@pytest.mark.parametrize(
+    ("section", "name", "content", "told"),
+    [
+        ("auth", "client_keys_file", "# none yet\n", "holds a key"),
+        ("auth", "token_keys_file", "short\n", "shorter than 16"),
+        ("snapshots", "signing_keys_file", "", "needs a key"),
+    ],
+)
+def test_config_check_reads_key_files_as_the_service_will(
+    state: Path, section: str, name: str, content: str, told: str
+) -> None:
+    keys, file = state / "keys", state / "marquee.toml"
+    keys.write_text(content)
+    file.write_text(f'[{section}]\n{name} = "{keys}"\n')
+    result = run("config", "check", "--config", str(file))
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"error: {section}.{name}: ")
+    assert told in result.stderr
+
+
 def test_config_show_names_sources_and_masks_keys(
     state: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
