@@ -35,11 +35,6 @@ def config_reference() -> str:
     return "\n".join([_HEAD, *_sections(table_of(Config), "")])
 
 
-def undescribed_keys() -> list[str]:
-    """Return the dotted paths of keys that no description explains; there should be none."""
-    return list(_undescribed(table_of(Config), ""))
-
-
 def toml_literal(value: Any) -> str:
     """Write a value as a TOML file would hold it."""
     if value is None:
@@ -103,13 +98,3 @@ def _paragraphs(cls: type[msgspec.Struct]) -> str:
 
 def _cell(text: str) -> str:
     return text.replace("|", "\\|")
-
-
-def _undescribed(table: Table, prefix: str) -> Iterator[str]:
-    for key in table.keys.values():
-        path = f"{prefix}{key.name}"
-        tables = members(key.type)
-        if not tables and not key.description:
-            yield path
-        for member in tables:
-            yield from _undescribed(member, f"{path}.")

@@ -6,14 +6,19 @@ from pathlib import Path
 
 from bandit.config import Config
 from bandit.config.keys import members, walk
-from bandit.config.reference import config_reference, undescribed_keys
+from bandit.config.reference import config_reference
 from server.cli.reference import cli_reference, commands
 
 DOCS = Path(__file__).parents[2] / "docs"
 
 
 def test_every_key_has_a_description() -> None:
-    assert undescribed_keys() == []
+    undescribed = [
+        path
+        for path, key in walk(Config)
+        if not members(key.type) and not path.endswith(".type") and not key.description
+    ]
+    assert undescribed == []
 
 
 def test_the_reference_names_every_key() -> None:
