@@ -8,7 +8,7 @@ from typing import NamedTuple
 from bandit.checkpoint import EngineState
 from bandit.config.schema import Config
 from bandit.engine import ModelArrays, TrainingExample
-from bandit.errors import ModelError, UnlearnableError
+from bandit.errors import ModelError, SnapshotError, UnlearnableError
 from bandit.model import VowpalEngine, engine_version
 from bandit.scoring import ModelShape
 from bandit.snapshots import SnapshotDetails, SnapshotStore
@@ -99,8 +99,13 @@ class Engines:
         """
         return self._engines[surface].arrays()
 
-    def publish(self, surface: Surface, examples: int, log_clock_us: int, now_us: int) -> None:
+    def publish(
+        self, surface: Surface, examples: int, log_clock_us: int, now_us: int
+    ) -> str | None:
         """Publish a surface's model if it has learned since it was published last.
+
+        Returns:
+            What was wrong with the store and is mended by now, if anything was.
 
         Raises:
             ModelError: a weight is not finite.
@@ -109,7 +114,8 @@ class Engines:
         """
         before = self.published.get(surface)
         if examples == (before.examples if before else 0):
-            return
+            return None
+        problem = self._pointer_problem(surface)
         shape, engine = self._shapes[surface], self._engines[surface]
         manifest = self._snapshots.publish(
             surface,
@@ -128,3 +134,11 @@ class Engines:
         )
         self._snapshots.prune(surface, self._keep)
         self.published[surface] = PublishedModel(manifest.version, now_us, examples)
+        return problem
+
+    def _pointer_problem(self, surface: Surface) -> str | None:
+        try:
+            self._snapshots.pointer(surface)
+        except SnapshotError as error:
+            return f"{error.message}; it was written anew, pinned to nothing"
+        return None

@@ -13,6 +13,7 @@
     │   ├── LogUnavailableError     not now: disk full, read-only, queue full (try again later)
     │   └── LogDamagedError         a record cannot be read (will not mend itself)
     ├── SnapshotError      a snapshot is missing, damaged or not ours
+    │   └── SnapshotUnavailableError    not now: disk full, read-only, unreadable (try again later)
     ├── ModelError         a model's weights or shape cannot be used
     │   └── UnlearnableError        an example that no model can be taught
     └── LeaseHeldError          another learner is at work on the same state
@@ -99,6 +100,10 @@ class LogDamagedError(LogError):
 
 class SnapshotError(MarqueeError):
     """A snapshot is missing, damaged, or not signed with a key of ours."""
+
+
+class SnapshotUnavailableError(SnapshotError):
+    """The snapshot store cannot be read or written now; the same call may succeed later."""
 
 
 class ModelError(MarqueeError):

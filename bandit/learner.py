@@ -269,9 +269,11 @@ class Learner:
         for surface in SURFACES:
             learned = self._counts.examples.get(surface, 0)
             try:
-                self._engines.publish(surface, learned, self._merge.clock_us, now_us)
+                problem = self._engines.publish(surface, learned, self._merge.clock_us, now_us)
             except (MarqueeError, OSError) as error:
-                self._reject(f"snapshot of {surface}", str(error), now_us)
+                problem = str(error)
+            if problem is not None:
+                self._reject(f"snapshot of {surface}", problem, now_us)
 
     def keep_house(self, now_us: int, *, changed: bool) -> None:
         """Publish, checkpoint and write the status where their time has come."""

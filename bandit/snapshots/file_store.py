@@ -29,7 +29,7 @@ import msgspec
 import numpy as np
 
 from bandit.engine import ModelArrays
-from bandit.errors import SnapshotError
+from bandit.errors import SnapshotError, SnapshotUnavailableError
 from bandit.files import exclusive_lock, sync_directory, sync_file, write_atomically
 from bandit.keys import KeyRing
 from bandit.snapshots.manifest import (
@@ -83,7 +83,7 @@ class FileSnapshotStore:
             for name, content in contents.items()
         }
         with self._changing(surface) as place:
-            before = self.pointer(surface)
+            before = self._sound_pointer(surface)
             number = max((number_of(version) for version in _names(place)), default=0) + 1
             manifest = make_manifest(surface, number, details, files).signed(self._keys)
             _write_version(place, manifest, contents)
@@ -104,7 +104,7 @@ class FileSnapshotStore:
                         raise refused(f"{version}/{name}", "the content is not what was signed")
             arrays = ModelArrays(_map_array(place / WEIGHTS), _map_array(place / VARIANCES))
             model = (place / MODEL).read_bytes()
-        except (OSError, ValueError) as error:
+        except (FileNotFoundError, ValueError) as error:
             raise refused(f"{surface} {version}", f"cannot be read: {error}") from error
         check_arrays(arrays, manifest.bits)
         return Snapshot(manifest, arrays, model)
@@ -116,12 +116,25 @@ class FileSnapshotStore:
             pointer = msgspec.json.decode(path.read_bytes(), type=Pointer)
         except FileNotFoundError:
             return None
-        except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        except OSError as error:
+            raise SnapshotUnavailableError(
+                f"{path} cannot be read now: {error}", hint="look at the disk and its permissions"
+            ) from error
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise SnapshotError(
-                f"{path} cannot be read: {error}", hint="activate a version to write it anew"
+                f"{path} is damaged: {error}", hint="activate a version to write it anew"
             ) from error
         number_of(pointer.version)
         return pointer
+
+    def _sound_pointer(self, surface: Surface) -> Pointer | None:
+        """Return the pointer, None also where it is damaged."""
+        try:
+            return self.pointer(surface)
+        except SnapshotUnavailableError:
+            raise
+        except SnapshotError:
+            return None
 
     def activate(self, surface: Surface, version: str) -> Pointer:
         """Serve this version, and stay there unless it is the newest that is sound."""
@@ -140,7 +153,7 @@ class FileSnapshotStore:
             try:
                 manifest = self._manifest(surface, version)
                 _check_sizes(place / version, manifest)
-            except SnapshotError:
+            except (SnapshotError, OSError):
                 continue
             manifests.append(manifest)
         return manifests
@@ -166,7 +179,7 @@ class FileSnapshotStore:
             manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
         except FileNotFoundError as error:
             raise refused(what, "there is no such snapshot") from error
-        except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise refused(f"{what}/{MANIFEST}", f"cannot be read: {error}") from error
         if manifest.v != FORMAT_VERSION:
             raise refused(what, f"format {manifest.v} is not {FORMAT_VERSION}")
@@ -192,7 +205,7 @@ class FileSnapshotStore:
                     shutil.rmtree(leftover)
                 yield place
         except OSError as error:
-            raise SnapshotError(
+            raise SnapshotUnavailableError(
                 f"{place} cannot be changed: {error}",
                 hint="free disk space or make the directory writable; what is served stays",
             ) from error
@@ -227,7 +240,7 @@ def _check_sizes(place: Path, manifest: Manifest) -> None:
     for name, expected in manifest.files.items():
         try:
             size = (place / name).stat().st_size
-        except OSError as error:
+        except FileNotFoundError as error:
             raise refused(f"{manifest.version}/{name}", f"cannot be read: {error}") from error
         if size != expected.size:
             raise refused(f"{manifest.version}/{name}", f"{size} bytes, not {expected.size}")

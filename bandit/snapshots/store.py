@@ -2,7 +2,8 @@
 
 A store keeps the snapshots of each surface and a *pointer* to the one to serve. Publishing moves
 the pointer to the new snapshot, unless an operator pinned it to an older one; activating the
-newest lets it move on again.
+newest lets it move on again. A pointer that is damaged does not tell what it was pinned to:
+publishing writes it anew, to the new snapshot.
 """
 
 from __future__ import annotations
@@ -34,8 +35,9 @@ class SnapshotStore(Protocol):
         """Add a snapshot, and serve it unless another one is pinned.
 
         Raises:
-            SnapshotError: the arrays do not fit ``details.bits`` or are not finite, or the store
-                cannot be written; nothing was published.
+            SnapshotError: the arrays do not fit ``details.bits`` or are not finite; nothing was
+                published.
+            SnapshotUnavailableError: the store cannot be written; nothing was published.
         """
         ...
 
@@ -44,6 +46,7 @@ class SnapshotStore(Protocol):
 
         Raises:
             SnapshotError: it is missing, damaged or not signed with a key of ours; says which.
+            OSError: it cannot be read now, which says nothing of what it is like.
         """
         ...
 
@@ -52,6 +55,7 @@ class SnapshotStore(Protocol):
 
         Raises:
             SnapshotError: the pointer is damaged.
+            SnapshotUnavailableError: it cannot be read now.
         """
         ...
 
@@ -60,6 +64,7 @@ class SnapshotStore(Protocol):
 
         Raises:
             SnapshotError: :meth:`load` would refuse it; the pointer stays where it was.
+            SnapshotUnavailableError: the store cannot be read or written now; as before.
         """
         ...
 

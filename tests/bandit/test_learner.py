@@ -16,9 +16,10 @@ from bandit.engine import ModelArrays
 from bandit.errors import LogDamagedError, LogUnavailableError, ModelError
 from bandit.eventlog.memory import MemoryEventLog, MemoryEventReader
 from bandit.eventlog.protocol import SpoolBatch
+from bandit.keys import KeyRing
 from bandit.learner import Learner
 from bandit.metrics import NoMetrics
-from bandit.snapshots import MemorySnapshotStore
+from bandit.snapshots import FileSnapshotStore, MemorySnapshotStore
 from bandit.status import read_status
 from bandit.types import SURFACES
 from tests import learning_world as world
@@ -228,6 +229,23 @@ def test_an_unlawful_model_is_not_published_and_says_why(
     assert status.last_rejection.what == "snapshot of artwork"
     assert "not finite" in status.last_rejection.why
     assert set(status.models) == {"rows"}
+
+
+def test_a_damaged_pointer_is_written_anew_and_told(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, pages=20)
+    store = FileSnapshotStore(tmp_path / "snapshots", KeyRing((b"0123456789abcdef",)))
+    scene.snapshots = store  # type: ignore[assignment]
+    (tmp_path / "snapshots" / "artwork").mkdir(parents=True)
+    (tmp_path / "snapshots" / "artwork" / "pointer.json").write_bytes(b"{")
+    learner = scene.finish(scene.learner(world.config(tmp_path)))
+    learner.publish(5)
+    pointer = store.pointer("artwork")
+    assert pointer is not None
+    assert pointer.version == learner.status(0).models["artwork"].version
+    rejection = learner.status(0).last_rejection
+    assert rejection is not None
+    assert rejection.what == "snapshot of artwork"
+    assert "written anew" in rejection.why
 
 
 def test_a_model_of_another_shape_starts_anew_and_says_so(tmp_path: Path) -> None:

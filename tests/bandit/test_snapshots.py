@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import shutil
 import threading
 from pathlib import Path
@@ -11,7 +13,7 @@ import numpy as np
 import pytest
 
 from bandit.engine import ModelArrays
-from bandit.errors import SnapshotError
+from bandit.errors import SnapshotError, SnapshotUnavailableError
 from bandit.keys import KeyRing
 from bandit.snapshots import FileSnapshotStore, Manifest, Pointer, SnapshotDetails
 from bandit.snapshots.file_store import FILES, MANIFEST, MODEL, POINTER, WEIGHTS
@@ -190,6 +192,59 @@ def test_a_damaged_pointer_is_an_error_that_activating_mends(
 
     store.activate("artwork", manifest.version)
     assert store.pointer("artwork") == Pointer(manifest.version, pinned=False)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b'{"version": "../../etc", "pinned": false}'])
+def test_publishing_goes_on_past_a_damaged_pointer_and_writes_it_anew(
+    tmp_path: Path, store: FileSnapshotStore, content: bytes
+) -> None:
+    publish(store, 0.5)
+    (tmp_path / "artwork" / POINTER).write_bytes(content)
+
+    manifest = publish(store, 0.75)
+
+    assert store.pointer("artwork") == Pointer(manifest.version, pinned=False)
+
+
+@pytest.mark.parametrize("name", ALL_FILES)
+def test_a_file_that_cannot_be_read_now_is_no_refusal(
+    store: FileSnapshotStore, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    manifest = publish(store, 0.5)
+    really_open = io.open
+
+    def failing(path: Path, *args: object, **kwargs: object) -> object:
+        if isinstance(path, Path | str) and str(path).endswith(f"{manifest.version}/{name}"):
+            raise OSError(errno.EIO, "Input/output error")
+        return really_open(path, *args, **kwargs)  # type: ignore[call-overload]
+
+    monkeypatch.setattr("io.open", failing)
+    with pytest.raises(OSError, match="Input/output"):
+        store.load("artwork", manifest.version)
+    with pytest.raises(SnapshotUnavailableError):
+        store.activate("artwork", manifest.version)
+    monkeypatch.undo()
+    assert store.load("artwork", manifest.version).manifest == manifest
+
+
+def test_a_pointer_that_cannot_be_read_now_is_not_written_anew(
+    tmp_path: Path, store: FileSnapshotStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = publish(store, 0.5)
+    publish(store, 0.75)
+    store.activate("artwork", first.version)
+    read = Path.read_bytes
+
+    def failing(path: Path) -> bytes:
+        if path.name == POINTER:
+            raise OSError(errno.EIO, "Input/output error")
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", failing)
+    with pytest.raises(SnapshotUnavailableError, match="cannot be read now"):
+        publish(store, 1.0)
+    monkeypatch.undo()
+    assert store.pointer("artwork") == Pointer(first.version, pinned=True)
 
 
 def test_a_crash_before_the_pointer_moves_leaves_the_last_good_one_served(
