@@ -3,6 +3,7 @@
 ::
 
     MarqueeError
+    ├── StateUnavailableError  the state directory cannot be read or written now
     └── RequestError           a request is refused; may carry the field at fault
         ├── BodySyntaxError        the body is not the JSON or MessagePack it claims to be
         ├── BodyLengthError        the body's length is nonsense, or the body ended early
@@ -24,6 +25,10 @@ from typing import Literal
 from bandit.errors import MarqueeError
 
 TokenCode = Literal["token_missing", "token_invalid", "token_expired", "token_too_large"]
+
+
+class StateUnavailableError(MarqueeError):
+    """The state directory cannot be read or written now; the same call may succeed later."""
 
 
 class RequestError(MarqueeError):

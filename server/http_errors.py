@@ -51,6 +51,11 @@ MEANINGS: Final[dict[type[Exception], Meaning]] = {
     core.UnknownItemError: Meaning(422, "unknown-item", "The page names an unknown item"),
     core.CatalogError: Meaning(422, "catalog-invalid", "The catalog is not valid"),
     core.LogUnavailableError: Meaning(503, "log-unavailable", "The event log is not available"),
+    core.LogDamagedError: Meaning(503, "log-damaged", "A part of the event log is damaged"),
+    core.SnapshotUnavailableError: Meaning(
+        503, "snapshots-unavailable", "The snapshots are not available"
+    ),
+    edge.StateUnavailableError: Meaning(503, "state-unavailable", "The state is not available"),
 }
 
 INTERNAL: Final = Meaning(500, "internal", "The server failed")

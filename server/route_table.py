@@ -104,6 +104,7 @@ ROUTES: Final = (
         "Return the catalog that is served, whole; its version is the ETag.",
         "admin",
         answer=CatalogDocument,
+        refusals=(503,),
         is_versioned=True,
     ),
     Route(
@@ -114,7 +115,7 @@ ROUTES: Final = (
         "admin",
         request=CatalogDocument,
         answer=CatalogAnswer,
-        refusals=(412, 422),
+        refusals=(412, 422, 503),
         is_catalog_body=True,
         is_versioned=True,
     ),
@@ -126,7 +127,7 @@ ROUTES: Final = (
         "admin",
         request=CatalogPatch,
         answer=CatalogAnswer,
-        refusals=(412, 422),
+        refusals=(412, 422, 503),
         is_catalog_body=True,
         is_versioned=True,
     ),
@@ -145,6 +146,7 @@ ROUTES: Final = (
         "List the kept model versions, newest first.",
         "client",
         answer=SnapshotsAnswer,
+        refusals=(503,),
     ),
     Route(
         "activate_snapshot",
@@ -153,7 +155,7 @@ ROUTES: Final = (
         "Serve a kept model version from now on: roll back, or follow the newest again.",
         "admin",
         answer=SnapshotSummary,
-        refusals=(404,),
+        refusals=(404, 422, 503),
     ),
     Route("livez", "GET", "/livez", "Tell that the process answers.", "open", answer=HealthAnswer),
     Route(

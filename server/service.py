@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import structlog
 
-from bandit.catalog import CatalogDocument, CatalogPatch, CatalogStore, apply_patch
+from bandit.catalog import (
+    EMPTY_VERSION,
+    CatalogDocument,
+    CatalogPatch,
+    CatalogStore,
+    apply_patch,
+)
 from bandit.clock import Clock
 from bandit.config.schema import Config
-from bandit.errors import CatalogConflictError, LogError
+from bandit.errors import CatalogConflictError, CatalogError, LogError
 from bandit.eventlog.protocol import EventReader, EventWriter
 from bandit.events import ActivationRecord, feedback_key
 from bandit.metrics import Metrics
 from bandit.policy import Policy
 from bandit.snapshots import SnapshotStore
 from server.answers import feedback_record
+from server.errors import StateUnavailableError
 from server.page_ranker import PageRanker
 from server.run_directory import is_draining
 from server.serving import ServingState
@@ -143,10 +151,14 @@ class Service:
         """Return the version of the catalog being served and what it says.
 
         Raises:
-            CatalogError: the stored version was damaged since it was loaded.
+            StateUnavailableError: it cannot be read now, or was damaged since it was loaded.
         """
         version = self._serving.current.catalog.version
-        return version, self._catalogs.document(version)
+        try:
+            with _disk():
+                return version, self._catalogs.document(version)
+        except CatalogError as error:
+            raise StateUnavailableError(error.message, hint=error.hint) from error
 
     def put_catalog(self, document: CatalogDocument, if_match: str | None = None) -> CatalogAnswer:
         """Replace the catalog, whole.
@@ -154,12 +166,16 @@ class Service:
         Raises:
             CatalogError: the new catalog is wrong.
             CatalogConflictError: the current version is not ``if_match``.
+            StateUnavailableError: it could not be stored; what is served stays.
         """
-        if if_match is not None:
-            return self._swapped(self._catalogs.replace(if_match, document))
-        version = self._catalogs.save(document)
-        self._catalogs.set_current(version)
-        return self._swapped(version)
+        with _disk():
+            before = self._current_catalog()
+            if if_match is None:
+                version = self._catalogs.save(document)
+                self._catalogs.set_current(version)
+            else:
+                version = self._catalogs.replace(_expected(if_match), document)
+            return self._swapped(before, version)
 
     def patch_catalog(self, patch: CatalogPatch, if_match: str | None = None) -> CatalogAnswer:
         """Change parts of the catalog.
@@ -167,19 +183,32 @@ class Service:
         Raises:
             CatalogError: the patch, or what it makes of the catalog, is wrong.
             CatalogConflictError: the current version is not ``if_match``.
+            StateUnavailableError: it could not be stored; what is served stays.
         """
-        if if_match is None:
-            return self._swapped(self._catalogs.patch(patch))
-        current = self._catalogs.current()
-        if current != if_match:
-            raise CatalogConflictError(if_match, current)
-        changed = apply_patch(self._catalogs.document(if_match), patch)
-        return self._swapped(self._catalogs.replace(if_match, changed))
+        with _disk():
+            before = self._current_catalog()
+            if if_match is None:
+                return self._swapped(before, self._catalogs.patch(patch))
+            expected = _expected(if_match)
+            if before != expected:
+                raise CatalogConflictError(expected, before)
+            changed = apply_patch(self._catalogs.document(expected or EMPTY_VERSION), patch)
+            return self._swapped(before, self._catalogs.replace(expected, changed))
 
-    def _swapped(self, version: str) -> CatalogAnswer:
-        before = self._serving.current.catalog.version
+    def _current_catalog(self) -> str | None:
+        """Return the version that is current, None where none is, or none that can be told."""
+        try:
+            return self._catalogs.current()
+        except CatalogError as error:
+            log.warning("catalog's pointer cannot be read", why=str(error))
+            return None
+
+    def _swapped(self, before: str | None, version: str) -> CatalogAnswer:
         self._serving.refresh(anew=True)
         catalog = self._serving.current.catalog
+        if catalog.version != version:
+            # Somebody replaced it again already, or it cannot be loaded now.
+            catalog = self._catalogs.load(version)
         return CatalogAnswer(
             version=version,
             titles=len(catalog.title_ids),
@@ -200,25 +229,55 @@ class Service:
         )
 
     def snapshots(self) -> SnapshotsAnswer:
-        """List the kept snapshots, newest first."""
-        return list_snapshots(self._snapshots)
+        """List the kept snapshots, newest first.
+
+        Raises:
+            StateUnavailableError: the store cannot be read now.
+        """
+        with _disk():
+            return list_snapshots(self._snapshots)
 
     def activate_snapshot(self, version: str) -> SnapshotSummary:
         """Serve a kept snapshot from now on; the newest is followed again once it is activated.
 
         Raises:
             SnapshotError: there is no such snapshot, or it is damaged.
+            SnapshotUnavailableError: the store cannot be changed now.
+            StateUnavailableError: the store cannot be read now.
         """
-        summary = activate_snapshot(self._snapshots, version)
+        with _disk():
+            summary = activate_snapshot(self._snapshots, version)
         self._serving.refresh(anew=True)
         return summary
 
     def not_ready(self) -> list[str]:
         """Return why requests had better go elsewhere; nothing if this worker is ready."""
-        return ["the server is stopping"] if is_draining(self.config) else []
+        reasons = []
+        if is_draining(self.config):
+            reasons.append("the server is stopping")
+        if not self._writer.is_alive():
+            reasons.append("this worker's event log takes no records any more")
+        return reasons
 
     def close(self) -> None:
         """Make everything durable and let go of all files."""
         self._serving.close()
         self._writer.close()
         self._reader.close()
+
+
+@contextmanager
+def _disk() -> Iterator[None]:
+    """Tell what the operating system refuses as what it is to a caller: try again later."""
+    try:
+        yield
+    except OSError as error:
+        raise StateUnavailableError(
+            f"the state directory cannot be used now: {error}",
+            hint="free disk space or make the directory accessible; what is served stays",
+        ) from error
+
+
+def _expected(if_match: str) -> str | None:
+    """Return the version that must be current; None for that of a service without a catalog."""
+    return None if if_match == EMPTY_VERSION else if_match

@@ -20,7 +20,7 @@ import structlog
 from bandit.catalog import CatalogStore, empty_catalog, read_catalog_file
 from bandit.clock import MICROSECONDS, Clock
 from bandit.config.schema import Config
-from bandit.errors import CatalogError, SnapshotError
+from bandit.errors import CatalogError, SnapshotError, SnapshotUnavailableError
 from bandit.metrics import Metrics
 from bandit.policy import ServedModel, Serving
 from bandit.scoring import ModelShape
@@ -119,12 +119,12 @@ class ServingState:
             if self._waits(what):
                 return
             snapshot = self._snapshots.load(surface, pointer.version)
+        except (OSError, SnapshotUnavailableError) as error:
+            self._reject(what, f"cannot be read now: {error}", 0)
+            return
         except SnapshotError as error:
             if self._reject(what, str(error), RETRY_AFTER_US):
                 self._metrics.count("marquee_snapshot_rejected_total", surface)
-            return
-        except OSError as error:
-            self._reject(what, f"cannot be read now: {error}", 0)
             return
         self._refused.pop(what, None)
         model = ServedModel(

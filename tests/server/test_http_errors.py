@@ -11,7 +11,7 @@ from bandit import errors as core
 from server import errors as edge
 from server.http_errors import INTERNAL, MEANINGS, meaning_of, refusal_of
 
-NEVER_SHOWN = {core.ConfigError, core.LogDamagedError, core.LogError, core.ModelError,
+NEVER_SHOWN = {core.ConfigError, core.LogError, core.ModelError, core.UnlearnableError,
                core.LeaseHeldError, core.MarqueeError, edge.RequestError}  # fmt: skip
 
 
