@@ -84,8 +84,8 @@ class ServerConfig(Section, frozen=True, kw_only=True):
     run_directory: Annotated[
         str,
         Meta(
-            description="Directory of what belongs to one run of `marquee serve`: its lock, the "
-            "effective configuration its processes read, their metrics."
+            description="Directory of what belongs to one run of `marquee serve`: its lock and the "
+            "effective configuration its processes read."
         ),
     ] = "state/run"
     log_level: Annotated[
@@ -192,7 +192,8 @@ class CatalogConfig(Section, frozen=True, kw_only=True):
     """Where titles, artworks and rows come from."""
 
     directory: Annotated[
-        str, Meta(description="Directory in which every catalog version is kept.")
+        str,
+        Meta(description="Directory in which every catalog version is kept; none is removed."),
     ] = "state/catalog"
     source: Annotated[
         str | None,
@@ -221,7 +222,9 @@ class ContextConfig(Section, frozen=True, kw_only=True):
 class LogConfig(Section, frozen=True, kw_only=True):
     """The embedded event log."""
 
-    directory: Annotated[str, Meta(description="Directory of the spools.")] = "state/log"
+    directory: Annotated[
+        str, Meta(description="Directory of the spools, which only grow: no record is removed.")
+    ] = "state/log"
     queue_max: Annotated[
         Count, Meta(description="Most records that may wait to be made durable in one worker.")
     ] = 20_000
@@ -296,6 +299,13 @@ class LearnerConfig(Section, frozen=True, kw_only=True):
         Count,
         Meta(description="Most decisions awaiting their outcome; past it the oldest close early."),
     ] = 500_000
+    events_per_decision_max: Annotated[
+        Count,
+        Meta(
+            description="Most feedback events that one decision is joined with; further ones are "
+            "counted as excess."
+        ),
+    ] = 2000
     attempts_max: Annotated[
         Count,
         Meta(description="Crashes at the same record after which it is set aside."),
