@@ -21,6 +21,9 @@ look like the beginning of something new), and ids closed early because too many
 (the replay, without the forgotten ids, counts fewer). The rule in force is kept as well, so that a
 changed window does not open again what was closed under the old one.
 
+A decision is joined with so many events at most, so that no client fills the memory by repeating
+itself under ever new event ids. What is past that is counted, and not learned.
+
 Records wait encoded: a page of 80 titles with 20 reported takes 11 KB so instead of 39,
 and the garbage collector has nothing to walk through.
 """
@@ -83,6 +86,7 @@ class JoinerMemo(msgspec.Struct, frozen=True):
     replay_from_us: int | None
     """Records taken from here on are needed; None needs none."""
     rule: RewardRule
+    events_max: int
     counts: dict[str, int]
     strays: dict[str, int]
     """Forgotten id → the time of its last record, where that is not before ``replay_from_us``."""
@@ -112,9 +116,13 @@ class _Entry:
 class Joiner:
     """Joins decisions with their feedback."""
 
-    def __init__(self, rule: RewardRule, open_max: int) -> None:
-        """Start from nothing; at most ``open_max`` ids wait and as many are remembered."""
+    def __init__(self, rule: RewardRule, open_max: int, events_max: int = sys.maxsize) -> None:
+        """Start from nothing; at most ``open_max`` ids wait and as many are remembered.
+
+        Each is joined with ``events_max`` feedback events at most.
+        """
         self._open_max = open_max
+        self._events_max = events_max
         self._set_rule(rule)
         self._clock_us = -(2**62)
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
@@ -140,12 +148,13 @@ class Joiner:
         open_max: int,
         memo: JoinerMemo,
         records: Iterable[MergedRecord],
+        events_max: int = sys.maxsize,
     ) -> Joiner:
         """Return the joiner that wrote ``memo``.
 
         ``records`` are those it had taken at or after ``memo.replay_from_us``, in the same order.
         """
-        joiner = cls(memo.rule, sys.maxsize)
+        joiner = cls(memo.rule, sys.maxsize, memo.events_max)
         joiner._evicted = dict(memo.evicted)
         for item in records:
             if item.at_us > memo.strays.get(item.logged.record.decision_id, -1):
@@ -154,7 +163,7 @@ class Joiner:
         joiner._strays = dict(memo.strays)
         joiner._stray_ends = sorted((last_us, name) for name, last_us in memo.strays.items())
         joiner._counts.update(memo.counts)
-        joiner._open_max = open_max
+        joiner._open_max, joiner._events_max = open_max, events_max
         joiner._set_rule(rule)
         return joiner
 
@@ -178,6 +187,7 @@ class Joiner:
             self._clock_us,
             self.oldest_needed_us(),
             self._rule,
+            self._events_max,
             self.counts,
             dict(self._strays),
             dict(self._evicted),
@@ -201,9 +211,10 @@ class Joiner:
             entry = self._entries[record.decision_id] = _Entry(record.decision_id, at_us)
         entry.last_us = at_us
         before = entry.state
-        cell = TRANSITIONS[before, self._classify(entry, record)]
+        given = self._classify(entry, record)
+        cell = TRANSITIONS[before, given]
         self._counts[cell.disposition] += 1
-        if before is not State.CLOSED:
+        if before is not State.CLOSED and given is not Input.EXCESS:
             self._keep(entry, record, at_us)
         if cell.state is not before:
             self._enter(entry, cell.state, at_us)
@@ -237,6 +248,8 @@ class Joiner:
         if isinstance(record, FeedbackRecord):
             if record.event_id in entry.events:
                 return Input.REPEAT
+            if len(entry.events) >= self._events_max:
+                return Input.EXCESS
             return Input.PLAY if self._ends_visit(record) else Input.FEEDBACK
         if isinstance(record, ActivationRecord):
             return Input.ACTIVATION

@@ -124,7 +124,9 @@ class Learner:
         settings = self._config.learner
         if checkpoint is None:
             self._merge = LogMerge(self._reader, settings.batch_records_max)
-            self._joiner = Joiner(self._config.reward, settings.open_decisions_max)
+            self._joiner = Joiner(
+                self._config.reward, settings.open_decisions_max, settings.events_per_decision_max
+            )
             self._counts = LearningCounts()
             problems += self._engines.restore({})
         else:
@@ -134,6 +136,7 @@ class Learner:
                 settings.open_decisions_max,
                 checkpoint.joiner,
                 self._replayed(checkpoint),
+                settings.events_per_decision_max,
             )
             self._counts = checkpoint.counts
             problems += self._engines.restore(checkpoint.engines)

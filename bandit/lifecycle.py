@@ -43,6 +43,8 @@ class Input(StrEnum):
     """Feedback that ends the visit: a play that was no quick abandon."""
     REPEAT = "repeat"
     """Feedback whose event id was seen for this decision already."""
+    EXCESS = "excess"
+    """Feedback past what one decision may have."""
     DEADLINE = "deadline"
     EVICTION = "eviction"
     """Too many ids are waiting; this one is the oldest."""
@@ -58,6 +60,7 @@ class Disposition(StrEnum):
     HELD = "held"
     DUPLICATE = "duplicate"
     CONFLICT = "conflict"
+    EXCESS = "excess"
     LATE = "late"
     ORPHAN = "orphan"
     EXPIRED = "expired"
@@ -95,6 +98,7 @@ TRANSITIONS: Final[dict[tuple[State, Input], Transition]] = {
         feedback=(_S.HELD, _D.HELD),
         play=(_S.HELD, _D.HELD),
         repeat=(_S.HELD, _D.DUPLICATE),
+        excess=(_S.HELD, _D.EXCESS),
         deadline=(_S.UNKNOWN, _D.ORPHAN),
         eviction=(_S.UNKNOWN, _D.ORPHAN),
     ),
@@ -106,6 +110,7 @@ TRANSITIONS: Final[dict[tuple[State, Input], Transition]] = {
         feedback=(_S.ACTIVATED, _D.HELD),
         play=(_S.ACTIVATED, _D.HELD),
         repeat=(_S.ACTIVATED, _D.DUPLICATE),
+        excess=(_S.ACTIVATED, _D.EXCESS),
         deadline=(_S.UNKNOWN, _D.ORPHAN),
         eviction=(_S.UNKNOWN, _D.ORPHAN),
     ),
@@ -118,6 +123,7 @@ TRANSITIONS: Final[dict[tuple[State, Input], Transition]] = {
         feedback=(_S.DEFERRED, _D.HELD),
         play=(_S.DEFERRED, _D.HELD),
         repeat=(_S.DEFERRED, _D.DUPLICATE),
+        excess=(_S.DEFERRED, _D.EXCESS),
         deadline=(_S.CLOSED, _D.EXPIRED),
         eviction=(_S.CLOSED, _D.EXPIRED),
     ),
@@ -130,6 +136,7 @@ TRANSITIONS: Final[dict[tuple[State, Input], Transition]] = {
         feedback=(_S.OPEN, _D.JOINED),
         play=(_S.CLOSING, _D.JOINED),
         repeat=(_S.OPEN, _D.DUPLICATE),
+        excess=(_S.OPEN, _D.EXCESS),
         deadline=(_S.CLOSED, _D.CLOSED),
         eviction=(_S.CLOSED, _D.CLOSED),
     ),
@@ -142,6 +149,7 @@ TRANSITIONS: Final[dict[tuple[State, Input], Transition]] = {
         feedback=(_S.CLOSING, _D.JOINED),
         play=(_S.CLOSING, _D.JOINED),
         repeat=(_S.CLOSING, _D.DUPLICATE),
+        excess=(_S.CLOSING, _D.EXCESS),
         deadline=(_S.CLOSED, _D.CLOSED),
         eviction=(_S.CLOSED, _D.CLOSED),
     ),
@@ -161,11 +169,13 @@ IMPOSSIBLE: Final = frozenset(
     {
         (State.UNKNOWN, Input.CONFLICTING_DECISION),
         (State.UNKNOWN, Input.REPEAT),
+        (State.UNKNOWN, Input.EXCESS),
         (State.UNKNOWN, Input.DEADLINE),
         (State.UNKNOWN, Input.EVICTION),
         (State.HELD, Input.CONFLICTING_DECISION),
         (State.ACTIVATED, Input.CONFLICTING_DECISION),
         (State.CLOSED, Input.REPEAT),
+        (State.CLOSED, Input.EXCESS),
         (State.CLOSED, Input.EVICTION),
     }
 )

@@ -26,7 +26,7 @@ def _checkpoint(clock_us: int) -> Checkpoint:
         position=MergePosition(
             clock_us, {"spool-000": 17}, {"spool-000": "f00d"}, [LateRecord("spool-000", 3, 2)]
         ),
-        joiner=JoinerMemo(clock_us, 4, RewardRule(), {"opened": 9}, {"d1": 5}, {"d2": 6}),
+        joiner=JoinerMemo(clock_us, 4, RewardRule(), 2000, {"opened": 9}, {"d1": 5}, {"d2": 6}),
         counts=counts,
         engines={"artwork": EngineState(ModelConfig(bits=20), bytes(range(256)))},
     )

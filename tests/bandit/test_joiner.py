@@ -89,6 +89,9 @@ def test_every_cell_is_walked_by_real_records(state: State, given: Input) -> Non
     before = joiner.counts
     if given is Input.DEADLINE:
         joiner.advance(joiner._entries["d"].armed[0])
+    elif given is Input.EXCESS:
+        joiner._events_max = 1
+        joiner.take(feedback("one too many"), 12 * S)
     elif given is Input.EVICTION:
         joiner.take(decision("newer"), 11 * S)
         before["opened"] += 1
@@ -237,6 +240,38 @@ def test_a_changed_window_does_not_open_again_what_was_closed() -> None:
     rebuilt = Joiner.rebuild(longer, 10, joiner.memo(), items)
     assert rebuilt.advance(10**12) == []
     assert rebuilt.counts["closed"] == 1
+
+
+def test_events_past_the_limit_are_counted_and_not_kept() -> None:
+    joiner = Joiner(RULE, 10, events_max=3)
+    joiner.take(decision(), 0)
+    for number in range(5):
+        joiner.take(feedback(f"e{number}"), 1 + number)
+    joiner.take(feedback("e0"), 9)
+    joiner.take(play("would close"), 10)
+    assert joiner.advance(WINDOW - 1) == []
+    (outcome,) = joiner.advance(WINDOW)
+    assert [event.event_id for event in outcome.events] == ["e0", "e1", "e2"]
+    assert outcome.closed_by == "window"
+    assert (joiner.counts["joined"], joiner.counts["excess"]) == (3, 3)
+    assert joiner.counts["duplicate"] == 1
+
+
+def test_a_changed_limit_does_not_change_what_was_kept_under_the_old_one() -> None:
+    joiner = Joiner(RULE, 10, events_max=2)
+    records: list[Record] = [decision(), *(feedback(f"e{number}") for number in range(4))]
+    for at_us, record in enumerate(records):
+        joiner.take(record, at_us)
+    items = [
+        MergedRecord(LoggedRecord("s", at_us + 1, at_us, record), at_us, late=False)
+        for at_us, record in enumerate(records)
+    ]
+    rebuilt = Joiner.rebuild(RULE, 10, joiner.memo(), items, events_max=3)
+    rebuilt.take(feedback("e9"), 50)
+    rebuilt.take(feedback("e10"), 51)
+    (outcome,) = rebuilt.advance(WINDOW)
+    assert [event.event_id for event in outcome.events] == ["e0", "e1", "e9"]
+    assert rebuilt.counts["excess"] == 3
 
 
 def test_dispositions_account_for_every_feedback() -> None:

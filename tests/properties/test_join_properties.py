@@ -127,10 +127,11 @@ def _run(
     batch: int = 10_000,
     views: Sequence[dict[str, int]] = (),
     restart_every: int = 0,
+    events_max: int = 100,
 ) -> Run:
     """Join a log as it becomes visible in steps, restarted every so many of them."""
     taken = LogMerge(log, batch)
-    joiner = Joiner(RULE, open_max)
+    joiner = Joiner(RULE, open_max, events_max)
     outcomes: list[Outcome] = []
     end = dict.fromkeys(SPOOLS, END_US)
     for step, view in enumerate([*views, *[end] * (60 // batch + 2)], start=1):
@@ -147,7 +148,7 @@ def _run(
                 if memo.replay_from_us is None
                 else merge.replay(log, position, memo.replay_from_us, batch)
             )
-            joiner = Joiner.rebuild(RULE, open_max, memo, again)
+            joiner = Joiner.rebuild(RULE, open_max, memo, again, events_max)
             assert joiner.memo() == memo
             taken = LogMerge(log, batch, position)
     memo = joiner.memo()
@@ -169,17 +170,32 @@ def test_batches_and_moments_of_reading_change_nothing(
 
 
 @settings(max_examples=250, deadline=None)
-@given(HAPPENINGS, VIEWS, st.integers(1, 7), st.integers(1, 3), st.sampled_from([2, 4, 100]))
+@given(
+    HAPPENINGS,
+    VIEWS,
+    st.integers(1, 7),
+    st.integers(1, 3),
+    st.sampled_from([2, 4, 100]),
+    st.sampled_from([1, 2, 100]),
+)
 def test_restarts_change_nothing(
     happenings: list[Happening],
     views: list[dict[str, int]],
     batch: int,
     restart_every: int,
     open_max: int,
+    events_max: int,
 ) -> None:
     log = _log(happenings)
-    restarted = _run(log, open_max, batch=batch, views=views, restart_every=restart_every)
-    assert restarted == _run(log, open_max)
+    restarted = _run(
+        log,
+        open_max,
+        batch=batch,
+        views=views,
+        restart_every=restart_every,
+        events_max=events_max,
+    )
+    assert restarted == _run(log, open_max, events_max=events_max)
 
 
 @settings(max_examples=150, deadline=None)
