@@ -50,7 +50,9 @@ METRICS: Final[dict[MetricName, MetricDefinition]] = {
         "counter", ("route", "status"), "Requests answered, by route and HTTP status."
     ),
     "marquee_request_seconds": MetricDefinition(
-        "histogram", ("route",), "Time from the first byte read to the answer, by route."
+        "histogram",
+        ("route",),
+        "Time from the request's headers read to the answer built, by route.",
     ),
     "marquee_stage_seconds": MetricDefinition(
         "histogram", ("stage",), "Time a rank request spends in decode, decide, log and encode."
@@ -70,7 +72,8 @@ METRICS: Final[dict[MetricName, MetricDefinition]] = {
     "marquee_entropy_bits": MetricDefinition(
         "histogram",
         ("surface",),
-        "Entropy of the probabilities served to the learned share, in bits, mean over a page.",
+        "How open what the learned share gets is, in bits, mean over a page: of artworks the "
+        "entropy of each title's probabilities, of rows the surprisal of each place's row.",
     ),
     "marquee_model_unusable_total": MetricDefinition(
         "counter",

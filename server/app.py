@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from flask import Flask
 from werkzeug.exceptions import HTTPException
+from werkzeug.routing import PathConverter
 
 from server.auth import Authenticator
 from server.dispatch import Dispatcher
@@ -14,6 +15,13 @@ from server.routes import handlers
 
 if TYPE_CHECKING:
     from server.service import Service
+
+
+class _IdConverter(PathConverter):
+    """The variable part of an address: unlike Werkzeug's own, an id may begin with a slash."""
+
+    part_isolating = False
+    regex = ".+?"
 
 
 def create_app(service: Service, *, authenticator: Authenticator | None = None) -> Flask:
@@ -26,6 +34,7 @@ def create_app(service: Service, *, authenticator: Authenticator | None = None) 
     """
     app = Flask("server", static_folder=None)
     # Ids may hold slashes, also two in a row; an address is matched as it was sent.
+    app.url_map.converters = {**app.url_map.converters, "path": _IdConverter}
     app.url_map.merge_slashes = False
     app.url_map.strict_slashes = True
     dispatcher = Dispatcher(service, authenticator or Authenticator.from_config(service.config))

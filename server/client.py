@@ -135,7 +135,9 @@ class Client:
             NoAnswerError: no answer came in time.
             RequestRefusedError: the server refused the call.
         """
-        path = f"/v1/decisions/{quote(decision_id)}/activate"
+        # A segment of dots alone would be taken for a step through the path, and lead elsewhere.
+        segment = quote(decision_id).replace(".", "%2E")
+        path = f"/v1/decisions/{segment}/activate"
         self._transport.call("POST", path, patience=self._patience)
 
     def report(

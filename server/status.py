@@ -86,7 +86,8 @@ class StatusAnswer(msgspec.Struct, frozen=True, kw_only=True):
     lift: dict[Surface, float | None]
     """Reward rate of the learned share over the holdout's, minus 1; absent without either."""
     entropy_bits: dict[Surface, float | None]
-    """Mean entropy of the probabilities served to the learned share since the service started."""
+    """How open what the learned share gets is, mean since the service started: of artworks the
+    entropy of a title's probabilities, of rows the surprisal of each place's row."""
     match_rate: float | None
     """In apprentice mode: how often the model would have chosen what the baseline did."""
     learner: LearnerReport | None
