@@ -5,7 +5,7 @@ title only, and equal ones of different titles must not share a weight.
 
 Why the document is not kept: its features as Python objects take some twenty times the memory of
 the arrays, in every worker. :meth:`bandit.catalog.store.CatalogStore.document` reads it again for
-the rare call that wants it.
+the rare call that wants it. Which titles a row offers is not kept either: each page says so itself.
 """
 
 from __future__ import annotations
@@ -18,10 +18,9 @@ import numpy as np
 
 from bandit.catalog.documents import CatalogDocument, content_version
 from bandit.catalog.encoding import encode_identities, encode_many
-from bandit.errors import CatalogError
 from bandit.features import ARTWORK, ROW, TITLE, FeatureMatrix
 from bandit.sampling import item_keys
-from bandit.types import IndexArray, KeyArray, Row
+from bandit.types import IndexArray, KeyArray
 
 EMPTY_VERSION: Final = "empty"
 """The version of the catalog of a service that has none."""
@@ -57,10 +56,6 @@ class Catalog:
     """Shape (T,): sampling keys."""
     row_keys: KeyArray
     """Shape (R,): sampling keys."""
-    row_title_offsets: IndexArray
-    """Shape (R + 1,): row r lists ``row_title_indices[offsets[r]:offsets[r + 1]]``."""
-    row_title_indices: IndexArray
-    """Shape (sum of the rows' lengths,): indices of titles, row after row."""
     _title_index: Mapping[str, int]
     _row_index: Mapping[str, int]
 
@@ -70,15 +65,11 @@ class Catalog:
 
         Without a ``version`` the document's content is hashed, which costs as much as encoding and
         decoding it; a request's own titles are built with :data:`INLINE_VERSION`.
-
-        Raises:
-            CatalogError: a row names a title that the document does not have.
         """
         titles, rows = document.titles, document.rows
         artworks = [artwork for title in titles for artwork in title.artworks]
         title_ids = [title.id for title in titles]
         row_ids = [row.id for row in rows]
-        title_index = {title_id: index for index, title_id in enumerate(title_ids)}
         # Equal ids of different titles' artworks become one object: most catalogs number them.
         shared: dict[str, str] = {}
         return cls(
@@ -96,9 +87,7 @@ class Catalog:
             row_identity=encode_identities(row_ids),
             title_keys=item_keys(title_ids),
             row_keys=item_keys(row_ids),
-            row_title_offsets=_offsets([len(row.titles) for row in rows]),
-            row_title_indices=_row_title_indices(rows, title_index),
-            _title_index=title_index,
+            _title_index={title_id: index for index, title_id in enumerate(title_ids)},
             _row_index={row_id: index for index, row_id in enumerate(row_ids)},
         )
 
@@ -118,11 +107,6 @@ class Catalog:
         except ValueError:
             return None
 
-    def row_titles(self, row_index: int) -> list[str]:
-        """Return the ids of the titles that a row lists, in editorial order."""
-        start, end = self.row_title_offsets[row_index : row_index + 2].tolist()
-        return [self.title_ids[index] for index in self.row_title_indices[start:end].tolist()]
-
 
 def identity(title_id: str, artwork_id: str) -> str:
     """Return the name under which an artwork is learned as itself."""
@@ -138,15 +122,3 @@ def _offsets(counts: list[int]) -> IndexArray:
     offsets = np.zeros(len(counts) + 1, np.intp)
     np.cumsum(np.array(counts, np.intp), out=offsets[1:])
     return offsets
-
-
-def _row_title_indices(rows: list[Row], title_index: Mapping[str, int]) -> IndexArray:
-    try:
-        found = [title_index[title_id] for row in rows for title_id in row.titles]
-    except KeyError as error:
-        raise CatalogError(
-            "rows",
-            f"a row names title {error.args[0]!r}, which is not in the catalog",
-            hint="add the title, or take it out of the row",
-        ) from error
-    return np.array(found, np.intp)

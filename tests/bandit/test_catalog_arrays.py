@@ -12,7 +12,6 @@ from bandit.catalog import (
     content_version,
     empty_catalog,
 )
-from bandit.errors import CatalogError
 from bandit.features import ARTWORK, ROW, TITLE, Encoded, encode, encode_id
 from bandit.sampling import item_key
 from bandit.types import Artwork, Row, Title
@@ -87,10 +86,6 @@ def test_sampling_keys_are_those_of_the_ids() -> None:
     assert CATALOG.row_keys.tolist() == [item_key(name) for name in CATALOG.row_ids]
 
 
-def test_rows_list_their_titles_in_editorial_order() -> None:
-    assert [CATALOG.row_titles(index) for index in range(3)] == [["12", "t1"], [], ["t2"]]
-
-
 def test_order_of_features_does_not_show_in_the_arrays() -> None:
     first = Title("t1", [Artwork("a1", {"mood": "calm", "light": 0.5})], {"x": 1.0, "b": 2.0})
     second = Title("t1", [Artwork("a1", {"light": 0.5, "mood": "calm"})], {"b": 2.0, "x": 1.0})
@@ -102,11 +97,6 @@ def test_order_of_features_does_not_show_in_the_arrays() -> None:
 
 def test_version_can_be_told() -> None:
     assert Catalog.build(DOCUMENT, version=INLINE_VERSION).version == "inline"
-
-
-def test_row_with_an_unknown_title_is_refused() -> None:
-    with pytest.raises(CatalogError, match="'t9'"):
-        Catalog.build(CatalogDocument([], [Row("r1", {}, ["t9"])]))
 
 
 def test_empty_catalog_knows_nothing() -> None:

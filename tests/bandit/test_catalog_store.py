@@ -64,7 +64,7 @@ def test_loaded_catalog_is_the_one_that_was_saved(store: CatalogStore) -> None:
     built = Catalog.build(FIRST)
     assert catalog.version == built.version
     assert catalog.title_ids == built.title_ids
-    assert catalog.row_titles(0) == ["t2", "t1"]
+    assert catalog.row_ids == built.row_ids
     assert catalog.artwork_features.hashes.tolist() == built.artwork_features.hashes.tolist()
 
 
