@@ -14,24 +14,17 @@ from typing import Final
 
 import msgspec
 
-from bandit.config.schema import ModelConfig
 from bandit.files import sync_directory, write_durably
 from bandit.joiner import JoinerMemo
 from bandit.merge import MergePosition
 from bandit.statistics import LearningCounts
 from bandit.types import Surface
 
+FORMAT_VERSION: Final = 2
 CURRENT_NAME: Final = "checkpoint"
 PREVIOUS_NAME: Final = "checkpoint.previous"
 _NEXT_NAME: Final = ".checkpoint.next"
 _DIGEST_LENGTH: Final = 64
-
-
-class EngineState(msgspec.Struct, frozen=True):
-    """A surface's engine, and the configuration under which it learned."""
-
-    model: ModelConfig
-    state: bytes
 
 
 class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,8 +33,15 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
     position: MergePosition
     joiner: JoinerMemo
     counts: LearningCounts
-    engines: dict[Surface, EngineState]
-    v: int = 1
+    engines: dict[Surface, bytes]
+    """Each surface's model, in its engine's own form, which tells what it was learned with."""
+    v: int = FORMAT_VERSION
+
+
+class _Format(msgspec.Struct, frozen=True):
+    """What is read first: nothing else of another format is looked at."""
+
+    v: int
 
 
 def save_checkpoint(directory: Path, checkpoint: Checkpoint) -> None:
@@ -80,4 +80,10 @@ def _decode(data: bytes) -> Checkpoint:
     head, body = data[: _DIGEST_LENGTH + 1], data[_DIGEST_LENGTH + 1 :]
     if hashlib.sha256(body).hexdigest().encode() + b"\n" != head:
         raise ValueError("the file is damaged: its checksum does not match")
+    found = msgspec.msgpack.decode(body, type=_Format).v
+    if found != FORMAT_VERSION:
+        raise ValueError(
+            f"the file has format {found}, not {FORMAT_VERSION}: run the release that wrote it, or "
+            "let everything be learned anew from the log"
+        )
     return msgspec.msgpack.decode(body, type=Checkpoint)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from bandit.checkpoint import EngineState
 from bandit.config.schema import Config
 from bandit.engine import ModelArrays, TrainingExample
 from bandit.errors import ModelError, SnapshotError, UnlearnableError
@@ -39,13 +38,13 @@ class Engines:
         self._snapshots = snapshots
         self._engines: dict[Surface, VowpalEngine] = {}
         self.published: dict[Surface, PublishedModel] = {
-            surface: PublishedModel(newest.version, newest.created_at_us, newest.examples_learned)
+            surface: PublishedModel(newest.version, newest.examples_learned)
             for surface in SURFACES
             for newest in snapshots.versions(surface)[:1]
         }
         """The last snapshot of each surface."""
 
-    def restore(self, states: Mapping[Surface, EngineState]) -> list[str]:
+    def restore(self, states: Mapping[Surface, bytes]) -> list[str]:
         """Take up stored states, and start anew where there is none or it does not fit.
 
         Returns:
@@ -57,11 +56,8 @@ class Engines:
         problems = []
         for surface in SURFACES:
             shape, config = self._shapes[surface], self._models[surface]
-            stored = states.get(surface)
             try:
-                self._engines[surface] = VowpalEngine(
-                    shape, config, None if stored is None else stored.state
-                )
+                self._engines[surface] = VowpalEngine(shape, config, states.get(surface))
             except ModelError as error:
                 problems.append(f"the model of {surface} starts anew: {error}")
                 self._engines[surface] = VowpalEngine(shape, config)
@@ -84,12 +80,9 @@ class Engines:
                 learned.append(example)
         return LearnedOf(learned, refusal)
 
-    def states(self) -> dict[Surface, EngineState]:
+    def states(self) -> dict[Surface, bytes]:
         """Return what restores the engines."""
-        return {
-            surface: EngineState(self._models[surface], engine.serialize())
-            for surface, engine in self._engines.items()
-        }
+        return {surface: engine.serialize() for surface, engine in self._engines.items()}
 
     def arrays(self, surface: Surface) -> ModelArrays:
         """Return what a surface learned.
@@ -133,7 +126,7 @@ class Engines:
             ),
         )
         self._snapshots.prune(surface, self._keep)
-        self.published[surface] = PublishedModel(manifest.version, now_us, examples)
+        self.published[surface] = PublishedModel(manifest.version, examples)
         return problem
 
     def _pointer_problem(self, surface: Surface) -> str | None:

@@ -34,7 +34,7 @@ import heapq
 import sys
 from collections import OrderedDict
 from collections.abc import Iterable
-from typing import Final, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -54,7 +54,6 @@ _decision = msgspec.msgpack.Decoder(DecisionRecord)
 _feedback = msgspec.msgpack.Decoder(FeedbackRecord)
 
 ClosedBy = Literal["window", "play", "evicted"]
-CLOSINGS: Final[tuple[ClosedBy, ...]] = ("window", "play", "evicted")
 
 
 class Outcome(NamedTuple):
@@ -66,7 +65,6 @@ class Outcome(NamedTuple):
     events: tuple[FeedbackRecord, ...]
     """In the log's order, each event id once."""
     closed_by: ClosedBy
-    closed_at_us: int
 
 
 class MergedRecord(NamedTuple):
@@ -323,7 +321,7 @@ class Joiner:
                 closed_by = "evicted"
             events = tuple(map(_feedback.decode, entry.events.values()))
             decision = _decision.decode(entry.decision)
-            outcomes.append(Outcome(decision, entry.decided_at_us, events, closed_by, at_us))
+            outcomes.append(Outcome(decision, entry.decided_at_us, events, closed_by))
         entry.state = cell.state
         if cell.state is State.CLOSED:
             self._remember(entry, at_us)

@@ -19,7 +19,6 @@ class PublishedModel(msgspec.Struct, frozen=True):
     """The last snapshot of a surface, whichever process made it."""
 
     version: str
-    published_at_us: int
     examples: int
     """Examples learned by then."""
 

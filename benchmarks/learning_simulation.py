@@ -128,7 +128,7 @@ class Learning:
             visit.page, decision_id=f"d{visit.number}", now_us=now_us, serving=self._serving
         ).record
         events = tuple(self._world.feedback(visit, decision))
-        learned = self._trainer.train(Outcome(decision, now_us, events, "window", now_us))
+        learned = self._trainer.train(Outcome(decision, now_us, events, "window"))
         examples = learned.examples.get(self._settings.surface, [])
         self._engine.learn(examples)
         if self._squares is not None:

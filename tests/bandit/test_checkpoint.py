@@ -2,17 +2,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from bandit.checkpoint import (
     CURRENT_NAME,
     PREVIOUS_NAME,
     Checkpoint,
-    EngineState,
     load_checkpoint,
     save_checkpoint,
 )
-from bandit.config.schema import ModelConfig
 from bandit.joiner import JoinerMemo
 from bandit.merge import LateRecord, MergePosition
 from bandit.reward import RewardRule
@@ -28,7 +27,7 @@ def _checkpoint(clock_us: int) -> Checkpoint:
         ),
         joiner=JoinerMemo(clock_us, 4, RewardRule(), 2000, {"opened": 9}, {"d1": 5}, {"d2": 6}),
         counts=counts,
-        engines={"artwork": EngineState(ModelConfig(bits=20), bytes(range(256)))},
+        engines={"artwork": bytes(range(256))},
     )
 
 
@@ -67,6 +66,15 @@ def test_a_cut_file_falls_back_to_the_previous(tmp_path: Path, size: int) -> Non
     data = (tmp_path / CURRENT_NAME).read_bytes()
     (tmp_path / CURRENT_NAME).write_bytes(data[:size])
     assert load_checkpoint(tmp_path)[0] == _checkpoint(1)
+
+
+def test_another_format_is_passed_over_and_said_plainly(tmp_path: Path) -> None:
+    save_checkpoint(tmp_path, _checkpoint(1))
+    save_checkpoint(tmp_path, msgspec.structs.replace(_checkpoint(2), v=99))
+    loaded, problems = load_checkpoint(tmp_path)
+    assert loaded == _checkpoint(1)
+    assert len(problems) == 1
+    assert "format 99, not" in problems[0]
 
 
 def test_a_crash_between_the_renames_leaves_the_previous(tmp_path: Path) -> None:

@@ -86,7 +86,7 @@ def _event(
 def _train(
     config: Config, *events: FeedbackRecord, decision: DecisionRecord | None = None
 ) -> Learned:
-    outcome = Outcome(decision or _decision(), 0, events, "window", 1)
+    outcome = Outcome(decision or _decision(), 0, events, "window")
     return Trainer(config, lambda version: CATALOG).train(outcome)
 
 
@@ -221,7 +221,7 @@ def test_what_no_catalog_knows_is_counted_and_not_learned(cb_type: str) -> None:
         raise CatalogError("", f"{version} is lost")
 
     events = (_event("click", "t0", "r0"), _event("click", "t6", "r0"))
-    outcome = Outcome(_decision(), 0, events, "window", 1)
+    outcome = Outcome(_decision(), 0, events, "window")
     learned = Trainer(_config(cb_type=cb_type), lost).train(outcome)
     assert learned.missing == 2
     assert learned.examples["artwork"] == []
@@ -242,7 +242,7 @@ def test_counts_tell_shares_apart() -> None:
             _event("play", "t2", seconds=1.0),
             _event("impression", "nowhere"),
         )
-        outcome = Outcome(decision, 0, events, "play", 1)
+        outcome = Outcome(decision, 0, events, "play")
         trainer.count(outcome, trainer.train(outcome), counts)
     holdout = counts.shares["artwork"]["holdout"]
     assert (holdout.displays, holdout.clicks, holdout.plays, holdout.reward) == (6, 2, 2, 2.0)

@@ -138,7 +138,7 @@ def _assert_same(killed: Checkpoint, whole: Checkpoint, config: Config) -> None:
         model = getattr(config.surfaces, surface).model
         shape = ModelShape.of(surface, model)
         one, other = (
-            VowpalEngine(shape, model, checkpoint.engines[surface].state).arrays()
+            VowpalEngine(shape, model, checkpoint.engines[surface]).arrays()
             for checkpoint in (killed, whole)
         )
         np.testing.assert_array_equal(one.weights, other.weights)

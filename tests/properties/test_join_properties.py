@@ -239,6 +239,17 @@ def test_every_shown_decision_closes_once_and_every_event_joins_at_most_once(
     )
     assert all(times == 1 for times in joined.values())
     assert counts["joined"] == joined.total()
-    for outcome in run.outcomes:
-        if outcome.closed_by == "window":
-            assert outcome.closed_at_us >= outcome.decided_at_us + 25
+
+
+@settings(max_examples=150, deadline=None)
+@given(HAPPENINGS)
+def test_no_window_closes_early_and_none_stays_open(happenings: list[Happening]) -> None:
+    records = [logged for spool in _log(happenings).records.values() for logged in spool]
+    joiner = Joiner(RULE, 100)
+    for at_us in range(END_US):
+        for logged in records:
+            if logged.at_us == at_us:
+                assert joiner.take(logged.record, at_us) == []
+        for outcome in joiner.advance(at_us):
+            assert outcome.closed_by == "play" or at_us >= outcome.decided_at_us + 25
+    assert joiner.waiting == 0
