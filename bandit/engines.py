@@ -1,18 +1,30 @@
-"""The learning engines of all surfaces: made, restored, and published when they changed."""
+"""The learning engines of all surfaces: made, restored, and published when they changed.
+
+What is served is never replaced by something that knows less, as far as that can be told. A model
+that has learned fewer examples than the last snapshot is held back while it is still catching up
+with the log: it learns again what the snapshot knows, after a crash some seconds, without a
+checkpoint or under another shape all of it. Once it has caught up there is nothing more to wait
+for, and the log may have been replaced, so it is published as soon as it has learned as many
+examples as the last snapshot, or :data:`SENSIBLE_EXAMPLES`, whichever are fewer. A model that has
+learned nothing is never published.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from bandit.config.schema import Config
 from bandit.engine import ModelArrays, TrainingExample
 from bandit.errors import ModelError, SnapshotError, UnlearnableError
 from bandit.model import VowpalEngine, engine_version
 from bandit.scoring import ModelShape
-from bandit.snapshots import SnapshotDetails, SnapshotStore
+from bandit.snapshots import Manifest, SnapshotDetails, SnapshotStore
 from bandit.status import PublishedModel
 from bandit.types import SURFACES, Surface
+
+SENSIBLE_EXAMPLES: Final = 1000
+"""Examples after which a model that began anew may stand in for one that had learned more."""
 
 
 class LearnedOf(NamedTuple):
@@ -37,10 +49,15 @@ class Engines:
         self._keep = config.snapshots.keep
         self._snapshots = snapshots
         self._engines: dict[Surface, VowpalEngine] = {}
-        self.published: dict[Surface, PublishedModel] = {
-            surface: PublishedModel(newest.version, newest.examples_learned)
+        newest = {
+            surface: manifest
             for surface in SURFACES
-            for newest in snapshots.versions(surface)[:1]
+            for manifest in snapshots.versions(surface)[:1]
+        }
+        self._published_shapes = {surface: _shape_of(one) for surface, one in newest.items()}
+        self.published = {
+            surface: PublishedModel(one.version, one.examples_learned)
+            for surface, one in newest.items()
         }
         """The last snapshot of each surface."""
 
@@ -48,7 +65,7 @@ class Engines:
         """Take up stored states, and start anew where there is none or it does not fit.
 
         Returns:
-            Why states were not taken up.
+            Why states that were given were not taken up.
 
         Raises:
             ConfigError: an engine cannot be made as configured.
@@ -92,10 +109,27 @@ class Engines:
         """
         return self._engines[surface].arrays()
 
+    def held(self, *, caught_up: bool) -> dict[Surface, str]:
+        """Return why models that have learned are not published; see the head of this module.
+
+        ``caught_up`` tells whether the log was taken up to where it stood when learning went on.
+        """
+        held: dict[Surface, str] = {}
+        for surface, before in self.published.items():
+            learned = self._engines[surface].examples_learned
+            enough = min(before.examples, SENSIBLE_EXAMPLES) if caught_up else before.examples
+            if learned < enough:
+                when = "" if caught_up else " or the end of the log"
+                held[surface] = (
+                    f"it has learned {learned} examples since it began anew, the last snapshot "
+                    f"{before.examples}; it is published from {enough}{when} on"
+                )
+        return held
+
     def publish(
-        self, surface: Surface, examples: int, log_clock_us: int, now_us: int
+        self, surface: Surface, log_clock_us: int, now_us: int, *, caught_up: bool
     ) -> str | None:
-        """Publish a surface's model if it has learned since it was published last.
+        """Publish a surface's model if it has learned since it was published last, unless held.
 
         Returns:
             What was wrong with the store and is mended by now, if anything was.
@@ -106,7 +140,13 @@ class Engines:
             OSError: the store cannot be written.
         """
         before = self.published.get(surface)
-        if examples == (before.examples if before else 0):
+        examples = self._engines[surface].examples_learned
+        is_same = (
+            before is not None
+            and examples == before.examples
+            and self._published_shapes[surface] == self._shapes[surface]
+        )
+        if not examples or is_same or surface in self.held(caught_up=caught_up):
             return None
         problem = self._pointer_problem(surface)
         shape, engine = self._shapes[surface], self._engines[surface]
@@ -125,8 +165,9 @@ class Engines:
                 parent=before.version if before else None,
             ),
         )
-        self._snapshots.prune(surface, self._keep)
+        self._published_shapes[surface] = shape
         self.published[surface] = PublishedModel(manifest.version, examples)
+        self._snapshots.prune(surface, self._keep)
         return problem
 
     def _pointer_problem(self, surface: Surface) -> str | None:
@@ -135,3 +176,8 @@ class Engines:
         except SnapshotError as error:
             return f"{error.message}; it was written anew, pinned to nothing"
         return None
+
+
+def _shape_of(manifest: Manifest) -> ModelShape:
+    interactions = tuple(tuple(names) for names in manifest.interactions)
+    return ModelShape(manifest.surface, manifest.bits, interactions, manifest.constant)

@@ -5,7 +5,14 @@ changes nothing of what is learned. After a crash, or a failure within a step, t
 to its checkpoint and does again what came after, exactly.
 
 Snapshots may run ahead of the checkpoint: serving is a cache of what was learned, and a learner
-that went back soon learns and publishes the same again, as a new version.
+that went back soon learns the same again; it publishes nothing until it knows more than the last
+snapshot does.
+
+Without a checkpoint everything is learned from the log's start. So it is when a surface's model
+does not fit the checkpoint, because its shape or VW's version was changed: the log holds all that
+is needed, the other surface's model comes out the same, and no second way of replaying has to be
+right. Only where spools are gone or damaged by then is the checkpoint kept, and that surface goes
+on from nothing. What is served stays throughout; :mod:`bandit.engines` says until when.
 """
 
 from __future__ import annotations
@@ -119,7 +126,8 @@ class Learner:
 
     def _restore(self, now_us: int) -> None:
         """Go back to the checkpoint."""
-        checkpoint, problems = load_checkpoint(self._directory)
+        checkpoint, problems = self._usable_checkpoint()
+        self._went_on_at_us = now_us
         self._trainer = Trainer(self._config, self._catalogs.load)
         settings = self._config.learner
         if checkpoint is None:
@@ -128,7 +136,6 @@ class Learner:
                 self._config.reward, settings.open_decisions_max, settings.events_per_decision_max
             )
             self._counts = LearningCounts()
-            problems += self._engines.restore({})
         else:
             self._merge = LogMerge(self._reader, settings.batch_records_max, checkpoint.position)
             self._joiner = Joiner.rebuild(
@@ -139,11 +146,23 @@ class Learner:
                 settings.events_per_decision_max,
             )
             self._counts = checkpoint.counts
-            problems += self._engines.restore(checkpoint.engines)
         for problem in problems:
             self._reject("checkpoint", problem, now_us)
         self._unsaved = False
         self._stale = False
+
+    def _usable_checkpoint(self) -> tuple[Checkpoint | None, list[str]]:
+        """Restore the engines; return the checkpoint to go on from, and what was wrong."""
+        checkpoint, problems = load_checkpoint(self._directory)
+        unfit = self._engines.restore({} if checkpoint is None else checkpoint.engines)
+        if checkpoint is None or not unfit:
+            return checkpoint, problems
+        if not merge.is_whole(self._reader, checkpoint.position):
+            why = "; the log does not hold all that was learned, so it learns from here on"
+            return checkpoint, problems + [problem + why for problem in unfit]
+        self._engines.restore({})
+        why = "; everything is learned again from the log"
+        return None, problems + [problem + why for problem in unfit]
 
     def _replayed(self, checkpoint: Checkpoint) -> Iterator[MergedRecord]:
         from_us = checkpoint.joiner.replay_from_us
@@ -270,13 +289,18 @@ class Learner:
         if self._stale:
             return
         for surface in SURFACES:
-            learned = self._counts.examples.get(surface, 0)
             try:
-                problem = self._engines.publish(surface, learned, self._merge.clock_us, now_us)
+                problem = self._engines.publish(
+                    surface, self._merge.clock_us, now_us, caught_up=self._caught_up
+                )
             except (MarqueeError, OSError) as error:
                 problem = str(error)
             if problem is not None:
                 self._reject(f"snapshot of {surface}", problem, now_us)
+
+    @property
+    def _caught_up(self) -> bool:
+        return self._merge.clock_us >= self._went_on_at_us
 
     def keep_house(self, now_us: int, *, changed: bool) -> None:
         """Publish, checkpoint and write the status where their time has come."""
@@ -311,6 +335,7 @@ class Learner:
             rejections=self._rejections,
             last_rejection=self._last_rejection,
             models=self._engines.published,
+            held_models=self._engines.held(caught_up=self._caught_up),
             unreadable_spools=dict(self._merge.unreadable),
         )
 

@@ -205,6 +205,24 @@ class LogMerge:
         return taken
 
 
+def is_whole(reader: EventReader, position: MergePosition) -> bool:
+    """Tell whether all that was taken up to ``position`` can still be read from the log's start.
+
+    Raises:
+        LogUnavailableError: the log cannot be read now.
+    """
+    present = set(reader.spools())
+    try:
+        return all(
+            name in present
+            and reader.last_sequence(name) >= taken
+            and reader.read(name, 0, 1).file_id == position.files.get(name, "")
+            for name, taken in position.sequences.items()
+        )
+    except LogDamagedError:
+        return False
+
+
 def replay(
     reader: EventReader, position: MergePosition, from_us: int, batch_records_max: int
 ) -> Iterator[MergedRecord]:

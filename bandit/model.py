@@ -109,6 +109,11 @@ class VowpalEngine:
             raise _damaged("VW did not take it up whole")
         self._weights(head)
 
+    @property
+    def examples_learned(self) -> int:
+        """How many examples the model has learned, over its whole life."""
+        return self._learned
+
     def learn(self, examples: Sequence[TrainingExample]) -> None:
         """Learn from the examples, in order.
 

@@ -49,6 +49,8 @@ class LearnerStatus(msgspec.Struct, frozen=True, kw_only=True):
     """Since the process started."""
     last_rejection: Rejection | None = None
     models: dict[Surface, PublishedModel] = {}
+    held_models: dict[Surface, str] = {}
+    """Surfaces whose last snapshot still knows more than what is being learned, and until when."""
     unreadable_spools: dict[str, str] = {}
     """Spools of the log that are passed over, and why."""
 
