@@ -80,3 +80,23 @@ def test_a_full_disk_behind_standard_error_fails_nobody(monkeypatch: pytest.Monk
     monkeypatch.setattr(sys, "stderr", FullDisk())
     configure_logs(parse_config({}), "worker")
     structlog.get_logger().error("said into the void")
+
+
+def test_whatever_is_said_comes_out_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs(parse_config({}), "worker")
+    said = {
+        "number": float("nan"),
+        "name": "caf\u00e9",
+        "thing": errno,
+        "file": "\udcff",
+        "big": 2**70,
+    }
+    for name, value in said.items():
+        structlog.get_logger().info("said", **{name: value})
+    (number, name, thing, file, big) = (
+        json.loads(line, parse_constant=pytest.fail)
+        for line in capsys.readouterr().err.splitlines()
+    )
+    assert number["number"] is None
+    assert (name["name"], file["file"], big["big"]) == ("caf\u00e9", "\udcff", 2**70)
+    assert "module" in thing["thing"]
