@@ -115,7 +115,7 @@ class Page(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     max_rows: Annotated[int, msgspec.Meta(ge=1, le=POSITION_MAX)] | None = None
 
 
-class TitleChoice(msgspec.Struct, frozen=True, array_like=True):
+class TitleChoice(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The artwork served for a title and the probability with which it was drawn."""
 
     title: str

@@ -17,6 +17,7 @@ def rank_answer(record: DecisionRecord, token: str, *, logged: bool) -> RankAnsw
         choice.title: RankedTitle(choice.title, choice.artwork, choice.propensity)
         for choice in record.titles
     }
+    of = ranked.__getitem__
     return RankAnswer(
         decision_id=record.decision_id,
         token=token,
@@ -24,10 +25,10 @@ def rank_answer(record: DecisionRecord, token: str, *, logged: bool) -> RankAnsw
         catalog=record.catalog,
         snapshots=record.snapshots,
         rows=[
-            RankedRow(row.id, row.position, row.propensity, [ranked[name] for name in row.titles])
+            RankedRow(row.id, row.position, row.propensity, list(map(of, row.titles)))
             for row in record.rows
         ],
-        titles=[ranked[name] for name in record.loose_titles],
+        titles=list(map(of, record.loose_titles)),
         omitted=record.omitted,
         logged=logged,
     )

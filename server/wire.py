@@ -25,7 +25,7 @@ class RankRequest(Page, frozen=True, forbid_unknown_fields=True, kw_only=True):
     defer: bool = False
 
 
-class RankedTitle(msgspec.Struct, frozen=True):
+class RankedTitle(msgspec.Struct, frozen=True, gc=False):
     """A title, the artwork to show for it, and the probability with which it was drawn."""
 
     id: str
@@ -33,7 +33,7 @@ class RankedTitle(msgspec.Struct, frozen=True):
     propensity: float
 
 
-class RankedRow(msgspec.Struct, frozen=True):
+class RankedRow(msgspec.Struct, frozen=True, gc=False):
     """A row in its place; ``position`` counts from 0."""
 
     id: str
