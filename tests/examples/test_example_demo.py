@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
@@ -80,7 +81,7 @@ def _start_demo(state: Path, *options: str) -> subprocess.Popen[str]:
 
 def _ended_cleanly(state: Path) -> bool:
     last = (state / "serve.log").read_text(encoding="utf-8").splitlines()[-1]
-    return '"exit_code": 0' in last
+    return bool(json.loads(last).get("exit_code") == 0)
 
 
 @pytest.mark.processes
