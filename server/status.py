@@ -70,6 +70,8 @@ class LearnerReport(msgspec.Struct, frozen=True):
     unplaced_events: int
     published: dict[Surface, str]
     """The last snapshot it published."""
+    held_models: dict[Surface, str]
+    """Models that know less than what is being served and are not published yet, and why."""
     unreadable_spools: dict[str, str]
     """Spools of the log that it passes over, and why."""
 
@@ -186,6 +188,7 @@ def _learner(status: LearnerStatus, now_us: int) -> LearnerReport:
         missing_items=status.learned.missing_items,
         unplaced_events=status.learned.unplaced_events,
         published={surface: model.version for surface, model in status.models.items()},
+        held_models=status.held_models,
         unreadable_spools=status.unreadable_spools,
     )
 
