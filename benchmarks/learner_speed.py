@@ -33,6 +33,7 @@ from bandit.learner import Learner
 from bandit.metrics import NoMetrics
 from bandit.policy import Policy, Serving
 from bandit.snapshots import FileSnapshotStore
+from bandit.types import Page
 from benchmarks.figures import Board, Target
 from benchmarks.pages import standard_catalog, standard_pages
 from benchmarks.servers import PLAYS_OF_SEEN, SEEN_TITLES
@@ -70,10 +71,19 @@ def measure_learner(board: Board, *, quick: bool) -> None:
     )
     board.add("learner_pages_per_s", run.pages / run.seconds, "pages/s", "of the same run")
     board.add("learner_records_per_s", run.records / run.seconds, "records/s", "of the same run")
+    decisions = 200 if quick else 30_000
+    run = learner_run(decisions, single=True)
+    board.add(
+        "learner_single_outcomes_per_s",
+        run.pages / run.seconds,
+        "outcomes/s",
+        f"the same for {decisions:,} decisions of one title each, seen and one in ten played",
+        WANTED,
+    )
 
 
-def learner_run(decisions: int) -> LearnerRun:
-    """Fill a spool and let a learner learn all of it."""
+def learner_run(decisions: int, *, single: bool = False) -> LearnerRun:
+    """Fill a spool with whole pages, or single titles, and let a learner learn all of it."""
     with tempfile.TemporaryDirectory(prefix="marquee-bench-learner-") as name:
         config = _config(Path(name))
         document = standard_catalog(2500)
@@ -82,7 +92,10 @@ def learner_run(decisions: int) -> LearnerRun:
         window_s = config.reward.window_s + config.reward.clock_leeway_s + LEEWAY_S
         clock = WallClock()
         past = ManualClock(clock.now_us() - to_us(window_s))
-        records = _fill(config, document, version, decisions, past)
+        pages_asked = standard_pages(document, min(decisions, DISTINCT_PAGES))
+        if single:
+            pages_asked = [_first_title(page) for page in pages_asked]
+        records = _fill(config, document, version, pages_asked, decisions, past)
         snapshots = FileSnapshotStore(config.snapshots.directory, KeyRing((b"k" * 32,)))
         reader = SqliteEventReader(config.log.directory, clock)
         learner = Learner(config, reader, snapshots, catalogs, clock, NoMetrics())
@@ -111,14 +124,17 @@ def _config(directory: Path) -> Config:
 
 
 def _fill(
-    config: Config, document: CatalogDocument, version: str, decisions: int, clock: ManualClock
+    config: Config,
+    document: CatalogDocument,
+    version: str,
+    asked: Sequence[Page],
+    decisions: int,
+    clock: ManualClock,
 ) -> int:
     """Write pages and their feedback to a spool; return how many records."""
     writer = SqliteEventWriter.open(config.log.directory, clock, config.log, NoMetrics())
     catalog = Catalog.build(document, version=version)
-    made = list(
-        _decided(Policy(config), Serving(catalog), document, min(decisions, DISTINCT_PAGES))
-    )
+    made = list(_decided(Policy(config), Serving(catalog), asked))
     random = np.random.default_rng(4)
     records: list[Record] = []
     for number in range(decisions):
@@ -131,17 +147,20 @@ def _fill(
     return len(records)
 
 
-def _decided(
-    policy: Policy, serving: Serving, document: CatalogDocument, count: int
-) -> Iterator[DecisionRecord]:
+def _first_title(page: Page) -> Page:
+    return replace(page, rows=[], titles=page.rows[0].titles[:1])
+
+
+def _decided(policy: Policy, serving: Serving, asked: Sequence[Page]) -> Iterator[DecisionRecord]:
     """Decide pages; all are taken to be of the learned share, so that every one is learned."""
-    for number, page in enumerate(standard_pages(document, count)):
+    for number, page in enumerate(asked):
         decision = policy.decide(page, decision_id=f"d{number}", now_us=number, serving=serving)
         yield replace(decision.record, shares={"artwork": "learned", "rows": "learned"})
 
 
 def _feedback(decision: DecisionRecord, random: np.random.Generator) -> Sequence[FeedbackRecord]:
-    shown = [(row.id, title) for row in decision.rows for title in row.titles][:SEEN_TITLES]
+    in_rows = [(row.id, title) for row in decision.rows for title in row.titles]
+    shown = [*in_rows, *((None, title) for title in decision.loose_titles)][:SEEN_TITLES]
     events = []
     for place, (row, title) in enumerate(shown):
         event = FeedbackRecord(
