@@ -44,7 +44,7 @@ from bandit.model_state import ModelState, read_state, without_lazy_regularisati
 from bandit.scoring import ModelShape
 from bandit.types import Float32Array
 
-PRIOR_VARIANCE: Final = 0.01
+PRIOR_VARIANCE: Final = 0.001
 """Variance of a weight before anything was seen, in reward² for a feature of value 1."""
 
 TERM_MAX: Final = 1e15

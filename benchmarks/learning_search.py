@@ -190,7 +190,7 @@ def _thompsons(start: Settings) -> Iterator[tuple[str, Settings]]:
 
 def _priors(start: Settings) -> Iterator[tuple[str, Settings]]:
     for source in ("adagrad", "squares"):
-        for variance in (0.001, 0.05):
+        for variance in (0.0001, 0.01):
             yield (
                 f"variance {variance:g}, {source}",
                 replace(start, variances=source, prior_variance=variance),
@@ -204,7 +204,7 @@ def _finals(start: Settings) -> Iterator[tuple[str, Settings]]:
     yield "l 0.03", _with_model(start, learning_rate=0.03)
     thompson = replace(start, exploration=Thompson())
     yield "thompson", thompson
-    yield "thompson, variance 0.001", replace(thompson, prior_variance=0.001)
+    yield "thompson, variance 0.01", replace(thompson, prior_variance=0.01)
 
 
 def _row_finals(start: Settings) -> Iterator[tuple[str, Settings]]:
