@@ -22,7 +22,7 @@ class Thompson(Strategy, frozen=True, tag="thompson"):
     scale: Annotated[
         float,
         Meta(ge=0, description="Factor on the posterior's standard deviations; 0 is greedy."),
-    ] = 0.1
+    ] = 0.05
     min_probability: Floor = 0.002
 
     @property
