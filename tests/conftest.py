@@ -1,11 +1,14 @@
-"""What holds for all tests: in CI nothing is skipped."""
+"""What holds for all tests: in CI nothing is skipped; a site and a node for whoever asks."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from pathlib import Path
 
 import pytest
+
+from tests.server.real_service import CATALOG, EVERYBODY_LEARNED, Node, Site, site_at
 
 
 @pytest.hookimpl(wrapper=True)
@@ -18,3 +21,18 @@ def pytest_runtest_makereport(
         report.outcome = "failed"
         report.longrepr = f"{item.nodeid} was skipped, which CI does not allow: {report.longrepr}"
     return report
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    """A whole Marquee in this process, with everybody in the learned share."""
+    with site_at(tmp_path, EVERYBODY_LEARNED) as site:
+        yield site
+
+
+@pytest.fixture
+def node(site: Site) -> Node:
+    """A worker of the site that serves the tests' catalog."""
+    node = site.node()
+    assert node.http.put("/v1/catalog", json=CATALOG).status_code == 200
+    return node

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,19 +26,6 @@ from tests.server.real_service import (
 
 MSGPACK = "application/msgpack"
 NAN, INF = math.nan, math.inf
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    with site_at(tmp_path, EVERYBODY_LEARNED) as site:
-        yield site
-
-
-@pytest.fixture
-def node(site: Site) -> Node:
-    node = site.node()
-    assert node.http.put("/v1/catalog", json=CATALOG).status_code == 200
-    return node
 
 
 BAD_PAGES: dict[str, dict[str, object]] = {

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
-import pytest
 
 from tests.server.real_service import (
     CATALOG,
@@ -24,19 +22,6 @@ from tests.server.real_service import (
 
 TITLES = [f"t{title}" for title in range(6)]
 MSGPACK = "application/msgpack"
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    with site_at(tmp_path, EVERYBODY_LEARNED) as site:
-        yield site
-
-
-@pytest.fixture
-def node(site: Site) -> Node:
-    node = site.node()
-    assert node.http.put("/v1/catalog", json=CATALOG).status_code == 200
-    return node
 
 
 def test_the_same_event_three_times_and_a_retry_is_learned_once(site: Site, node: Node) -> None:

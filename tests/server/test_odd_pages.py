@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,29 +11,13 @@ from bandit.engine import ModelArrays
 from bandit.snapshots.manifest import SnapshotDetails
 from server.local import wait_until
 from tests.server.real_service import (
-    CATALOG,
-    EVERYBODY_LEARNED,
     PAGE,
     START_US,
     WAIT_S,
     Node,
     Site,
-    site_at,
     value,
 )
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    with site_at(tmp_path, EVERYBODY_LEARNED) as site:
-        yield site
-
-
-@pytest.fixture
-def node(site: Site) -> Node:
-    node = site.node()
-    assert node.http.put("/v1/catalog", json=CATALOG).status_code == 200
-    return node
 
 
 @pytest.mark.parametrize(

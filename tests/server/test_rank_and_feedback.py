@@ -2,42 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 
 from bandit.events import DecisionRecord
 from bandit.features import feature_hash
 from bandit.types import Surface
 from server.local import wait_until
 from tests.server.real_service import (
-    CATALOG,
-    EVERYBODY_LEARNED,
     PAGE,
     WAIT_S,
     WINDOW_S,
     Node,
     Site,
     event,
-    site_at,
     value,
 )
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    with site_at(tmp_path, EVERYBODY_LEARNED) as site:
-        yield site
-
-
-@pytest.fixture
-def node(site: Site) -> Node:
-    node = site.node()
-    assert node.http.put("/v1/catalog", json=CATALOG).status_code == 200
-    return node
 
 
 def weight(site: Site, surface: Surface, namespace: str, token: str) -> float:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import math
 import sqlite3
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import msgspec
-import pytest
 
 from bandit.eventlog.sqlite_schema import spool_path
 from bandit.events import DecisionRecord
@@ -32,19 +30,6 @@ from tests.server.real_service import (
 )
 
 MSGPACK = "application/msgpack"
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    with site_at(tmp_path, EVERYBODY_LEARNED) as site:
-        yield site
-
-
-@pytest.fixture
-def node(site: Site) -> Node:
-    node = site.node()
-    assert node.http.put("/v1/catalog", json=CATALOG).status_code == 200
-    return node
 
 
 def learn_a_page(site: Site, node: Node, viewer: str = "v1") -> None:

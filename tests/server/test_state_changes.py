@@ -29,13 +29,6 @@ def site(tmp_path: Path) -> Iterator[Site]:
         yield site
 
 
-@pytest.fixture
-def node(site: Site) -> Node:
-    node = site.node()
-    assert node.http.put("/v1/catalog", json=CATALOG).status_code == 200
-    return node
-
-
 def put(node: Node, document: dict[str, Any], **headers: str) -> Any:
     response = node.http.put("/v1/catalog", json=document, headers=headers)
     assert response.status_code == 200, response.text
