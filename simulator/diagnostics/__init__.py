@@ -1,0 +1,1 @@
+"""How far an estimate may be trusted, in figures and in plain words."""

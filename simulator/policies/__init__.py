@@ -1,0 +1,1 @@
+"""Policies to compare, production's among them, under one protocol."""

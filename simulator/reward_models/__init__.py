@@ -1,0 +1,1 @@
+"""Models of the reward, cross-fitted, for estimators that use one."""

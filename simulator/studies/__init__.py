@@ -1,0 +1,1 @@
+"""Whole studies: evaluate, simulate, search, compare."""
