@@ -142,6 +142,8 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", ta
     calibration: list[CalibrationBin]
     segments: list[GroupRow]
     positions: list[GroupRow]
+    notes: list[str] = []
+    """What to know of the run: what trained on which rounds, that it was interrupted."""
     v: int = FORMAT_VERSION
 
 
@@ -184,6 +186,8 @@ class Simulation(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", ta
     batch: int
     seeds: list[int]
     policies: list[SimulatedPolicy]
+    notes: list[str] = []
+    """What to know of the run: what trained on which rounds, that it was interrupted."""
     v: int = FORMAT_VERSION
 
 
@@ -212,6 +216,8 @@ class Search(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="s
     """The base configuration on the same rounds."""
     written: str
     """Path of the TOML."""
+    notes: list[str] = []
+    """What to know of the run: what trained on which rounds, that it was interrupted."""
     v: int = FORMAT_VERSION
 
 
@@ -228,6 +234,8 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", ta
     intervals: list[Interval]
     p_value: float
     verdict: str
+    notes: list[str] = []
+    """What to know of the run: what trained on which rounds, that it was interrupted."""
     v: int = FORMAT_VERSION
 
 
