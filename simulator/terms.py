@@ -8,6 +8,9 @@ over n rounds, where a missing base is 0 and a missing denominator is 1 a round.
 weigh rounds (IPS, DR) have no denominator; self-normalised ones (SNIPS, SNDR) have one. Keeping the
 parts apart lets every interval treat both kinds rightly: a bootstrap of a self-normalised estimator
 must form the ratio anew in each resample.
+
+Rankings that are normalised position by position have a ratio for each of their L positions, and
+the value is the sum of the ratios: numerator and denominator are then of shape (n, L).
 """
 
 from __future__ import annotations
@@ -22,13 +25,14 @@ from simulator.errors import NoOverlapError
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """One estimator's terms over n rounds; all arrays are float64 of shape (n,)."""
+    """One estimator's terms over n rounds, in float64."""
 
     numerator: FloatArray
+    """Shape (n,), or (n, L) for a sum of L ratios."""
     denominator: FloatArray | None = None
-    """Non-negative; None counts every round as 1."""
+    """Of the numerator's shape, non-negative; None counts every round as 1."""
     base: FloatArray | None = None
-    """Added as a plain mean: what a reward model predicts for the target."""
+    """Shape (n,), added as a plain mean: what a reward model predicts for the target."""
 
     def __len__(self) -> int:
         """Return the number of rounds."""
@@ -38,36 +42,42 @@ class Terms:
         """Return the estimate.
 
         Raises:
-            NoOverlapError: the denominators sum to zero.
+            NoOverlapError: the denominators sum to zero, at any position where there are several.
         """
-        total = float(self.numerator.sum())
         mean_base = 0.0 if self.base is None else float(self.base.mean())
         if self.denominator is None:
-            return mean_base + total / len(self)
-        return mean_base + total / self._mass(self.denominator)
+            return mean_base + float(self.numerator.sum()) / len(self)
+        ratios = self.numerator.sum(axis=0) / self._mass(self.denominator)
+        return mean_base + float(ratios.sum())
 
     def influence(self) -> FloatArray:
         """Return (n,) values whose mean is the estimate and whose spread is its uncertainty.
 
         Without a denominator they are the terms themselves. With one they are the ratio's
-        linearisation (the delta method): ratio + (numerator - ratio × denominator) / mean weight.
+        linearisation (the delta method): ratio + (numerator - ratio × denominator) / mean weight,
+        summed over the ratios where there are several.
 
         Raises:
-            NoOverlapError: the denominators sum to zero.
+            NoOverlapError: the denominators sum to zero, at any position where there are several.
         """
         base = 0.0 if self.base is None else self.base
         if self.denominator is None:
-            return np.asarray(base + self.numerator)
+            return np.asarray(base + self._by_round(self.numerator))
         mass = self._mass(self.denominator)
-        ratio = float(self.numerator.sum()) / mass
+        ratio = self.numerator.sum(axis=0) / mass
         residual = self.numerator - ratio * self.denominator
-        return np.asarray(base + ratio + residual * (len(self) / mass))
+        return np.asarray(base + self._by_round(ratio + residual * (len(self) / mass)))
 
-    def _mass(self, denominator: FloatArray) -> float:
-        mass = float(denominator.sum())
-        if mass <= 0:
+    def _by_round(self, values: FloatArray) -> FloatArray:
+        return values if values.ndim == 1 else np.asarray(values.sum(axis=1))
+
+    def _mass(self, denominator: FloatArray) -> FloatArray:
+        """Return the sums of the denominators, shape () or (L,)."""
+        mass = np.asarray(denominator.sum(axis=0))
+        if (mass <= 0).any():
+            where = "" if mass.ndim == 0 else f" at position {int(np.argmax(mass <= 0))}"
             raise NoOverlapError(
-                f"none of the {len(self)} rounds has weight under the target policy",
+                f"none of the {len(self)} rounds has weight under the target policy{where}",
                 hint="log with a policy that tries what the target chooses (more explore traffic), "
                 "or judge a target that overlaps with the log",
             )
