@@ -68,11 +68,22 @@ def _curve(
     ends = point_batches(len(pages), points)
     since = np.diff(reward[:, ends], axis=1, prepend=0.0) / np.diff(pages[ends], prepend=0.0)
     rewards, regrets = band(since, level), band(regret[:, ends], level)
-    columns = (pages[ends].astype(np.int64), *rewards, *regrets)
-    return [CurvePoint(*values) for values in zip(*(c.tolist() for c in columns), strict=True)]
+    return [
+        CurvePoint(
+            pages=int(pages[end]),
+            reward=float(rewards.mean[place]),
+            reward_low=float(rewards.low[place]),
+            reward_high=float(rewards.high[place]),
+            regret=float(regrets.mean[place]),
+            regret_low=float(regrets.low[place]),
+            regret_high=float(regrets.high[place]),
+        )
+        for place, end in enumerate(ends)
+    ]
 
 
 def point_batches(batches: int, points: int) -> IndexArray:
     """Return the batches, counted from 0, after which a curve has a point: evenly spread."""
     count = min(points, batches)
-    return np.ceil(np.arange(1, count + 1) * (batches / count)).astype(np.intp) - 1
+    ends = np.ceil(np.arange(1, count + 1) * (batches / count))
+    return np.asarray(ends, np.intp) - 1
