@@ -1,0 +1,95 @@
+"""What every reader of logged data offers: batches of rounds, and what there is to say of them.
+
+A source is looked over once when it is opened: what its columns are, which actions there are, and
+whether anything in it is wrong. Then it can be read any number of times, a batch at a time, with
+the same batches every time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, Literal, NamedTuple, Protocol
+
+from bandit.config import Config
+from simulator.logged import LoggedChoices, LoggedRankings
+
+BATCH_ROUNDS: Final = 65_536
+"""Rounds of one batch, where nothing else is asked for."""
+
+Kind = Literal["choices", "rankings", "both"]
+
+
+class Reading(NamedTuple):
+    """How a source is to be read."""
+
+    config: Config | None = None
+    """Reward rule and exposure for our own logs; None takes what the log came with."""
+    skip_bad: bool = False
+    """Leave out what is wrong and count it, instead of refusing the whole."""
+    segment: str | None = None
+    """Which feature of the context tells groups apart; None takes the format's own."""
+    keep_certain: bool = False
+    """Keep rounds of our own logs that were decided without chance although there was a choice."""
+
+
+class Source(Protocol):
+    """Logged data, wherever it lies."""
+
+    @property
+    def name(self) -> str:
+        """As commands and reports have it."""
+        ...
+
+    @property
+    def path(self) -> Path:
+        """Where it lies."""
+        ...
+
+    @property
+    def kind(self) -> Kind:
+        """Which of the two types it can give."""
+        ...
+
+    @property
+    def has_propensities(self) -> bool:
+        """Whether the probability of each choice was logged."""
+        ...
+
+    @property
+    def skipped(self) -> int:
+        """How many records or lines were left out because they are wrong."""
+        ...
+
+    @property
+    def notes(self) -> list[str]:
+        """What a reader of results should know of the data."""
+        ...
+
+    def choices(self, batch: int = BATCH_ROUNDS) -> Iterator[LoggedChoices]:
+        """Yield the rounds of single choices, about ``batch`` at a time, always the same ones.
+
+        Raises:
+            LoggedDataError: the data holds no single choices, or cannot be read to its end.
+            PropensityError: it holds no propensities; see :meth:`choices_to_estimate`.
+        """
+        ...
+
+    def choices_to_estimate(self, batch: int = BATCH_ROUNDS) -> Iterator[LoggedChoices]:
+        """Yield the rounds with placeholders for propensities, and marked ``estimated``.
+
+        Each placeholder is one over the number of actions. They are for
+        ``simulator.reward_models.estimate_propensities`` to replace, and for nothing else.
+
+        Raises:
+            LoggedDataError: the data holds no single choices, or cannot be read to its end.
+        """
+        ...
+
+    def rankings(self, batch: int = BATCH_ROUNDS) -> Iterator[LoggedRankings]:
+        """Yield the rankings, about ``batch`` at a time, always the same ones.
+
+        Raises:
+            LoggedDataError: the data holds no rankings; says why.
+        """
+        ...
