@@ -50,7 +50,7 @@ def slope_improved(estimates: FloatArray, widths: FloatArray) -> int:
     estimate, width = estimates[order], widths[order]
     apart = np.abs(estimate[:, None] - estimate[None, :])
     allowed = width[:, None] + (sqrt(6) - 1) * width[None, :]
-    disagrees = np.tril(apart > allowed, -1).any(axis=1)
+    disagrees = np.asarray(np.tril(apart > allowed, -1).any(axis=1))
     return _last_before_first(order, disagrees)
 
 
