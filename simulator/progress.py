@@ -42,8 +42,8 @@ class Watch:
     """Tells nobody: the watch of code that is called as a library."""
 
     @contextmanager
-    def task(self, label: str, total: int, unit: str) -> Iterator[Advance]:
-        """Follow ``total`` pieces of work, called ``unit``, for the length of a block."""
+    def task(self, label: str, total: int | None, unit: str) -> Iterator[Advance]:
+        """Follow work of ``total`` pieces, called ``unit``, for a block; None: nobody knows."""
         del label, total, unit
         yield _unheard
 
@@ -58,8 +58,8 @@ class ShownWatch(Watch):
         self._stream = sys.stderr if stream is None else stream
 
     @contextmanager
-    def task(self, label: str, total: int, unit: str) -> Iterator[Advance]:
-        """Follow ``total`` pieces of work for the length of a block."""
+    def task(self, label: str, total: int | None, unit: str) -> Iterator[Advance]:
+        """Follow work of ``total`` pieces for the length of a block."""
         if self._stream.isatty():
             with _bar(self._stream, label, total, unit) as advance:
                 yield advance
@@ -76,7 +76,7 @@ def _unheard(count: int = 1) -> None:
 
 
 @contextmanager
-def _bar(stream: TextIO, label: str, total: int, unit: str) -> Iterator[Advance]:
+def _bar(stream: TextIO, label: str, total: int | None, unit: str) -> Iterator[Advance]:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -114,7 +114,7 @@ class _RateColumn(ProgressColumn):
 class _Lines:
     """Writes a line after the first second, then every few."""
 
-    def __init__(self, stream: TextIO, label: str, total: int, unit: str) -> None:
+    def __init__(self, stream: TextIO, label: str, total: int | None, unit: str) -> None:
         self._stream, self._label, self._total, self._unit = stream, label, total, unit
         self._begun_s = time.monotonic()
         self._next_s = self._begun_s + SHOWN_AFTER_S
@@ -127,10 +127,9 @@ class _Lines:
             return
         self._next_s = now_s + LINE_EVERY_S
         rate = self._done / (now_s - self._begun_s)
-        left_s = max(self._total - self._done, 0) / rate
-        print(
-            f"{self._label}: {self._done:,} of {self._total:,} {self._unit}, "
-            f"{rate:.3g}/s, {left_s:.0f} s left",
-            file=self._stream,
-            flush=True,
-        )
+        of_total, left = "", ""
+        if self._total is not None:
+            of_total = f" of {self._total:,}"
+            left = f", {max(self._total - self._done, 0) / rate:.0f} s left"
+        line = f"{self._label}: {self._done:,}{of_total} {self._unit}, {rate:.3g}/s{left}"
+        print(line, file=self._stream, flush=True)

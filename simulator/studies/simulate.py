@@ -21,6 +21,7 @@ from simulator.errors import SimulationError
 from simulator.jobs import Finished, run_jobs
 from simulator.loop import run
 from simulator.pages import Displays, Environment, PagePolicy, Pages, Served
+from simulator.policies.oracle import OraclePolicy
 from simulator.policies.registry import make_policy
 from simulator.progress import Watch
 from simulator.results import Simulation
@@ -102,25 +103,6 @@ class Observed:
         self._policy.learn(pages, served, displays)
 
 
-class Best:
-    """The environment's own oracle."""
-
-    name = "oracle"
-    _environment: Environment
-
-    def reset(self, environment: Environment, seed: int) -> None:
-        """Start anew."""
-        del seed
-        self._environment = environment
-
-    def serve(self, pages: Pages) -> Served:
-        """Serve what earns the most."""
-        return self._environment.best(pages)
-
-    def learn(self, pages: Pages, served: Served, displays: Displays) -> None:
-        """Learn nothing: all is known."""
-
-
 def simulate(plan: SimulatePlan, begun: Begun, *, jobs: int, watch: Watch) -> Simulation:
     """Run every policy on every seed.
 
@@ -160,7 +142,7 @@ def simulate(plan: SimulatePlan, begun: Begun, *, jobs: int, watch: Watch) -> Si
 def run_one(plan: SimulatePlan, task: Run) -> Trace:
     """Run one policy on one seed."""
     environment = _environment(plan)
-    policy = Observed(Best() if task.policy is None else make_policy(task.policy))
+    policy = Observed(OraclePolicy() if task.policy is None else make_policy(task.policy))
     begun_s = time.perf_counter()
     reward, pages = [], []
     for served in run(environment, policy, task.seed):

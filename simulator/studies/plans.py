@@ -1,0 +1,45 @@
+"""What a study of logged rounds is asked to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from simulator.studies.asked import Asked
+from simulator.studies.splitting import SplitBy
+
+Surface = Literal["artwork", "rows"]
+Tuning = Literal["slope", "mse"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgePlan:
+    """How policies are judged."""
+
+    estimators: tuple[Asked, ...]
+    intervals: tuple[str, ...] = ("normal",)
+    level: float = 0.95
+    model: str = "logistic"
+    """Of the reward, for estimators that need one."""
+    folds: int = 3
+    resamples: int = 1000
+    clustered: bool = True
+    """Whether intervals take a viewer's rounds together, where viewers are known."""
+    tuning: Tuning = "slope"
+    weight_max: float | None = None
+    """No weight can be larger, where that is known."""
+    seed: int = 0
+    threads: int = 1
+    """For the resampling of one interval; the numbers do not depend on it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogPlan:
+    """Which rounds are read, and what they are for."""
+
+    surface: Surface = "artwork"
+    train: float = 0.5
+    """Share of the rounds that policies with something to learn are trained on."""
+    split_by: SplitBy = "order"
+    estimate_propensities: bool = False
+    seed: int = 0
