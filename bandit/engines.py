@@ -54,7 +54,7 @@ class Engines:
             for surface in SURFACES
             for manifest in snapshots.versions(surface)[:1]
         }
-        self._published_shapes = {surface: _shape_of(one) for surface, one in newest.items()}
+        self._published_shapes = {surface: shape_of(one) for surface, one in newest.items()}
         self.published = {
             surface: PublishedModel(one.version, one.examples_learned)
             for surface, one in newest.items()
@@ -178,6 +178,7 @@ class Engines:
         return None
 
 
-def _shape_of(manifest: Manifest) -> ModelShape:
+def shape_of(manifest: Manifest) -> ModelShape:
+    """Return the shape of the model that a manifest describes."""
     interactions = tuple(tuple(names) for names in manifest.interactions)
     return ModelShape(manifest.surface, manifest.bits, interactions, manifest.constant)

@@ -61,7 +61,11 @@ class Pages(NamedTuple):
 
 
 class Served(NamedTuple):
-    """What a policy served for a batch."""
+    """What a policy served for a batch.
+
+    Propensities lie in (0, 1]: 1 from a policy that always serves this, NaN from one that draws and
+    cannot tell how likely it was to. Logged data refuses those.
+    """
 
     order: Codes
     """Shape (m, S): index into the page's R rows, from the top; -1 where a page has fewer."""

@@ -1,0 +1,262 @@
+"""Production's own policy: the very code that serves and learns, in this process.
+
+Pages are decided by :class:`bandit.policy.Policy` and logged; what viewers do is logged as their
+clients would report it; :class:`bandit.learner.Learner` joins, rewards, trains and publishes; and
+what it published is served from the next batch on. Only the log and the snapshots lie in memory,
+and the clock is moved by the pages' instants.
+
+Why draws are salted with the seed: they are hashed from viewer, title and window, so that under one
+salt every seed's run would draw alike.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import weakref
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, Literal, NamedTuple
+
+import msgspec
+
+from bandit.catalog import Catalog
+from bandit.clock import MICROSECONDS, ManualClock, to_us
+from bandit.config.schema import Config
+from bandit.engines import shape_of
+from bandit.errors import CatalogError
+from bandit.eventlog.memory import MemoryEventLog
+from bandit.events import DecisionRecord, Record
+from bandit.learner import Learner
+from bandit.metrics import NoMetrics
+from bandit.policy import Policy, ServedModel, Serving
+from bandit.reward import RewardRule
+from bandit.snapshots import MemorySnapshotStore
+from bandit.status import LearnerStatus
+from bandit.types import SURFACES, Surface
+from simulator.errors import SimulationError
+from simulator.pages import Displays, Environment, Pages, Served
+from simulator.policies.answers import Answers, NamedRow, NamedTitle, Places
+from simulator.policies.feedback import Reporter
+
+_SNAPSHOTS_KEPT: Final = 2
+
+
+class Settings(NamedTuple):
+    """How production's policy is run."""
+
+    shares: Literal["learned", "configured"] = "learned"
+    """Whom pages are served to: viewers of the learned share alone, so that what was learned is
+    judged, or holdout and explore too, as configured."""
+    settle: bool = True
+    """Whether after each batch time goes on until every reward window has closed, so that all of
+    it is learned before the next, as simpler policies learn. If not, windows run in the
+    environment's own time, and what is known of a page comes to use as late as it would."""
+    delays: bool = True
+    """Whether feedback is logged as late as it came; if not, at the page's instant."""
+    rule: Literal["configured", "environment"] = "configured"
+    """By whose rule feedback is rewarded when learning: the configuration's or the
+    environment's."""
+    publish_batches: int = 1
+    """After how many batches models are published and served."""
+
+
+class _OneCatalog:
+    """The catalog of a run, as the learner looks for it."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+
+    def load(self, version: str) -> Catalog:
+        """Return the catalog.
+
+        Raises:
+            CatalogError: it is not of this version.
+        """
+        if version != self._catalog.version:
+            raise CatalogError("catalog", f"there is no version {version}", hint="start a new run")
+        return self._catalog
+
+
+class _Timed(NamedTuple):
+    """A record, in the order in which records are logged."""
+
+    at_us: int
+    number: int
+    record: Record
+
+
+class ProductionPolicy:
+    """A production configuration as a policy among others."""
+
+    def __init__(self, config: Config, *, name: str, settings: Settings | None = None) -> None:
+        self.name = name
+        self._settings = settings or Settings()
+        self._given = config
+        self._running: _Running | None = None
+
+    def reset(self, environment: Environment, seed: int) -> None:
+        """Start a service and a learner that know nothing."""
+        config = simulated_config(self._given, self._settings, environment.rule, seed)
+        self._running = _Running(config, self._settings, environment, f"run{seed}")
+
+    def serve(self, pages: Pages) -> Served:
+        """Decide each page by what is served now."""
+        return self._run.serve(pages)
+
+    def learn(self, pages: Pages, served: Served, displays: Displays) -> None:
+        """Log what was decided and what came of it; learn, and serve what was learned."""
+        self._run.learn(pages, served, displays)
+
+    def status(self) -> LearnerStatus:
+        """Return what the learner has to tell."""
+        return self._run.status()
+
+    @property
+    def serving(self) -> Serving:
+        """What pages are decided by now."""
+        return self._run.serving
+
+    @property
+    def _run(self) -> _Running:
+        if self._running is None:
+            raise SimulationError("the policy was not started", hint="call reset() first")
+        return self._running
+
+
+def simulated_config(given: Config, settings: Settings, rule: RewardRule, seed: int) -> Config:
+    """Return the configuration of a run: salted with the seed, with the shares and rule asked."""
+    replace = msgspec.structs.replace
+    artwork, rows = given.surfaces.artwork, given.surfaces.rows
+    if settings.shares == "learned":
+        artwork = replace(artwork, holdout=0.0, explore=0.0)
+        rows = replace(rows, holdout=0.0, explore=0.0)
+    salt = f"{given.surfaces.salt}/{seed}"
+    return replace(
+        given,
+        surfaces=replace(given.surfaces, salt=salt, artwork=artwork, rows=rows),
+        reward=rule if settings.rule == "environment" else given.reward,
+        snapshots=replace(given.snapshots, keep=_SNAPSHOTS_KEPT),
+    )
+
+
+class _Running:
+    """One run."""
+
+    def __init__(
+        self, config: Config, settings: Settings, environment: Environment, prefix: str
+    ) -> None:
+        directory = tempfile.mkdtemp(prefix="marquee-simulated-")
+        weakref.finalize(self, shutil.rmtree, directory, ignore_errors=True)
+        learner = msgspec.structs.replace(config.learner, directory=str(Path(directory)))
+        config = msgspec.structs.replace(config, learner=learner)
+        self._settings = settings
+        self._environment = environment
+        self._prefix = prefix
+        self._policy = Policy(config)
+        self._places = Places(environment.document)
+        self._reporter = Reporter(environment.document)
+        catalog = Catalog.build(environment.document)
+        self._clock = ManualClock()
+        log = MemoryEventLog(self._clock)
+        self._writer = log.writer()
+        self._snapshots = MemorySnapshotStore()
+        self._learner = Learner(
+            config,
+            log.reader(),
+            self._snapshots,
+            _OneCatalog(catalog),
+            self._clock,
+            NoMetrics(),
+        )
+        self.serving = Serving(catalog)
+        self._window_us = to_us(config.reward.window_s + config.reward.clock_leeway_s)
+        self._settled_us = 0
+        """How far the log's time has run ahead of the environment's."""
+        self._decisions: list[DecisionRecord] = []
+        self._waiting: list[_Timed] = []
+        self._numbers = 0
+        self._batches = 0
+
+    def serve(self, pages: Pages) -> Served:
+        answers = Answers(self._places, pages)
+        self._decisions = []
+        for index, now_us in enumerate(pages.now_us.tolist()):
+            record = self._policy.decide(
+                self._environment.page(pages, index),
+                decision_id=f"{self._prefix}.{pages.first + index}",
+                now_us=now_us,
+                serving=self.serving,
+            ).record
+            self._decisions.append(record)
+            rows = [NamedRow(row.id, row.propensity) for row in record.rows]
+            titles = (NamedTitle(one.title, one.artwork, one.propensity) for one in record.titles)
+            answers.add(index, rows, titles)
+        return answers.served()
+
+    def learn(self, pages: Pages, served: Served, displays: Displays) -> None:
+        self._waiting += self._records(pages, served, displays)
+        self._waiting.sort()
+        last_us = int(pages.now_us[-1]) + self._settled_us if pages.size else self._clock.now_us()
+        until_us = last_us
+        if self._settings.settle:
+            reported_us = self._waiting[-1].at_us if self._waiting else last_us
+            until_us = max(last_us + self._window_us, reported_us) + MICROSECONDS
+        self._log(until_us)
+        self._settled_us += until_us - last_us
+        self._learn()
+
+    def _records(self, pages: Pages, served: Served, displays: Displays) -> Iterator[_Timed]:
+        instants = (pages.now_us + self._settled_us).tolist()
+        for decision, at_us in zip(self._decisions, instants, strict=True):
+            yield self._timed(at_us, decision)
+        ids = [decision.decision_id for decision in self._decisions]
+        for page, after_us, event in self._reporter.report(pages, served, displays, ids):
+            yield self._timed(instants[page] + (after_us if self._settings.delays else 0), event)
+
+    def _timed(self, at_us: int, record: Record) -> _Timed:
+        self._numbers += 1
+        return _Timed(at_us, self._numbers, record)
+
+    def _log(self, until_us: int) -> None:
+        """Log what has come up to an instant, and go there."""
+        kept = len(self._waiting)
+        for index, (at_us, _, record) in enumerate(self._waiting):
+            if at_us > until_us:
+                kept = index
+                break
+            self._go_to(at_us)
+            self._writer.append([record])
+        del self._waiting[:kept]
+        self._go_to(until_us)
+
+    def _go_to(self, at_us: int) -> None:
+        self._clock.advance_s((at_us - self._clock.now_us()) / MICROSECONDS)
+
+    def _learn(self) -> None:
+        now_us = self._clock.now_us()
+        while not (report := self._learner.step(now_us)).idle:
+            if report.failed:
+                raise SimulationError(
+                    f"the learner failed: {report.failed}", hint="mend what the error names"
+                )
+        self._batches += 1
+        if self._batches % self._settings.publish_batches == 0:
+            self._learner.publish(now_us)
+            models = {surface: self._newest(surface) for surface in SURFACES}
+            served = {surface: model for surface, model in models.items() if model is not None}
+            self.serving = Serving(self.serving.catalog, served)
+
+    def _newest(self, surface: Surface) -> ServedModel | None:
+        pointer = self._snapshots.pointer(surface)
+        before = self.serving.models.get(surface)
+        if pointer is None or (before is not None and before.version == pointer.version):
+            return before
+        snapshot = self._snapshots.load(surface, pointer.version)
+        manifest = snapshot.manifest
+        return ServedModel(
+            pointer.version, shape_of(manifest), snapshot.arrays, manifest.created_at_us
+        )
+
+    def status(self) -> LearnerStatus:
+        return self._learner.status(self._clock.now_us())
