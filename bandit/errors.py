@@ -16,6 +16,8 @@
     │   └── SnapshotUnavailableError    not now: disk full, read-only, unreadable (try again later)
     ├── ModelError         a model's weights or shape cannot be used
     │   └── UnlearnableError        an example that no model can be taught
+    ├── OutcomeFilesError       exported outcomes cannot be written or read
+    ├── LibraryMissingError     a library that is not always installed is needed
     └── LeaseHeldError          another learner is at work on the same state
 """
 
@@ -112,6 +114,14 @@ class ModelError(MarqueeError):
 
 class UnlearnableError(ModelError):
     """An example's numbers cannot be learned, now or later; the model is as it was."""
+
+
+class OutcomeFilesError(MarqueeError):
+    """Exported outcomes cannot be written, or are not what they should be."""
+
+
+class LibraryMissingError(MarqueeError):
+    """A library that is not always installed is needed; the hint tells how to get it."""
 
 
 class LeaseHeldError(MarqueeError):

@@ -1,4 +1,4 @@
-"""``marquee log``: what the event log holds, its last records, and whether it is whole."""
+"""``marquee log``: what the event log holds, whether it is whole, and its outcomes as files."""
 
 from __future__ import annotations
 
@@ -10,10 +10,23 @@ from pathlib import Path
 
 import click
 import msgspec
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
 
+from bandit.catalog import CatalogStore
 from bandit.clock import MICROSECONDS, WallClock
 from bandit.eventlog.protocol import EventReader, SpoolBatch
 from bandit.eventlog.sqlite_reader import SqliteEventReader
+from bandit.outcome_files import ExportReport, export_log
 from server.cli.shared import config_option, print_table, read_config
 from server.exit_codes import FAILED
 
@@ -90,6 +103,82 @@ def check(ctx: click.Context, config_path: Path | None) -> None:
     if damaged:
         print_table(("spool", "sequence", "why"), damaged)
         ctx.exit(FAILED)
+
+
+@log.command()
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Directory to make; an earlier export there is replaced as a whole.",
+)
+@config_option
+def export(out: Path, config_path: Path | None) -> None:
+    """Write decisions with their feedback as Parquet, without stopping the service.
+
+    Decisions are joined with their feedback as the learner joins them; those whose reward window
+    has closed by now are written, by day, with the catalog versions that they name and a
+    manifest. Needs the extra libraries of `pip install 'marquee[simulator]'`.
+
+    \b
+    Example:
+      marquee log export --out exported --config marquee.toml
+    """
+    config = read_config(config_path)
+    clock = WallClock.from_environment()
+    directory = Path(config.log.directory)
+    catalogs = CatalogStore(config.catalog.directory, config.limits)
+    with closing(SqliteEventReader(directory, clock)) as reader, _progress() as progress:
+        total = sum(reader.last_sequence(spool) for spool in reader.spools())
+        task = progress.add_task("exporting", total=total)
+        report = export_log(
+            reader,
+            catalogs,
+            config,
+            out,
+            clock.now_us(),
+            lambda records: progress.advance(task, records),
+        )
+    _tell_export(out, report)
+
+
+class _Rate(ProgressColumn):
+    """Records a second."""
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text("" if speed is None else f"{speed:,.0f}/s")
+
+
+def _progress() -> Progress:
+    """Return a bar with rate and time left, on standard error; none where that is no terminal."""
+    console = Console(stderr=True)
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        _Rate(),
+        TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+    )
+
+
+def _tell_export(out: Path, report: ExportReport) -> None:
+    manifest = report.manifest
+    size = sum(file.bytes for file in manifest.files)
+    click.echo(
+        f"{manifest.outcomes:,} decisions with their feedback in {len(manifest.files):,} files, "
+        f"{size:,} bytes, and {len(manifest.catalogs):,} catalog versions: {out}"
+    )
+    click.echo(f"{manifest.open_decisions:,} are still open and will be in a later export")
+    if manifest.damaged_records:
+        click.echo(f"{manifest.damaged_records:,} damaged records left out", err=True)
+    for version in manifest.missing_catalogs:
+        click.echo(f"catalog version {version} is lost: its decisions have no artworks", err=True)
+    for notice in report.notices:
+        click.echo(notice, err=True)
 
 
 def _reader(config_path: Path | None) -> EventReader:

@@ -16,9 +16,9 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from bandit.outcome_files.arrow import arrow
 from bandit.types import Float32Array
 from simulator.datasets.faults import Fault, Faults, choice_faults
-from simulator.datasets.libraries import arrow
 from simulator.datasets.source import BATCH_ROUNDS, Kind, Reading
 from simulator.datasets.vocabulary import Columns, Vocabulary
 from simulator.errors import LoggedDataError

@@ -1,23 +1,23 @@
-"""Arrow, where it is installed; it comes with the ``simulator`` extra."""
+"""Arrow, where it is installed: it comes with the ``simulator`` extra."""
 
 from __future__ import annotations
 
 import importlib
 from typing import Any
 
-from simulator.errors import MissingDataError
+from bandit.errors import LibraryMissingError
 
 
 def arrow(module: str = "") -> Any:
-    """Return pyarrow, or a module of it such as ``csv``.
+    """Return pyarrow, or a module of it such as ``parquet``.
 
     Raises:
-        MissingDataError: it is not installed.
+        LibraryMissingError: it is not installed.
     """
     try:
         return importlib.import_module(f"pyarrow.{module}" if module else "pyarrow")
     except ModuleNotFoundError as error:
-        raise MissingDataError(
-            "logged data cannot be read: pyarrow is not installed",
+        raise LibraryMissingError(
+            "pyarrow, which reads and writes Parquet, is not installed",
             hint="pip install 'marquee[simulator]'",
         ) from error

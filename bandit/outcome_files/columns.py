@@ -1,0 +1,211 @@
+"""Outcomes as columns, without loss: one row a decision, with all that is known of it.
+
+| column | type | what it holds |
+|---|---|---|
+| ``decision_id`` | text | |
+| ``at_us`` | integer | the log's time of the decision, microseconds since the Unix epoch |
+| ``decided_at_us`` | integer | the deciding worker's time |
+| ``viewer_id`` | text, may be null | |
+| ``context`` | JSON text | name → number, text, list of numbers or of texts |
+| ``catalog``, ``policy`` | text | versions and names as logged |
+| ``snapshots``, ``shares`` | {artwork, rows} | model version and share of each surface |
+| ``titles`` | list of {title, artwork, propensity} | each distinct title once |
+| ``rows`` | list of {id, position, propensity, pinned, titles} | as served, from the top |
+| ``row_candidates`` | list of text | rows asked for |
+| ``pins`` | list of {row, position} | |
+| ``inline_titles`` | list of {id, artworks, features} | given with the page; features as JSON |
+| ``inline_rows`` | list of {id, features} | |
+| ``loose_titles``, ``omitted`` | list of text | |
+| ``events`` | list of {event_id, type, title, row, seconds, fraction, happened_at_us, v} | |
+| ``closed_by`` | text | ``window``, ``play`` or ``evicted`` |
+| ``body_digest``, ``greedy_match``, ``deferred``, ``v`` | | as in the log's record |
+
+Features stand as JSON because a feature may be of four types, and because every tool reads JSON.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cache
+from operator import attrgetter
+from typing import Any, Final, NamedTuple, cast
+
+import msgspec
+
+from bandit.events import DecisionRecord, FeedbackRecord, InlineRow
+from bandit.joiner import Outcome
+from bandit.outcome_files.arrow import arrow
+from bandit.outcome_files.nesting import as_arrow, as_python
+from bandit.types import SURFACES, Artwork, Features, RowChoice, Title, TitleChoice
+
+_features = msgspec.json.Decoder(Features)
+_EVENT_FIELDS: Final = (
+    "event_id",
+    "type",
+    "title",
+    "row",
+    "seconds",
+    "fraction",
+    "happened_at_us",
+    "v",
+)
+_event = attrgetter(*_EVENT_FIELDS)
+_title = attrgetter("title", "artwork", "propensity")
+_row = attrgetter("id", "position", "propensity", "pinned", "titles")
+
+Nested = tuple[Any, ...]
+
+
+class _Column(NamedTuple):
+    """One column: its type, and how an outcome's value is laid down in it and taken up again."""
+
+    type: Any
+    down: Callable[[Outcome], Any]
+    up: Callable[[Any], Any] | None = None
+    """None keeps what stands there."""
+
+
+@cache
+def _columns() -> dict[str, _Column]:
+    pa = arrow()
+    text, whole, real = pa.string(), pa.int64(), pa.float64()
+    of_surface = pa.struct([(surface, text) for surface in SURFACES])
+    texts = pa.list_(text)
+    artwork = pa.struct([("id", text), ("features", text)])
+    titles = pa.struct([("title", text), ("artwork", text), ("propensity", real)])
+    rows = pa.struct(
+        [
+            ("id", text),
+            ("position", whole),
+            ("propensity", real),
+            ("pinned", pa.bool_()),
+            ("titles", texts),
+        ]
+    )
+    kinds = dict.fromkeys(_EVENT_FIELDS, text)
+    kinds |= {"seconds": real, "fraction": real, "happened_at_us": whole, "v": whole}
+    inline = pa.struct([("id", text), ("artworks", pa.list_(artwork)), ("features", text)])
+    return {
+        "context": _Column(text, lambda o: _json(o.decision.context), _features.decode),
+        "shares": _Column(of_surface, lambda o: _by_surface(o.decision.shares), _of_surface),
+        "snapshots": _Column(of_surface, lambda o: _by_surface(o.decision.snapshots), _of_surface),
+        "titles": _Column(
+            pa.list_(titles),
+            lambda o: [_title(choice) for choice in o.decision.titles],
+            lambda found: [TitleChoice(*one) for one in found],
+        ),
+        "rows": _Column(
+            pa.list_(rows),
+            lambda o: [_row(choice) for choice in o.decision.rows],
+            lambda found: [RowChoice(*one) for one in found],
+        ),
+        "pins": _Column(
+            pa.list_(pa.struct([("row", text), ("position", whole)])),
+            lambda o: list(o.decision.pins.items()),
+            dict,
+        ),
+        "inline_titles": _Column(
+            pa.list_(inline),
+            lambda o: [_inline_title(title) for title in o.decision.inline_titles],
+            lambda found: [_title_of(*one) for one in found],
+        ),
+        "inline_rows": _Column(
+            pa.list_(artwork),
+            lambda o: [(row.id, _json(row.features)) for row in o.decision.inline_rows],
+            lambda found: [InlineRow(name, _features.decode(given)) for name, given in found],
+        ),
+        **{
+            name: _Column(kind, attrgetter(f"decision.{name}"))
+            for name, kind in {
+                "decision_id": text,
+                "decided_at_us": whole,
+                "viewer_id": text,
+                "catalog": text,
+                "policy": text,
+                "row_candidates": texts,
+                "loose_titles": texts,
+                "omitted": texts,
+                "body_digest": pa.binary(),
+                "greedy_match": real,
+                "deferred": pa.bool_(),
+                "v": whole,
+            }.items()
+        },
+        "at_us": _Column(whole, attrgetter("decided_at_us")),
+        "events": _Column(
+            pa.list_(pa.struct(list(kinds.items()))), lambda o: [_event(one) for one in o.events]
+        ),
+        "closed_by": _Column(text, attrgetter("closed_by")),
+    }
+
+
+_OF_OUTCOME: Final = ("at_us", "events", "closed_by")
+"""Columns that are not the decision's."""
+
+
+@cache
+def schema() -> Any:
+    """Return the Arrow schema of outcomes."""
+    return arrow().schema([(name, column.type) for name, column in _columns().items()])
+
+
+def to_batch(outcomes: Sequence[Outcome]) -> Any:
+    """Return outcomes as an Arrow record batch of :func:`schema`."""
+    arrays = [
+        as_arrow([column.down(outcome) for outcome in outcomes], column.type)
+        for column in _columns().values()
+    ]
+    return arrow().RecordBatch.from_arrays(arrays, schema=schema())
+
+
+def from_batch(batch: Any) -> list[Outcome]:
+    """Return the outcomes of a record batch of :func:`schema`."""
+    columns = _columns()
+    found: dict[str, list[Any]] = {}
+    for name, column in columns.items():
+        values = as_python(batch.column(name))
+        found[name] = values if column.up is None else list(map(column.up, values))
+    of_decision = [name for name in columns if name not in _OF_OUTCOME]
+    decisions = [
+        DecisionRecord(**dict(zip(of_decision, values, strict=True)))
+        for values in zip(*(found[name] for name in of_decision), strict=True)
+    ]
+    return [
+        Outcome(decision, at_us, _events(decision.decision_id, events), closed_by)
+        for decision, at_us, events, closed_by in zip(
+            decisions, *(found[name] for name in _OF_OUTCOME), strict=True
+        )
+    ]
+
+
+def _events(decision_id: str, found: Sequence[Nested]) -> tuple[FeedbackRecord, ...]:
+    return tuple(
+        FeedbackRecord(decision_id=decision_id, **dict(zip(_EVENT_FIELDS, one, strict=True)))
+        for one in found
+    )
+
+
+def _json(features: Features) -> str:
+    return msgspec.json.encode(features).decode()
+
+
+def _by_surface(values: Any) -> Nested:
+    return tuple(values.get(surface) for surface in SURFACES)
+
+
+def _of_surface(values: Nested) -> dict[str, str]:
+    return {
+        surface: cast(str, value)
+        for surface, value in zip(SURFACES, values, strict=True)
+        if value is not None
+    }
+
+
+def _inline_title(title: Title) -> Nested:
+    artworks = [(artwork.id, _json(artwork.features)) for artwork in title.artworks]
+    return title.id, artworks, _json(title.features)
+
+
+def _title_of(name: str, artworks: Sequence[tuple[str, str]], features: str) -> Title:
+    found = [Artwork(artwork, _features.decode(given)) for artwork, given in artworks]
+    return Title(name, found, _features.decode(features))
