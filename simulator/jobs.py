@@ -20,7 +20,8 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import resource_tracker
 from multiprocessing.process import BaseProcess
-from typing import Any, Final, Generic, NamedTuple, TypeVar
+from types import FrameType
+from typing import Any, Final, Generic, NamedTuple, NoReturn, TypeVar
 
 from threadpoolctl import threadpool_limits
 
@@ -193,7 +194,14 @@ _worker: list[Any] = []
 
 
 def _start_worker(function: Callable[[Any, Any], Any], shared: Any) -> None:
+    signal.signal(signal.SIGTERM, _leave)
     _worker[:] = [function, shared]
+
+
+def _leave(number: int, frame: FrameType | None) -> NoReturn:
+    """End a job in order, so that it takes its temporary files along."""
+    del frame
+    raise SystemExit(128 + number)
 
 
 def _work(task: Any) -> Any:

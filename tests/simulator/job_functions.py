@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -56,7 +57,8 @@ def until_stopped(directory: Path, task: int) -> int:
     """Do the first two tasks at once, and never finish another."""
     if task > 1:
         (directory / f"worker-{os.getpid()}").touch()
-        signal.pause()
+        with tempfile.TemporaryDirectory(dir=directory, prefix="own-"):
+            signal.pause()
     return task
 
 

@@ -89,7 +89,7 @@ def test_an_interrupt_leaves_what_is_done_and_no_worker(tmp_path: Path, jobs: in
         start_new_session=True,
     )
     try:
-        wait_until(lambda: len(list(tmp_path.iterdir())) == jobs, 60.0, "the workers' pause")
+        wait_until(lambda: len(list(tmp_path.glob("own-*"))) == jobs, 60.0, "the workers' pause")
         os.killpg(running.pid, signal.SIGINT)
         told, errors = running.communicate(timeout=60)
     finally:
@@ -97,5 +97,6 @@ def test_an_interrupt_leaves_what_is_done_and_no_worker(tmp_path: Path, jobs: in
         running.communicate()
     assert (told, errors) == ("[0, 1, None, None, None, None] True\n", "")
     assert running.returncode == 0
-    workers = {int(path.name.partition("-")[2]) for path in tmp_path.iterdir()}
+    assert not list(tmp_path.glob("own-*")), "a worker left its files behind"
+    workers = {int(path.name.partition("-")[2]) for path in tmp_path.glob("worker-*")}
     assert not any(Path(f"/proc/{worker}").exists() for worker in workers)
