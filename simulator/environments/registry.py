@@ -1,0 +1,111 @@
+"""Environments by name, with their settings.
+
+Each environment's settings are a frozen struct; a setting that it does not have, or that is not
+lawful, is an error that names it. An environment is imported when it is made, so that those that
+need data sets or scikit-learn cost nothing to who does not use them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from simulator.errors import SimulationError
+from simulator.pages import Environment
+
+
+class EnvironmentSpec(NamedTuple):
+    """One environment and where it is made."""
+
+    name: str
+    title: str
+    description: str
+    module: str
+    environment: str
+    """Class in ``module``, called with pages, batch and settings."""
+    settings: str
+    """Struct in ``module``."""
+
+    def settings_type(self) -> type[msgspec.Struct]:
+        """Return the struct that holds the environment's settings."""
+        found: type[msgspec.Struct] = getattr(import_module(self.module), self.settings)
+        return found
+
+    def factory(self) -> Callable[[int, int, Any], Environment]:
+        """Return what makes the environment from pages, batch and settings."""
+        made: Callable[[int, int, Any], Environment] = getattr(
+            import_module(self.module), self.environment
+        )
+        return made
+
+
+class SettingInfo(NamedTuple):
+    """What may be set, for commands and documents."""
+
+    name: str
+    default: object
+    description: str
+
+
+_HERE: Final = "simulator.environments"
+
+ENVIRONMENTS: Final[Mapping[str, EnvironmentSpec]] = {
+    spec.name: spec
+    for spec in (
+        EnvironmentSpec(
+            "homepage",
+            "Homepage",
+            "viewers with latent tastes scan rows of titles, click, play and abandon",
+            f"{_HERE}.homepage",
+            "Homepage",
+            "HomepageSettings",
+        ),
+    )
+}
+
+
+def make_environment(name: str, *, pages: int, batch: int, **settings: object) -> Environment:
+    """Make an environment for runs of so many pages, ``batch`` at a time.
+
+    Raises:
+        SimulationError: there is no such environment or setting, or a value is not lawful.
+        MissingDataError: its data are not there.
+    """
+    spec = ENVIRONMENTS.get(name)
+    if spec is None:
+        raise SimulationError(
+            f"there is no environment {name!r}", hint=f"use one of {', '.join(ENVIRONMENTS)}"
+        )
+    return spec.factory()(pages, batch, _settings(spec, settings))
+
+
+def setting_infos(name: str) -> list[SettingInfo]:
+    """Return what may be set of an environment, with defaults and what it means."""
+    kind = ENVIRONMENTS[name].settings_type()
+    described = msgspec.json.schema(kind)["$defs"][kind.__name__]["properties"]
+    fields = msgspec.structs.fields(kind)
+    return [
+        SettingInfo(field.name, field.default, described[field.name].get("description", ""))
+        for field in fields
+    ]
+
+
+def _settings(spec: EnvironmentSpec, given: dict[str, object]) -> msgspec.Struct:
+    kind = spec.settings_type()
+    known = kind.__struct_fields__
+    for name in given:
+        if name not in known:
+            raise SimulationError(
+                f"the environment {spec.name!r} has no setting {name!r}",
+                hint=f"its settings are {', '.join(known)}",
+            )
+    try:
+        return msgspec.convert(given, type=kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise SimulationError(
+            f"environment {spec.name!r}: {error}",
+            hint="the path behind the $ names the setting at fault",
+        ) from error
