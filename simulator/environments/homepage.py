@@ -49,6 +49,8 @@ from simulator.pages import Displays, Expected, Items, Pages, Served
 ARTWORKS: Final = 6
 TITLES: Final = 300
 
+AtLeastOne = Annotated[int, Meta(ge=1)]
+
 
 class HomepageSettings(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
@@ -59,14 +61,15 @@ class HomepageSettings(
         str, Meta(description="Path of a catalog file; empty: the example's, or a synthetic one.")
     ] = ""
     titles: Annotated[
-        int | None, Meta(ge=1, description="Titles of a synthetic catalog, in place of a file's.")
+        AtLeastOne | None, Meta(description="Titles of a synthetic catalog, in place of a file's.")
     ] = None
     artworks: Annotated[
-        int | None, Meta(ge=1, le=64, description="Artworks of each title of a synthetic catalog.")
+        Annotated[int, Meta(ge=1, le=64)] | None,
+        Meta(description="Artworks of each title of a synthetic catalog."),
     ] = None
     rows: Annotated[int, Meta(ge=1, description="Rows that a page asks for.")] = 12
     rows_served: Annotated[
-        int | None, Meta(ge=1, description="Rows served, from the top; unset: all of them.")
+        AtLeastOne | None, Meta(description="Rows served, from the top; unset: all of them.")
     ] = None
     titles_a_row: Annotated[int, Meta(ge=1, description="Most titles a row asks for.")] = 8
     templates: Annotated[
@@ -96,8 +99,8 @@ class HomepageSettings(
         float, Meta(ge=0, le=1, description="From which part of the run on they are offered.")
     ] = 0.5
     world_seed: Annotated[
-        int | None,
-        Meta(ge=0, description="Draws tastes and viewers; unset: the seed of each run does."),
+        Annotated[int, Meta(ge=0)] | None,
+        Meta(description="Draws tastes and viewers; unset: the seed of each run does."),
     ] = None
     rule: Annotated[RewardRule, Meta(description="How feedback is rewarded.")] = RewardRule()
 
