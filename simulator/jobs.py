@@ -190,7 +190,7 @@ class _Raised(NamedTuple):
 
 
 _worker: list[Any] = []
-"""In a worker: the function, and what all its tasks share."""
+"""In a worker: the function, and what all its tasks share; empty once it was told to stop."""
 
 
 def _start_worker(function: Callable[[Any, Any], Any], shared: Any) -> None:
@@ -199,12 +199,15 @@ def _start_worker(function: Callable[[Any, Any], Any], shared: Any) -> None:
 
 
 def _leave(number: int, frame: FrameType | None) -> NoReturn:
-    """End a job in order, so that it takes its temporary files along."""
+    """End a job in order, so that it takes its temporary files along, and begin no other."""
     del frame
+    _worker.clear()
     raise SystemExit(128 + number)
 
 
 def _work(task: Any) -> Any:
+    if not _worker:
+        raise SystemExit("told to stop")
     function, shared = _worker
     try:
         return function(shared, task)
