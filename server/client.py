@@ -37,6 +37,7 @@ from server.wire import (
     RankAnswer,
     RankBatchAnswer,
     RankRequest,
+    SnapshotsAnswer,
 )
 
 __all__ = [
@@ -187,6 +188,17 @@ class Client:
         answer = self._transport.call("GET", "/v1/status", patience=_UNHURRIED)
         status: dict[str, Any] = decode_answer(answer, dict[str, Any])
         return status
+
+    def snapshots(self) -> SnapshotsAnswer:
+        """Return the kept snapshots of all surfaces, newest first.
+
+        Raises:
+            NoAnswerError: no answer came in time.
+            RequestRefusedError: the server refused the call.
+        """
+        answer = self._transport.call("GET", "/v1/snapshots", patience=_UNHURRIED)
+        snapshots: SnapshotsAnswer = decode_answer(answer, SnapshotsAnswer)
+        return snapshots
 
     def put_catalog(self, document: object, *, if_match: str | None = None) -> CatalogAnswer:
         """Replace the catalog by a document with ``titles`` and ``rows``; needs an admin's key.
