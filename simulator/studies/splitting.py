@@ -7,6 +7,7 @@ but yesterday; or by viewer, where the same people are not to be both learned fr
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -77,7 +78,7 @@ def _by_order(count: int, ends: Sequence[float]) -> list[Part]:
     bounds = [0, *(round(end * count) for end in ends)]
     return [
         Part(np.arange(first, last), f"rounds {first + 1:,} to {last:,} of {count:,} in log order")
-        for first, last in zip(bounds, bounds[1:], strict=False)
+        for first, last in pairwise(bounds)
     ]
 
 
