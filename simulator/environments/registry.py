@@ -63,6 +63,30 @@ ENVIRONMENTS: Final[Mapping[str, EnvironmentSpec]] = {
             "Homepage",
             "HomepageSettings",
         ),
+        EnvironmentSpec(
+            "carousel",
+            "Carousel",
+            "Deezer's published model: 862 playlists, 12 slots, three of them visible at first",
+            f"{_HERE}.carousel",
+            "Carousel",
+            "CarouselSettings",
+        ),
+        EnvironmentSpec(
+            "supervised",
+            "Supervised",
+            "classification data as a bandit: the right class earns 1",
+            f"{_HERE}.supervised",
+            "Supervised",
+            "SupervisedSettings",
+        ),
+        EnvironmentSpec(
+            "logged",
+            "Logged",
+            "a real log, replayed by rejection; its truth is not known",
+            f"{_HERE}.replayed",
+            "Replayed",
+            "ReplayedSettings",
+        ),
     )
 }
 
