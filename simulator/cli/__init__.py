@@ -1,1 +1,5 @@
-"""The command line of the simulator."""
+"""The command line ``marquee-sim``: one file a command, heavy imports when a command runs."""
+
+from simulator.cli.root import main
+
+__all__ = ["main"]

@@ -1,0 +1,80 @@
+"""``marquee-sim environments``, ``policies`` and ``estimators``: what there is to name."""
+
+from __future__ import annotations
+
+import click
+
+from simulator.cli.outputs import print_table
+from simulator.errors import SimulationError
+
+
+@click.command()
+@click.argument("name", required=False)
+def environments(name: str | None) -> None:
+    """List the environments; with NAME, its settings.
+
+    \b
+    Example:
+      marquee-sim environments homepage
+    """
+    from simulator.environments.registry import ENVIRONMENTS, setting_infos
+
+    if name is None:
+        rows = [(one.name, one.description) for one in ENVIRONMENTS.values()]
+        print_table(("name", "what"), rows)
+        return
+    if name not in ENVIRONMENTS:
+        raise SimulationError(
+            f"there is no environment {name!r}", hint=f"use one of {', '.join(ENVIRONMENTS)}"
+        )
+    one = ENVIRONMENTS[name]
+    click.echo(f"{one.title}: {one.description}")
+    print_table(
+        ("setting", "default", "what"),
+        [(info.name, str(info.default), info.description) for info in setting_infos(name)],
+    )
+
+
+@click.command()
+def policies() -> None:
+    """List the policies that can be simulated, and those that can be judged on logs.
+
+    Production's policy is named by its TOML file.
+
+    \b
+    Example:
+      marquee-sim policies
+    """
+    from simulator.policies.registry import POLICIES
+
+    print_table(("name", "what"), [(one.name, one.description) for one in POLICIES.values()])
+
+
+@click.command()
+def estimators() -> None:
+    """List the estimators of single choices and of rankings, with their sources.
+
+    \b
+    Example:
+      marquee-sim estimators
+    """
+    from simulator.estimators.registry import ESTIMATORS
+    from simulator.rankings.registry import RANKING_ESTIMATORS
+
+    headings = ("name", "parameter", "model", "what", "source")
+    click.echo("single choices (--surface artwork)")
+    print_table(
+        headings,
+        [
+            (one.name, one.parameter or "", one.needs_model, one.description, one.source)
+            for one in ESTIMATORS.values()
+        ],
+    )
+    click.echo("\nrankings (--surface rows)")
+    print_table(
+        headings,
+        [
+            (one.name, "", one.needs_model, one.description, one.source)
+            for one in RANKING_ESTIMATORS.values()
+        ],
+    )

@@ -1,0 +1,141 @@
+"""``marquee-sim simulate``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from simulator.cli.outputs import Outputs, bounds, cell, check_writable, end, keep, print_table
+from simulator.cli.shared import policy_option, run_options, settings_of, typed
+from simulator.results import SimulatedPolicy, Simulation
+
+LEVEL = 0.95
+
+
+@click.command()
+@click.argument("environment")
+@policy_option(
+    "A policy of `marquee-sim policies`, or a TOML file of production's; several times for several."
+)
+@click.option(
+    "--pages", default=10_000, show_default=True, type=click.IntRange(1), help="Pages of one run."
+)
+@click.option(
+    "--batch",
+    default=500,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Pages served before a policy learns of them.",
+)
+@click.option(
+    "--seeds",
+    default=10,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Runs of each policy; the bands are over them.",
+)
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="A setting of the environment; `marquee-sim environments NAME` lists them.",
+)
+@click.option(
+    "--points",
+    default=50,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Points of each curve.",
+)
+@run_options("The first seed; each run takes the next.")
+@click.pass_context
+def simulate(
+    ctx: click.Context,
+    environment: str,
+    policies: tuple[str, ...],
+    pages: int,
+    batch: int,
+    seeds: int,
+    settings: tuple[str, ...],
+    points: int,
+    seed: int,
+    jobs: int,
+    json_path: Path | None,
+    parquet_path: Path | None,
+) -> None:
+    """Run policies in ENVIRONMENT over seeds: rewards and regrets with bands.
+
+    A seed brings the same viewers to every policy. Regret is what the environment's oracle would
+    have earned more, on average, on the same pages. Ctrl-C keeps the seeds that are done.
+
+    \b
+    Example:
+      marquee-sim simulate homepage --policy uniform --policy linucb --pages 5000 --jobs 4
+    """
+    from bandit.clock import WallClock
+    from simulator.progress import ShownWatch
+    from simulator.studies.about import begin
+    from simulator.studies.simulate import SimulatePlan
+    from simulator.studies.simulate import simulate as run
+
+    outputs = Outputs(json_path, parquet_path)
+    check_writable(json_path, parquet_path)
+    plan = SimulatePlan(
+        environment=environment,
+        policies=policies,
+        pages=pages,
+        batch=batch,
+        seeds=tuple(range(seed, seed + seeds)),
+        settings=settings_of(settings),
+        points=points,
+    )
+    begun = begin(typed(ctx), seed, WallClock())
+    result = run(plan, begun, jobs=jobs, watch=ShownWatch())
+    keep(result, _flat(result), outputs)
+    if outputs.shows_tables:
+        _show(result)
+    end(ctx, interrupted=len(result.seeds) < seeds)
+
+
+def _show(result: Simulation) -> None:
+    click.echo(
+        f"{result.environment} ({result.description}): {result.pages:,} pages in batches of "
+        f"{result.batch:,}, {len(result.seeds)} seeds from {result.seeds[0]}"
+    )
+    first = result.policies[0]
+    print_table(
+        ("policy", "reward a page", f"more than {first.policy}", "regret", "95 %", "pages/s"),
+        (
+            (
+                one.policy,
+                f"{cell(one.final_reward_mean)}  {bounds(one.final_reward)}",
+                "" if one is first else _difference(one, first),
+                one.final_regret_mean,
+                bounds(one.final_regret),
+                round(one.pages_per_second),
+            )
+            for one in result.policies
+        ),
+    )
+    for note in result.notes:
+        click.echo(note)
+
+
+def _difference(one: SimulatedPolicy, first: SimulatedPolicy) -> str:
+    """Return how much more a policy earned than the first, seed by seed."""
+    from simulator.studies.over_seeds import seed_interval
+
+    gained = np.subtract(one.by_seed, first.by_seed)
+    return f"{cell(float(gained.mean()))}  {bounds(seed_interval(gained, LEVEL))}"
+
+
+def _flat(result: Simulation) -> Iterator[dict[str, Any]]:
+    for one in result.policies:
+        for point in one.curve:
+            names = point.__struct_fields__
+            yield {"policy": one.policy, **{name: getattr(point, name) for name in names}}
