@@ -1,4 +1,7 @@
-"""Every estimator of single choices by name, with what commands and reports need to know of it."""
+"""Every estimator of single choices by name, with what commands and reports need to know of it.
+
+Work that goes to other processes takes an estimator's name along, not its entry here.
+"""
 
 from __future__ import annotations
 

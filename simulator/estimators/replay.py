@@ -50,7 +50,8 @@ def replay(inputs: Inputs, *, ceiling: float | None = None, seed: int = 0) -> Te
     for deterministic and stochastic targets alike. Where logging was not uniform, matching
     alone would favour what was logged often; accepting with w / ceiling is rejection sampling
     (von Neumann, 1951), which is right for any known propensities. Without a ceiling the largest
-    weight is taken, which accepts most.
+    weight is taken, which accepts most. Few rounds are left where a weight is large: the expected
+    share is the mean weight over the ceiling, 1 / K for uniform logs. SNIPS uses all of them.
 
     Rounds that are not accepted count for nothing: they are never filled with a guess.
 

@@ -16,7 +16,13 @@ from simulator.tuning.evidence import Evidence, gather
 from simulator.tuning.mse import bias_bound, direct_bias, squared_errors
 from simulator.tuning.slope import slope, slope_improved, widths
 
-Method = Literal["slope", "slope++", "mse"]
+Method = Literal["mse", "mse-direct", "slope", "slope++"]
+"""How a parameter is chosen.
+
+``mse``: the least bound on the mean squared error (Su, Dimakopoulou, Krishnamurthy and Dudík,
+2020). ``mse-direct``: the least mean squared error with the bias as estimated (same paper).
+``slope``: Su, Srinath and Krishnamurthy, 2020. ``slope++``: Tucker and Lee, 2021.
+"""
 
 DELTA = 0.1
 
@@ -55,9 +61,8 @@ def tune(
     inputs: Inputs,
     candidates: Sequence[float] | None = None,
     *,
-    method: Method,
+    method: Method = "mse-direct",
     delta: float = DELTA,
-    bounded: bool = True,
     residual_max: float = 1.0,
 ) -> Tuned:
     """Return the estimator's terms with the parameter that suits these rounds.
@@ -66,10 +71,8 @@ def tune(
         spec: a tunable estimator.
         inputs: the rounds, of one target policy.
         candidates: parameters to try; by default :func:`default_candidates`.
-        method: ``slope`` (Su, Srinath and Krishnamurthy, 2020), ``slope++`` (Tucker and Lee,
-            2021) or ``mse`` (Su, Dimakopoulou, Krishnamurthy and Dudík, 2020).
+        method: how to choose; see ``Method``, and the package on when to use which.
         delta: probability with which a width or bias bound may fail.
-        bounded: for ``mse``, bound the bias from above rather than estimate it.
         residual_max: for ``mse``, the largest size of r - q̂; 1 for rewards and predictions within
             [0, 1].
 
@@ -81,18 +84,15 @@ def tune(
     if candidates is None:
         candidates = default_candidates(spec, inputs.weight)
     evidence = gather(spec, inputs, candidates)
-    choice = choose(
-        evidence, method=method, delta=delta, bounded=bounded, residual_max=residual_max
-    )
+    choice = choose(evidence, method=method, delta=delta, residual_max=residual_max)
     return Tuned(choice.parameter, spec.terms(inputs, choice.parameter), choice.table)
 
 
 def choose(
     evidence: Evidence,
     *,
-    method: Method,
+    method: Method = "mse-direct",
     delta: float = DELTA,
-    bounded: bool = True,
     residual_max: float = 1.0,
 ) -> Choice:
     """Return the best candidate by what was gathered, in one block or in many; see :func:`tune`.
@@ -105,13 +105,13 @@ def choose(
     if not 0 < delta < 1:
         raise EstimationError(f"delta is {delta}", hint="give a probability between 0 and 1")
     bias = direct_bias(evidence)
-    if method == "mse":
-        bound = bias_bound(evidence, delta, residual_max) if bounded else bias
-        score = squared_errors(evidence, bound)
-        best = int(np.argmin(score))
-    else:
+    if method in ("slope", "slope++"):
         score = widths(evidence, delta)
         best = (slope if method == "slope" else slope_improved)(evidence.mean, score)
+    else:
+        bound = bias_bound(evidence, delta, residual_max) if method == "mse" else bias
+        score = squared_errors(evidence, bound)
+        best = int(np.argmin(score))
     error = np.sqrt(evidence.deviations / (evidence.rounds - 1) / evidence.rounds)
     table = [
         Tried(
