@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bandit.types import FloatArray
-from simulator.errors import NoOverlapError
+from simulator.errors import EstimationError, NoOverlapError
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +42,11 @@ class Terms:
         """Return the estimate.
 
         Raises:
+            EstimationError: there are no rounds.
             NoOverlapError: the denominators sum to zero, at any position where there are several.
         """
+        if not len(self):
+            raise EstimationError("there are no rounds", hint="give at least one logged round")
         mean_base = 0.0 if self.base is None else float(self.base.mean())
         if self.denominator is None:
             return mean_base + float(self.numerator.sum()) / len(self)
