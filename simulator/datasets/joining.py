@@ -64,7 +64,10 @@ def concatenate_rankings(parts: Iterable[LoggedRankings]) -> LoggedRankings:
 def _given(batches: list[_Logged]) -> list[_Logged]:
     if not batches:
         raise LoggedDataError(
-            "rounds", "there are none", hint="check that the log holds decisions with feedback"
+            "rounds",
+            "there are none",
+            hint="check that the log holds decisions with feedback, and that chance had a part in "
+            "them; the source's notes tell what was left out",
         )
     return batches
 
