@@ -173,16 +173,24 @@ def _outcomes(files: OutcomeFiles) -> Iterator[list[Outcome]]:
 def _gathered(
     parts: Iterator[Logged], batch: int, join: Callable[[list[Logged]], Logged]
 ) -> Iterator[Logged]:
-    """Put small batches together until each has ``batch`` rounds or a little more."""
+    """Put small parts together until there are ``batch`` rounds, and yield so many at most."""
     waiting: list[Logged] = []
     for part in parts:
         if len(part):
             waiting.append(part)
         if sum(map(len, waiting)) >= batch:
-            yield join(waiting)
+            yield from _cut(join(waiting), batch)
             waiting = []
     if waiting:
-        yield join(waiting)
+        yield from _cut(join(waiting), batch)
+
+
+def _cut(whole: Logged, batch: int) -> Iterator[Logged]:
+    if len(whole) <= batch:
+        yield whole
+        return
+    for first in range(0, len(whole), batch):
+        yield whole.take(slice(first, first + batch))
 
 
 def _kind(scan: PageScan) -> Kind:

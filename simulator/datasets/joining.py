@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from bandit.events import DecisionRecord
 from simulator.datasets.packed_records import PackedRecords
 from simulator.errors import LoggedDataError
 from simulator.logged import DecisionOrigin, LoggedChoices, LoggedRankings
@@ -118,14 +119,19 @@ def _joined_origin(batches: Sequence[LoggedChoices | LoggedRankings]) -> Decisio
     origins = [batch.origin for batch in batches if batch.origin is not None]
     if len(origins) < len(batches):
         return None
-    firsts = np.cumsum([0, *(len(origin.records) for origin in origins)])
+    # Batches cut out of one share its records, and go on sharing them.
+    first_of: dict[int, int] = {}
+    distinct: list[Sequence[DecisionRecord]] = []
+    count = 0
+    for origin in origins:
+        if id(origin.records) not in first_of:
+            first_of[id(origin.records)] = count
+            distinct.append(origin.records)
+            count += len(origin.records)
     return DecisionOrigin(
-        records=PackedRecords.join(origin.records for origin in origins),
+        records=PackedRecords.join(distinct),
         record_of=np.concatenate(
-            [
-                origin.record_of + np.int32(first)
-                for origin, first in zip(origins, firsts[:-1], strict=True)
-            ]
+            [origin.record_of + np.int32(first_of[id(origin.records)]) for origin in origins]
         ),
         title_of=np.concatenate([origin.title_of for origin in origins]),
     )
