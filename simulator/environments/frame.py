@@ -108,7 +108,7 @@ def check_served(pages: Pages, served: Served) -> None:
 
     Raises:
         SimulationError: a shape differs, a row is served twice or is none of the page, or a
-            propensity is not within (0, 1].
+            propensity is neither within (0, 1] nor NaN.
     """
     size, rows = pages.rows.shape
     _check_shape("order", served.order, (size, pages.rows_served))
@@ -147,8 +147,9 @@ def _check_shape(name: str, given: Codes | FloatArray, wanted: tuple[int, ...]) 
 
 
 def _check_propensities(name: str, given: FloatArray) -> None:
+    """Refuse what is no probability; NaN tells that the policy does not know."""
     if given.size and not (given.min() > 0 and given.max() <= 1):
-        wrong = ~((given > 0) & (given <= 1)).reshape(len(given), -1).all(axis=1)
+        wrong = ((given <= 0) | (given > 1)).reshape(len(given), -1).any(axis=1)
         _refuse(np.asarray(wrong), name, "are not within (0, 1]")
 
 

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from bandit.config.loading import load_config
 from simulator.errors import SimulationError
 from simulator.pages import PagePolicy
+from simulator.policies.array_policy import ArrayPolicy, Mixing
+from simulator.policies.disjoint import DisjointPosterior
 from simulator.policies.editorial import EditorialPolicy
+from simulator.policies.linear import LinThompson, LinUCB
+from simulator.policies.models import Model
 from simulator.policies.oracle import OraclePolicy
+from simulator.policies.popularity import Popularity
+from simulator.policies.posterior import Posterior, Prior
 from simulator.policies.production import ProductionPolicy, Settings
+from simulator.policies.segment import SegmentThompson
+from simulator.policies.shared import SharedPosterior
 from simulator.policies.uniform import UniformPolicy
 
 TOML: Final = ".toml"
@@ -25,11 +34,95 @@ class PolicySpec(NamedTuple):
     make: Callable[..., PagePolicy]
 
 
+class ModelSpec(NamedTuple):
+    """A kind of model that can be asked for; a policy has one for each surface."""
+
+    name: str
+    description: str
+    make: Callable[..., Model]
+
+
+def _posterior(*, shared: bool, variance: float, noise: float, crosses_max: int) -> Posterior:
+    prior = Prior(variance, noise)
+    if shared:
+        return SharedPosterior(prior, crosses_max=crosses_max)
+    return DisjointPosterior(prior)
+
+
+def _lin_ucb(
+    *,
+    shared: bool,
+    alpha: float = 0.5,
+    variance: float = 0.1,
+    noise: float = 0.1,
+    crosses_max: int = 1024,
+) -> Model:
+    posterior = _posterior(shared=shared, variance=variance, noise=noise, crosses_max=crosses_max)
+    return LinUCB(posterior, alpha=alpha)
+
+
+def _lin_thompson(
+    *,
+    shared: bool,
+    scale: float = 1.0,
+    variance: float = 0.1,
+    noise: float = 0.1,
+    crosses_max: int = 1024,
+) -> Model:
+    posterior = _posterior(shared=shared, variance=variance, noise=noise, crosses_max=crosses_max)
+    return LinThompson(posterior, scale=scale)
+
+
+MODELS: Final[Mapping[str, ModelSpec]] = {
+    spec.name: spec
+    for spec in (
+        ModelSpec("popularity", "What earned most so far, to everybody alike.", Popularity),
+        ModelSpec(
+            "linucb",
+            "LinUCB, one model over context and item features.",
+            partial(_lin_ucb, shared=True),
+        ),
+        ModelSpec(
+            "linucb-disjoint",
+            "LinUCB, a model of its own for each item.",
+            partial(_lin_ucb, shared=False),
+        ),
+        ModelSpec(
+            "lints",
+            "Linear Thompson sampling, one model over context and item features.",
+            partial(_lin_thompson, shared=True),
+        ),
+        ModelSpec(
+            "lints-disjoint",
+            "Linear Thompson sampling, a model of its own for each item.",
+            partial(_lin_thompson, shared=False),
+        ),
+        ModelSpec(
+            "segment-ts",
+            "Thompson sampling by segment of viewers, Beta priors.",
+            SegmentThompson,
+        ),
+    )
+}
+"""Models by the name of the policy that they make."""
+
+
+def _array_policy(
+    spec: ModelSpec, *, epsilon: float = 0.0, propensities: bool = False, **settings: Any
+) -> PagePolicy:
+    mixing = Mixing(epsilon, propensities)
+    return ArrayPolicy(spec.name, spec.make(**settings), spec.make(**settings), mixing)
+
+
 POLICIES: Final[Mapping[str, PolicySpec]] = {
     spec.name: spec
     for spec in (
         PolicySpec("uniform", "Every artwork and every order alike.", UniformPolicy),
         PolicySpec("editorial", "The first artwork, the rows as asked.", EditorialPolicy),
+        *(
+            PolicySpec(model.name, model.description, partial(_array_policy, model))
+            for model in MODELS.values()
+        ),
         PolicySpec("oracle", "What the environment knows to be best.", OraclePolicy),
     )
 }
@@ -46,8 +139,12 @@ def make_policy(spec: str, **settings: Any) -> PagePolicy:
     Args:
         spec: a name of :data:`POLICIES`, or the path of a TOML file of production's settings,
             whose policy is named after the file.
-        settings: of that policy; of production's, see
-            :class:`simulator.policies.production.Settings`.
+        settings: of that policy. Production has those of
+            :class:`simulator.policies.production.Settings`; policies with a model have
+            ``epsilon`` and ``propensities`` (:class:`simulator.policies.array_policy.Mixing`) and
+            their model's: popularity ``strength``, ``prior``, ``temperature``; linear ones
+            ``variance`` and ``noise``, ``alpha`` or ``scale``, and ``crosses_max``; segment-ts
+            ``successes`` and ``failures``.
 
     Raises:
         ConfigError: the TOML file is wrong.

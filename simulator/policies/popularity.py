@@ -1,0 +1,67 @@
+"""Popularity: what earned most so far is shown, to everybody alike.
+
+An item's score is its mean reward, drawn towards a prior as if it had been seen some times before:
+``(Σ reward + strength · prior) / (displays + strength)``, where the prior is the mean reward of all
+displays unless one is given. Displays hold only what was seen, so that an item low on the page is
+not taken to be disliked; that a place itself may earn clicks is not corrected for.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bandit.types import FloatArray
+from simulator.pages import Codes
+from simulator.policies.models import (
+    Asked,
+    Kind,
+    Observed,
+    Problem,
+    gathered,
+    greedy_pmf,
+    softmax_pmf,
+)
+from simulator.policies.orders import Scores
+
+
+class Popularity:
+    """Mean rewards; greedy, or with a ``temperature`` in units of reward a softmax."""
+
+    def __init__(
+        self, *, strength: float = 10.0, prior: float | None = None, temperature: float = 0.0
+    ) -> None:
+        self._strength = strength
+        self._prior = prior
+        self._temperature = temperature
+        self.kind: Kind = "softmax" if temperature > 0 else "greedy"
+
+    def start(self, problem: Problem) -> None:
+        """Begin with the prior alone."""
+        self._rewards = np.zeros(len(problem.items))
+        self._displays = np.zeros(len(problem.items))
+
+    def learn(self, observed: Observed) -> None:
+        """Add up rewards and displays."""
+        count = len(self._rewards)
+        self._rewards += np.bincount(observed.items, observed.rewards, count)
+        self._displays += np.bincount(observed.items, minlength=count)
+
+    def means(self) -> FloatArray:
+        """Return (N,) what each item is taken to earn."""
+        prior = self._prior
+        if prior is None:
+            prior = float(self._rewards.sum() / max(self._displays.sum(), 1.0))
+        return (self._rewards + self._strength * prior) / (self._displays + self._strength)
+
+    def scores(self, asked: Asked, sets: Codes, rng: np.random.Generator) -> Scores:
+        """Return means, or logits; see :meth:`simulator.policies.models.Model.scores`."""
+        return self._scores(sets)
+
+    def pmf(self, asked: Asked, sets: Codes) -> FloatArray:
+        """Return probabilities; see :meth:`simulator.policies.models.Model.pmf`."""
+        scores = self._scores(sets)
+        return softmax_pmf(scores) if self.kind == "softmax" else greedy_pmf(scores)
+
+    def _scores(self, sets: Codes) -> Scores:
+        means = self.means()
+        return gathered((means / self._temperature if self._temperature > 0 else means)[None], sets)

@@ -1,0 +1,133 @@
+"""One linear model of all items, over the products of context and item features.
+
+With c the context and a an item's features, both with a constant, the reward is taken to be
+``θ · (c ⊗ a)``: main effects and all crosses. The state is one precision matrix of (D·F)² float64
+numbers. Where D·F is above a limit, item features are cut to as many principal components as fit,
+since what can be told of items is known beforehand.
+
+All is done on the two factors: a batch's moments are summed up by item first, and variances are
+``aᵀ M_c a``, where M_c contracts the covariance with c on both sides.
+
+A draw of θ is the same for all items of a round, so that their scores move together. For the
+probability that one is the best that is heeded by centring: scores less their set's mean are ranked
+alike, and what the items have in common is gone. Their variances, times K/(K - 1), are those of
+independent scores with the same differences: exactly so for two items, and for any number whose
+beliefs are alike.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bandit.types import Float32Array
+from simulator.errors import SimulationError
+from simulator.pages import Codes
+from simulator.policies.models import Asked, Observed, Problem, by_item, gathered
+from simulator.policies.posterior import Beliefs, Contest, Prior
+from simulator.policies.quadratic import inverse, products, weights, with_constant
+
+
+class SharedPosterior:
+    """Ridge regression on crosses; ``crosses_max`` bounds how many there are."""
+
+    def __init__(self, prior: Prior, *, crosses_max: int = 1024) -> None:
+        self._prior = prior
+        self._crosses_max = crosses_max
+
+    def start(self, problem: Problem) -> None:
+        """Begin with the prior.
+
+        Raises:
+            SimulationError: contexts alone are wider than the crosses may be.
+        """
+        width = problem.contexts + 1
+        most = self._crosses_max // width - 1
+        if most < 1:
+            raise SimulationError(
+                f"contexts of {problem.contexts} features leave no room for items' features",
+                hint=f"set crosses_max to {2 * width} or more",
+            )
+        self._items = with_constant(_components(problem.items, most))
+        self._item_products = products(self._items)
+        self._widths = (width, self._items.shape[1])
+        crosses = width * self._items.shape[1]
+        self._precision = np.eye(crosses) / self._prior.variance
+        self._moment = np.zeros(crosses)
+        self._solve()
+
+    def learn(self, observed: Observed) -> None:
+        """Add up moments by item, cross them with the items' features, and solve."""
+        order, items, starts = by_item(observed.items)
+        if not len(items):
+            return
+        contexts = with_constant(observed.asked.contexts[order]).astype(np.float64)
+        ends = np.append(starts[1:], len(order))
+        grams = np.stack(
+            [
+                contexts[start:end].T @ contexts[start:end]
+                for start, end in zip(starts, ends, strict=True)
+            ]
+        )
+        rewarded = np.add.reduceat(contexts * observed.rewards[order][:, None], starts, axis=0)
+        features = self._items[items].astype(np.float64)
+        squares = features[:, :, None] * features[:, None, :]
+        crossed = np.tensordot(grams, squares, axes=(0, 0)).transpose(0, 2, 1, 3)
+        noise = self._prior.noise
+        self._precision += crossed.reshape(self._precision.shape) / noise
+        self._moment += (rewarded.T @ features).ravel() / noise
+        self._solve()
+
+    def _solve(self) -> None:
+        width, wide = self._widths
+        covariance = inverse(self._precision)
+        self._theta = covariance @ self._moment
+        self._root = np.linalg.cholesky(covariance).astype(np.float32)
+        # (context, item, context, item) → the context's pairs × the item's pairs
+        by_pairs = covariance.reshape(width, wide, width, wide).transpose(0, 2, 1, 3)
+        halves = (by_pairs + by_pairs.transpose(0, 1, 3, 2)) / 2
+        first, second = np.triu_indices(width)
+        twice = np.where(first < second, 2.0, 1.0)[:, None]
+        self._pairs = (weights(halves[first, second]) * twice).astype(np.float32)
+
+    def beliefs(self, asked: Asked) -> Beliefs:
+        """Return what is believed of every item."""
+        contexts = with_constant(asked.contexts)
+        theta = self._theta.reshape(self._widths).astype(np.float32)
+        variances = (products(contexts) @ self._pairs) @ self._item_products.T
+        means = np.asarray((contexts @ theta) @ self._items.T, np.float32)
+        return Beliefs(means, np.sqrt(np.maximum(variances, np.float32(0.0))))
+
+    def draw(
+        self, asked: Asked, sets: Codes, rng: np.random.Generator, scale: float
+    ) -> Float32Array:
+        """Draw weights for each round, and score all items by them."""
+        contexts = with_constant(asked.contexts)
+        noise = rng.standard_normal((len(contexts), len(self._theta)), dtype=np.float32)
+        drawn = self._theta.astype(np.float32) + np.float32(scale) * (noise @ self._root.T)
+        tastes = np.einsum("md,mdf->mf", contexts, drawn.reshape(-1, *self._widths))
+        return np.asarray(gathered(tastes @ self._items.T, sets), np.float32)
+
+    def contest(self, asked: Asked, sets: Codes) -> Contest:
+        """Return independent Gaussians, by centring; see the head of this module."""
+        means = gathered(self.beliefs(asked).means, sets).astype(np.float64)
+        there = sets >= 0
+        counts = np.maximum(there.sum(axis=-1, keepdims=True), 1)
+        features = np.where(there[..., None], self._items[np.maximum(sets, 0)], 0.0)
+        centred = features - features.sum(axis=-2, keepdims=True) / counts[..., None]
+        forms = products(with_constant(asked.contexts)) @ self._pairs
+        flat = products(centred.reshape(-1, centred.shape[-1]).astype(np.float32))
+        flat = flat.reshape(len(sets), -1, flat.shape[1])
+        variances = np.einsum("msp,mp->ms", np.broadcast_to(flat, (len(forms), *flat.shape[1:])),
+                              forms)  # fmt: skip
+        spread = counts / np.maximum(counts - 1, 1)
+        variances = np.maximum(variances.reshape(means.shape), 0.0) * spread
+        return Contest(means, np.where(there, np.sqrt(variances), 0.0))
+
+
+def _components(features: Float32Array, most: int) -> Float32Array:
+    """Return features as they are, or their ``most`` principal components where they are more."""
+    if features.shape[1] <= most:
+        return features
+    centred = features.astype(np.float64) - features.mean(axis=0)
+    _, _, axes = np.linalg.svd(centred, full_matrices=False)
+    return np.asarray(centred @ axes[:most].T, np.float32)
