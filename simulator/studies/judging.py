@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import msgspec
 
-from simulator.diagnostics import diagnose, weight_histogram
-from simulator.errors import NoOverlapError, NotApplicableError
-from simulator.intervals import Bounds, interval
-from simulator.logged import LoggedChoices
+from simulator.diagnostics import weight_histogram
+from simulator.errors import EstimationError, NotApplicableError
+from simulator.intervals import interval
 from simulator.results import Diagnostics, Estimate, GroupRow, Histogram, Interval
 from simulator.studies.asked import Asked
-from simulator.studies.material import Material
+from simulator.studies.cases import Answer, Case
 from simulator.studies.plans import JudgePlan
 from simulator.studies.splitting import Clusters
 from simulator.studies.tables import group_rows
-from simulator.terms import Terms
-from simulator.tuning import tune
-
-ESTIMATED_MARK = "propensities are estimated"
 
 
 class Judged(NamedTuple):
@@ -34,83 +28,64 @@ class Judged(NamedTuple):
 
 
 class Estimated(NamedTuple):
-    """One estimator's terms, and what came of them."""
+    """What one estimator said, and what came of it."""
 
-    terms: Terms
     estimate: Estimate
+    answer: Answer | None
+    """None where there is no estimate."""
 
 
-def judge(policy: str, material: Material) -> Judged:
+def judge(policy: str, case: Case) -> Judged:
     """Judge a policy by every estimator of the plan."""
-    logged, plan = material.logged, material.plan
-    cluster = clusters_of(logged, plan)
-    tables = [
-        group_rows(
-            policy,
-            codes,
-            names,
-            logged.reward,
-            material.weight,
-            cluster=cluster,
-            level=plan.level,
-        )
-        for codes, names in ((logged.segment, logged.names.segments), (logged.position, ()))
-    ]
     return Judged(
         policy,
-        [estimated(policy, asked, material).estimate for asked in plan.estimators],
-        weight_histogram(material.weight),
-        *tables,
+        [estimated(policy, asked, case).estimate for asked in case.plan.estimators],
+        weight_histogram(case.weight),
+        group_rows(policy, case.segments(), case.plan.level),
+        group_rows(policy, case.positions(), case.plan.level),
     )
 
 
-def estimated(policy: str, asked: Asked, material: Material) -> Estimated:
-    """Judge a policy by one estimator."""
-    logged, plan = material.logged, material.plan
-    terms, parameter, parameters = _terms(asked, material)
-    diagnostics = _diagnostics(policy, asked, material)
-    value, intervals = None, []
+def estimated(policy: str, asked: Asked, case: Case) -> Estimated:
+    """Judge a policy by one estimator; what cannot be estimated is said, and has no value."""
+    diagnostics = case.diagnose(policy, asked)
     try:
-        value = terms.value()
-    except NoOverlapError as error:
-        diagnostics = msgspec.structs.replace(
-            diagnostics, sound=False, verdict=f"{error.message}: {error.hint}"
-        )
-    else:
-        intervals, refused = intervals_of(
-            terms, plan, clusters_of(logged, plan), material.bounds(asked.spec, parameter)
-        )
-        diagnostics = msgspec.structs.replace(
-            diagnostics, warnings=[*diagnostics.warnings, *refused]
-        )
+        answer = case.answer(asked)
+        value = answer.terms.value()
+    except (EstimationError, NotApplicableError) as error:
+        return Estimated(_without_value(policy, asked, case, diagnostics, error), None)
+    found, refused = intervals_of(answer, case.plan, case.cluster)
     estimate = Estimate(
         policy=policy,
         estimator=asked.label,
         value=value,
-        intervals=intervals,
-        parameters=parameters,
-        diagnostics=diagnostics,
-        marked=ESTIMATED_MARK if logged.propensity_source == "estimated" else "",
+        intervals=found,
+        parameters=answer.parameters,
+        diagnostics=msgspec.structs.replace(
+            diagnostics, warnings=[*diagnostics.warnings, *refused]
+        ),
+        marked=case.marked,
     )
-    return Estimated(terms, estimate)
+    return Estimated(estimate, answer)
 
 
 def intervals_of(
-    terms: Terms, plan: JudgePlan, cluster: Clusters | None, bounds: Bounds | None
+    answer: Answer, plan: JudgePlan, cluster: Clusters | None
 ) -> tuple[list[Interval], list[str]]:
     """Return the plan's intervals, and why some do not apply."""
-    found, refused = [], []
+    found: list[Interval] = []
+    refused: list[str] = []
     for method in plan.intervals:
         try:
             found.append(
                 interval(
                     method,
-                    terms,
+                    answer.terms,
                     level=plan.level,
                     seed=plan.seed,
                     resamples=plan.resamples,
                     cluster=cluster,
-                    bounds=bounds,
+                    bounds=answer.bounds,
                     threads=plan.threads,
                 )
             )
@@ -119,31 +94,18 @@ def intervals_of(
     return found, refused
 
 
-def clusters_of(logged: LoggedChoices, plan: JudgePlan) -> Clusters | None:
-    """Return which rounds are taken together, None where each stands alone."""
-    return logged.cluster if plan.clustered else None
-
-
-def _terms(asked: Asked, material: Material) -> tuple[Terms, float | None, dict[str, float | str]]:
-    """Return an estimator's terms, its parameter, and what results say of the parameter."""
-    spec = asked.spec
-    inputs = material.inputs(spec)
-    if asked.parameter is None:
-        return spec.terms(inputs, None), None, {}
-    name = spec.parameter or "parameter"
-    if asked.parameter == "tuned":
-        method = material.plan.tuning
-        tuned = tune(spec, inputs, method=method)
-        found = tuned.parameter if math.isfinite(tuned.parameter) else "none"
-        return tuned.terms, tuned.parameter, {name: found, "chosen by": method}
-    return spec.terms(inputs, asked.parameter), asked.parameter, {name: asked.parameter}
-
-
-def _diagnostics(policy: str, asked: Asked, material: Material) -> Diagnostics:
-    balanced = asked.spec.weighting == "balanced"
-    return diagnose(
-        material.balanced() if balanced else material.weight,
-        target_name=policy,
-        logged=material.logged,
-        weight_max_known=None if balanced else material.plan.weight_max,
+def _without_value(
+    policy: str,
+    asked: Asked,
+    case: Case,
+    diagnostics: Diagnostics,
+    error: EstimationError | NotApplicableError,
+) -> Estimate:
+    verdict = f"{error.message}: {error.hint}" if error.hint else error.message
+    return Estimate(
+        policy=policy,
+        estimator=asked.label,
+        value=None,
+        diagnostics=msgspec.structs.replace(diagnostics, sound=False, verdict=verdict),
+        marked=case.marked,
     )

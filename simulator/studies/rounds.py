@@ -7,7 +7,8 @@ from typing import TypeVar
 
 import numpy as np
 
-from simulator.datasets.registry import Source, concatenate
+from bandit.types import FloatArray
+from simulator.datasets.registry import Source, concatenate, concatenate_rankings
 from simulator.errors import EstimationError
 from simulator.intervals import interval
 from simulator.logged import LoggedChoices, LoggedRankings
@@ -18,47 +19,69 @@ from simulator.studies.plans import JudgePlan, LogPlan
 from simulator.terms import Terms
 
 Batch = TypeVar("Batch", LoggedChoices, LoggedRankings)
+FOLDS = 3
 
 
-def read_choices(source: Source, plan: LogPlan, watch: Watch) -> LoggedChoices:
-    """Return all single choices of a source.
+def read_rounds(source: Source, plan: LogPlan, watch: Watch) -> LoggedChoices | LoggedRankings:
+    """Return all rounds of a source for the surface that is asked for.
 
     Raises:
         LoggedDataError: there are none, or they are wrong.
         PropensityError: propensities are missing and were not asked to be estimated.
+        EstimationError: there are no rounds.
     """
-    estimating = plan.estimate_propensities and not source.has_propensities
-    batches = source.choices_to_estimate() if estimating else source.choices()
     with watch.task(f"reading {source.name}", None, "rounds") as advance:
-        logged = concatenate(_counted(batches, advance))
+        logged = (
+            _rankings(source, advance)
+            if plan.surface == "rows"
+            else _choices(source, plan, advance)
+        )
     if not len(logged):
         raise EstimationError(
             f"{source.name} holds no rounds", hint="give a log with outcomes whose window closed"
         )
-    if estimating:
-        logged = estimate_propensities(logged, seed=plan.seed, folds=3)
     return logged
 
 
-def summary(source: Source, logged: LoggedChoices, plan: JudgePlan) -> DataSummary:
+def summary(source: Source, logged: LoggedChoices | LoggedRankings, plan: JudgePlan) -> DataSummary:
     """Describe the rounds that policies are judged on, and what their own policy earned."""
+    reward = page_reward(logged)
+    choices = isinstance(logged, LoggedChoices)
     return DataSummary(
         name=source.name,
-        kind="choices",
+        kind="choices" if choices else "rankings",
         rounds=len(logged),
         viewers=None if logged.cluster is None else len(np.unique(logged.cluster)),
-        actions=logged.action_count,
-        logged_mean=float(logged.reward.mean()),
+        actions=logged.action_count if isinstance(logged, LoggedChoices) else logged.item_count,
+        logged_mean=float(reward.mean()),
         logged_interval=interval(
             "normal",
-            Terms(logged.reward),
+            Terms(reward),
             level=plan.level,
             cluster=logged.cluster if plan.clustered else None,
         ),
-        propensities=logged.propensity_source,
+        propensities=logged.propensity_source if isinstance(logged, LoggedChoices) else "logged",
         skipped=source.skipped,
         notes=source.notes,
     )
+
+
+def page_reward(logged: LoggedChoices | LoggedRankings) -> FloatArray:
+    """Return (n,) what each round earned: of a ranking, all its positions."""
+    if isinstance(logged, LoggedChoices):
+        return logged.reward
+    return np.asarray(logged.reward.sum(axis=1))
+
+
+def _choices(source: Source, plan: LogPlan, advance: Advance) -> LoggedChoices:
+    if not plan.estimate_propensities or source.has_propensities:
+        return concatenate(_counted(source.choices(), advance))
+    logged = concatenate(_counted(source.choices_to_estimate(), advance))
+    return estimate_propensities(logged, seed=plan.seed, folds=FOLDS)
+
+
+def _rankings(source: Source, advance: Advance) -> LoggedRankings:
+    return concatenate_rankings(_counted(source.rankings(), advance))
 
 
 def _counted(batches: Iterator[Batch], advance: Advance) -> Iterator[Batch]:

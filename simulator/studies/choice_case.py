@@ -1,0 +1,154 @@
+"""One target policy on single choices; what estimators share is made once, when first needed."""
+
+from __future__ import annotations
+
+import math
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from bandit.types import FloatArray
+from simulator.diagnostics import diagnose
+from simulator.errors import EstimationError
+from simulator.estimators.inputs import Inputs, weighted
+from simulator.estimators.registry import EstimatorSpec, estimator_named
+from simulator.intervals import Bounds
+from simulator.logged import LoggedChoices
+from simulator.results import Diagnostics
+from simulator.reward_models import CrossFitted, balanced_weight, cross_fit, mrdr_weight
+from simulator.studies.asked import Asked
+from simulator.studies.cases import Answer, Grouping
+from simulator.studies.plans import JudgePlan
+from simulator.studies.splitting import Clusters
+from simulator.targets import ChoiceTarget
+from simulator.tuning import tune
+
+ESTIMATED_MARK: Final = "propensities are estimated"
+
+
+class Predictions(NamedTuple):
+    """A reward model's, both of shape (n,)."""
+
+    predicted: FloatArray
+    expected: FloatArray
+
+
+class ChoiceCase:
+    """See :class:`simulator.studies.cases.Case`."""
+
+    def __init__(
+        self,
+        logged: LoggedChoices,
+        target: ChoiceTarget,
+        plan: JudgePlan,
+        fitted: CrossFitted | None,
+    ) -> None:
+        """Take what there is; ``fitted`` is the reward model that all policies share."""
+        self.plan = plan
+        self.marked = ESTIMATED_MARK if logged.propensity_source == "estimated" else ""
+        self.cluster: Clusters | None = logged.cluster if plan.clustered else None
+        self._logged = logged
+        self._target = target
+        self._fitted = fitted
+        probability = target.chosen_probability(logged)
+        self.weight = weighted(logged.reward, probability, logged.propensity).weight
+        self._balanced: FloatArray | None = None
+        self._predictions: dict[str, Predictions] = {}
+        # Seeded apart from everything else: rejection must not share draws with resampling.
+        self._uniform = np.random.default_rng([plan.seed, 1]).random(len(logged))
+
+    def answer(self, asked: Asked) -> Answer:
+        """Return what an estimator says."""
+        spec = estimator_named(asked.name)
+        inputs = self._inputs(spec)
+        if asked.parameter is None:
+            return Answer(spec.terms(inputs, None), {}, self._bounds(spec, None))
+        name = spec.parameter or "parameter"
+        if asked.parameter == "tuned":
+            method = self.plan.tuning
+            tuned = tune(spec, inputs, method=method)
+            told = tuned.parameter if math.isfinite(tuned.parameter) else "none"
+            parameters: dict[str, float | str] = {name: told, "chosen by": method}
+            return Answer(tuned.terms, parameters, self._bounds(spec, tuned.parameter))
+        terms = spec.terms(inputs, asked.parameter)
+        return Answer(terms, {name: asked.parameter}, self._bounds(spec, asked.parameter))
+
+    def diagnose(self, policy: str, asked: Asked) -> Diagnostics:
+        """Return how far an estimator's word may be trusted."""
+        balanced = estimator_named(asked.name).weighting == "balanced"
+        return diagnose(
+            self._balanced_weight() if balanced else self.weight,
+            target_name=policy,
+            logged=self._logged,
+            weight_max_known=None if balanced else self.plan.weight_max,
+        )
+
+    def segments(self) -> Grouping | None:
+        """Return rounds by segment."""
+        codes, names = self._logged.segment, self._logged.names.segments
+        if codes is None:
+            return None
+        return Grouping(codes, names, self._logged.reward, self.weight, self.cluster)
+
+    def positions(self) -> Grouping | None:
+        """Return rounds by position."""
+        codes = self._logged.position
+        if codes is None:
+            return None
+        return Grouping(codes, (), self._logged.reward, self.weight, self.cluster)
+
+    def _inputs(self, spec: EstimatorSpec) -> Inputs:
+        weight = self._balanced_weight() if spec.weighting == "balanced" else self.weight
+        if not spec.needs_model:
+            return Inputs(self._logged.reward, weight, uniform=self._uniform)
+        predictions = self._predict(spec.model_weighting)
+        return Inputs(self._logged.reward, weight, *predictions, self._uniform)
+
+    def _balanced_weight(self) -> FloatArray:
+        """Return (n,) weights by a classifier that tells the target's choices from the log's."""
+        if self._balanced is None:
+            self._balanced = balanced_weight(
+                self._logged, self._target, folds=self.plan.folds, seed=self.plan.seed
+            )
+        return self._balanced
+
+    def _predict(self, weighting: str) -> Predictions:
+        if weighting not in self._predictions:
+            fitted = self._fitted if weighting == "uniform" else self._fit_for_target()
+            if fitted is None:
+                raise EstimationError(
+                    "no reward model was fitted", hint="name the model of the study's plan"
+                )
+            self._predictions[weighting] = Predictions(
+                fitted.predicted(), fitted.expected(self._target)
+            )
+        return self._predictions[weighting]
+
+    def _fit_for_target(self) -> CrossFitted:
+        return cross_fit(
+            self._logged,
+            self.plan.model,
+            folds=self.plan.folds,
+            seed=self.plan.seed,
+            round_weight=mrdr_weight(self.weight, self._logged.propensity),
+        )
+
+    def _bounds(self, spec: EstimatorSpec, parameter: float | None) -> Bounds | None:
+        """Return the range that an estimator's terms are within, whatever rounds are drawn.
+
+        Rewards are taken to be within [0, 1], or what was seen where that is wider; weights up to
+        what the plan knows, or else to 1 over the least propensity that was logged. Balanced
+        weights have no bound that is known.
+        """
+        if spec.weighting == "balanced":
+            return None
+        low = min(0.0, float(self._logged.reward.min()))
+        high = max(1.0, float(self._logged.reward.max()))
+        most = self.plan.weight_max or 1 / float(self._logged.propensity.min())
+        reach = most
+        if parameter is not None and spec.modified is not None:
+            reach = float(spec.modified(np.array([most]), parameter)[0])
+        if spec.needs_model:
+            spread = high - low
+            return Bounds(low - reach * spread, high + reach * spread, most, low, high)
+        return Bounds(low * reach, high * reach, most, low, high)

@@ -1,0 +1,117 @@
+"""``compare``: two policies on the same rounds, paired."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import NamedTuple
+
+from simulator.datasets.registry import Source
+from simulator.errors import EstimationError
+from simulator.jobs import one_thread, run_jobs
+from simulator.progress import Watch
+from simulator.results import Comparison, Estimate, Interval
+from simulator.studies.about import Begun
+from simulator.studies.asked import Asked
+from simulator.studies.bench import Bench, Entrant, case_of, divide, entrants, make_bench
+from simulator.studies.cases import Answer
+from simulator.studies.judging import estimated, intervals_of
+from simulator.studies.pairing import difference, p_value, standard_error, verdict
+from simulator.studies.plans import JudgePlan, LogPlan
+from simulator.studies.rounds import read_rounds, summary
+from simulator.studies.splitting import Clusters
+
+
+class Side(NamedTuple):
+    """One of the two: its estimate, and what that was made of."""
+
+    estimate: Estimate
+    answer: Answer
+    cluster: Clusters | None
+
+
+class Contrast(NamedTuple):
+    """What two sides of one bench differ by."""
+
+    difference: float
+    intervals: list[Interval]
+    p_value: float
+    verdict: str
+    refused: list[str]
+    """Why some intervals do not apply."""
+
+
+def compare(
+    source: Source,
+    policies: tuple[str, str],
+    asked: Asked,
+    log_plan: LogPlan,
+    plan: JudgePlan,
+    begun: Begun,
+    *,
+    jobs: int,
+    watch: Watch,
+) -> Comparison:
+    """Judge two policies, and the difference between them, by one estimator.
+
+    Raises:
+        LoggedDataError: the log is wrong, or holds nothing of what is asked for.
+        PropensityError: propensities are missing, and were not asked to be estimated.
+        TargetError: a policy's probabilities are not lawful.
+        EstimationError: one of the policies cannot be judged on these rounds, or Ctrl-C came first.
+    """
+    both, learning = entrants(policies)
+    logged = read_rounds(source, log_plan, watch)
+    training, judged, notes = divide(logged, learning, log_plan)
+    plan = replace(plan, estimators=(asked,))
+    with one_thread():
+        bench = make_bench(training, judged, plan)
+    finished = run_jobs(
+        side, bench, both, jobs=jobs, watch=watch, label="comparing", unit="policies"
+    )
+    if finished.interrupted:
+        raise EstimationError(
+            "interrupted: there is no comparison of less than two", hint="let it finish"
+        )
+    first, second = finished.done()
+    found = contrast(first, second, plan, rounds=len(judged))
+    return Comparison(
+        about=begun.about(),
+        data=summary(source, judged, plan),
+        first=first.estimate,
+        second=second.estimate,
+        estimator=asked.label,
+        difference=found.difference,
+        intervals=found.intervals,
+        p_value=found.p_value,
+        verdict=found.verdict,
+        notes=[*notes, *found.refused],
+    )
+
+
+def side(bench: Bench, entrant: Entrant) -> Side:
+    """Judge one policy.
+
+    Raises:
+        EstimationError: it cannot be judged on these rounds.
+    """
+    (asked,) = bench.plan.estimators
+    case = case_of(bench, entrant)
+    found = estimated(entrant.name, asked, case)
+    if found.answer is None:
+        raise EstimationError(
+            f"{entrant.name} cannot be compared: {found.estimate.diagnostics.verdict}",
+            hint="judge it by another estimator, or against a log that overlaps with it",
+        )
+    return Side(found.estimate, found.answer, case.cluster)
+
+
+def contrast(first: Side, second: Side, plan: JudgePlan, *, rounds: int) -> Contrast:
+    """Return what the second earns more than the first on the same rounds."""
+    answer = difference(first.answer, second.answer)
+    value = answer.terms.value()
+    error = standard_error(answer.terms, first.cluster)
+    found, refused = intervals_of(answer, plan, first.cluster)
+    p = p_value(value, error)
+    names = (first.estimate.policy, second.estimate.policy)
+    said = verdict(*names, value, error, p, plan.level, rounds)
+    return Contrast(value, found, p, said, refused)

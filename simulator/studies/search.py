@@ -1,0 +1,242 @@
+"""``search``: configurations tried on a log, the best of them judged honestly, and written down.
+
+Rounds have one office each. The first part trains every candidate; the second tells which candidate
+is best, by its estimate or by that estimate's lower bound; the third, which had no say in anything,
+judges the chosen one and the base configuration. The best of many looks better than it is on the
+rounds that made it the best; it does not on the third part.
+"""
+
+from __future__ import annotations
+
+import math
+import tempfile
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from bandit.config import parse_config
+from bandit.config.reference import toml_literal
+from bandit.files import write_atomically
+from simulator.datasets.registry import Source
+from simulator.errors import EstimationError, SimulatorError
+from simulator.jobs import one_thread, run_jobs
+from simulator.progress import Watch
+from simulator.results import Candidate, Estimate, Search
+from simulator.studies.about import Begun
+from simulator.studies.asked import Asked
+from simulator.studies.bench import Bench, Entrant, case_of, make_bench, nothing_done
+from simulator.studies.compare import Side, contrast
+from simulator.studies.config_space import Axis, Method, candidates
+from simulator.studies.config_tables import Data, Value, changed
+from simulator.studies.judging import estimated
+from simulator.studies.plans import JudgePlan, LogPlan
+from simulator.studies.rounds import read_rounds, summary
+from simulator.studies.splitting import split
+from simulator.studies.toml_text import rewritten, whole
+
+ChooseBy = Literal["low", "value"]
+CHOSEN = "chosen"
+BASE = "base"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchPlan:
+    """What is searched, and how the best is told."""
+
+    base_text: str
+    """The base configuration's TOML."""
+    axes: tuple[Axis, ...]
+    estimator: Asked
+    out: Path
+    method: Method = "grid"
+    steps: int = 5
+    """Of a range, in a grid."""
+    trials: int = 20
+    """Of a random search."""
+    choose_by: ChooseBy = "low"
+    """The lower bound of the plan's first interval, or the estimate itself."""
+    shares: tuple[float, float, float] = (0.5, 0.25, 0.25)
+    """Of rounds that train, that choose and that judge."""
+
+
+class Tried(NamedTuple):
+    """A candidate, on the rounds that choose."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+
+
+def search(
+    source: Source,
+    search_plan: SearchPlan,
+    log_plan: LogPlan,
+    plan: JudgePlan,
+    begun: Begun,
+    *,
+    jobs: int,
+    watch: Watch,
+) -> Search:
+    """Try configurations, judge the best, and write it.
+
+    Ctrl-C ends the trying: the best of what was tried is judged and written.
+
+    Raises:
+        ConfigError: the base, a key or a candidate is wrong.
+        LoggedDataError: the log is wrong, or holds nothing of what is asked for.
+        EstimationError: there are too few rounds, or no candidate could be judged.
+    """
+    base = tomllib.loads(search_plan.base_text)
+    tried = lawful_candidates(base, search_plan, plan.seed)
+    logged = read_rounds(source, log_plan, watch)
+    parts = split(
+        len(logged),
+        search_plan.shares,
+        by=log_plan.split_by,
+        clusters=logged.cluster,
+        seed=log_plan.seed,
+    )
+    training, choosing, judging = (logged.take(part.rounds) for part in parts)
+    plan = replace(plan, estimators=(search_plan.estimator,))
+    notes = [
+        f"{office} on {part.told}"
+        for office, part in zip(("trained", "chosen", "judged"), parts, strict=True)
+    ]
+    with tempfile.TemporaryDirectory(prefix="marquee-search-") as directory:
+        entrants = _entrants(base, tried, Path(directory))
+        with one_thread():
+            bench = make_bench(training, choosing, plan)
+        finished = run_jobs(
+            try_one,
+            bench,
+            entrants[1:],
+            jobs=jobs,
+            watch=watch,
+            label="trying candidates",
+            unit="candidates",
+        )
+        order = best_first(finished.results, search_plan.choose_by)
+        if finished.interrupted:
+            notes.append(f"interrupted: {len(finished.done())} of {len(tried)} candidates tried")
+            watch.say(f"interrupted: judging the best of {len(finished.done())} candidates")
+        best = entrants[1 + order[0]]._replace(name=CHOSEN)
+        with one_thread():
+            bench = make_bench(training, judging, plan)
+            base_found, found = (_judged(bench, one) for one in (entrants[0], best))
+    _write(search_plan, changed(base, tried[order[0]]))
+    return Search(
+        about=begun.about(),
+        data=summary(source, judging, plan),
+        estimator=search_plan.estimator.label,
+        candidates=[_candidate(tried[place], finished.results[place]) for place in order],
+        chosen=found.estimate,
+        baseline=base_found.estimate,
+        written=str(search_plan.out),
+        notes=[*notes, _verdict(base_found, found, plan, len(judging))],
+    )
+
+
+def lawful_candidates(base: Data, plan: SearchPlan, seed: int) -> list[dict[str, Value]]:
+    """Return the settings to try, each of which the configuration accepts.
+
+    Raises:
+        ConfigError: the base, a key or a candidate is wrong.
+    """
+    parse_config(base, name="the base configuration")
+    tried = candidates(
+        base, plan.axes, method=plan.method, steps=plan.steps, trials=plan.trials, seed=seed
+    )
+    for settings in tried:
+        parse_config(changed(base, settings), name=f"the candidate {told(settings)}")
+    return tried
+
+
+def try_one(bench: Bench, entrant: Entrant) -> Tried:
+    """Train a candidate and estimate it on the rounds that choose."""
+    (asked,) = bench.plan.estimators
+    estimate = estimated(entrant.name, asked, case_of(bench, entrant)).estimate
+    if not estimate.intervals:
+        return Tried(estimate.value, None, None)
+    first = estimate.intervals[0]
+    return Tried(estimate.value, first.low, first.high)
+
+
+def best_first(tried: Sequence[Tried | None], choose_by: ChooseBy) -> list[int]:
+    """Return the places of candidates that were tried, the best first, then as they came.
+
+    Raises:
+        EstimationError: none was tried, or none can be told.
+    """
+    done = [place for place, one in enumerate(tried) if one is not None]
+    if not done:
+        raise nothing_done("candidate")
+
+    def height(place: int) -> float:
+        found = tried[place]
+        value = None if found is None else getattr(found, choose_by)
+        return -math.inf if value is None else float(value)
+
+    order = sorted(done, key=lambda place: (-height(place), place))
+    if height(order[0]) == -math.inf:
+        raise EstimationError(
+            "no candidate can be judged on the rounds that choose",
+            hint="log with more exploration, or judge by another estimator or interval",
+        )
+    return order
+
+
+def told(settings: Mapping[str, Value]) -> str:
+    """Return settings in words."""
+    return ", ".join(f"{key} = {toml_literal(value)}" for key, value in settings.items())
+
+
+class _Found(NamedTuple):
+    estimate: Estimate
+    side: Side | None
+
+
+def _entrants(base: Data, tried: Sequence[Mapping[str, Value]], directory: Path) -> list[Entrant]:
+    """Write the base and every candidate as files that policies are made of."""
+    found = []
+    for number, settings in enumerate([{}, *tried]):
+        path = directory / f"{number}.toml"
+        path.write_text(whole(changed(base, settings)))
+        found.append(Entrant(str(path), told(settings) or BASE))
+    return found
+
+
+def _judged(bench: Bench, entrant: Entrant) -> _Found:
+    (asked,) = bench.plan.estimators
+    case = case_of(bench, entrant)
+    estimate, answer = estimated(entrant.name, asked, case)
+    return _Found(estimate, None if answer is None else Side(estimate, answer, case.cluster))
+
+
+def _verdict(base: _Found, found: _Found, plan: JudgePlan, rounds: int) -> str:
+    if base.side is None or found.side is None:
+        without = base.estimate if base.side is None else found.estimate
+        return f"no comparison with the base: {without.diagnostics.verdict}"
+    return contrast(base.side, found.side, plan, rounds=rounds).verdict
+
+
+def _candidate(settings: Mapping[str, Value], tried: Tried | None) -> Candidate:
+    value, low, high = tried or (None, None, None)
+    return Candidate(settings=dict(settings), tuning_value=value, tuning_low=low, tuning_high=high)
+
+
+def _write(plan: SearchPlan, chosen: Data) -> None:
+    """Write the chosen configuration, checked as the service will read it.
+
+    Raises:
+        SimulatorError: the file cannot be written.
+    """
+    text = rewritten(plan.base_text, chosen)
+    parse_config(tomllib.loads(text), name=str(plan.out))
+    try:
+        write_atomically(plan.out, text.encode())
+    except OSError as error:
+        raise SimulatorError(
+            f"{plan.out} cannot be written: {error.strerror}", hint="name another file by --out"
+        ) from error
