@@ -19,7 +19,7 @@ from simulator.datasets.page_rounds import (
     rankings_of,
 )
 from simulator.datasets.page_scan import PageScan
-from simulator.datasets.source import BATCH_ROUNDS, Kind, Reading
+from simulator.datasets.source import BATCH_ROUNDS, Kind, Reading, with_placeholders
 from simulator.errors import LoggedDataError
 from simulator.logged import ROWS_TOLD, Logged, LoggedChoices, LoggedRankings
 
@@ -91,10 +91,8 @@ class ExportSource:
         yield from _gathered(self._rounds(choices_of), batch, concatenate)
 
     def choices_to_estimate(self, batch: int = BATCH_ROUNDS) -> Iterator[LoggedChoices]:
-        """Refuse: the propensities were logged."""
-        raise LoggedDataError(
-            "propensity", "was logged: nothing to estimate", hint="use the logged propensities"
-        )
+        """Yield the rounds with placeholders in place of what was logged."""
+        yield from map(with_placeholders, self.choices(batch))
 
     def rankings(self, batch: int = BATCH_ROUNDS) -> Iterator[LoggedRankings]:
         """Yield a round for each page with rows.

@@ -6,9 +6,10 @@ here every column is looked through first. Rows are counted from 0 over the whol
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from bandit.types import BoolArray, FloatArray
 from simulator.errors import LoggedDataError, PropensityError
@@ -111,3 +112,15 @@ def choice_faults(
         with np.errstate(invalid="ignore"):
             wrong[NO_PROPENSITY] = np.asarray(~((propensity > 0) & (propensity <= 1)))
     return wrong
+
+
+def whole_numbers(numbers: npt.NDArray[Any]) -> CodeArray:
+    """Return whole numbers as codes, -1 for whatever is none."""
+    if np.issubdtype(numbers.dtype, np.integer):
+        fits = (numbers >= 0) & (numbers < 2**31)
+        return np.where(fits, numbers, -1).astype(np.int32)
+    if not np.issubdtype(numbers.dtype, np.floating):
+        return np.full(len(numbers), -1, np.int32)
+    with np.errstate(invalid="ignore"):
+        whole = (numbers == np.floor(numbers)) & (np.abs(numbers) < 2**31)
+    return np.where(whole, numbers, -1).astype(np.int32)

@@ -18,8 +18,8 @@ import numpy.typing as npt
 
 from bandit.outcome_files.arrow import arrow
 from bandit.types import Float32Array
-from simulator.datasets.faults import Fault, Faults, choice_faults
-from simulator.datasets.source import BATCH_ROUNDS, Kind, Reading
+from simulator.datasets.faults import Fault, Faults, choice_faults, whole_numbers
+from simulator.datasets.source import BATCH_ROUNDS, Kind, Reading, with_placeholders
 from simulator.datasets.vocabulary import Columns, Vocabulary
 from simulator.errors import LoggedDataError
 from simulator.logged import CodeArray, LoggedChoices, LoggedRankings, Names
@@ -112,10 +112,8 @@ class OpenBanditSource:
             yield self._rounds(arrow().concat_tables(waiting).combine_chunks())
 
     def choices_to_estimate(self, batch: int = BATCH_ROUNDS) -> Iterator[LoggedChoices]:
-        """Refuse: the propensities were logged."""
-        raise LoggedDataError(
-            "propensity", "was logged: nothing to estimate", hint="use the logged propensities"
-        )
+        """Yield the rows with placeholders in place of what was logged."""
+        yield from map(with_placeholders, self.choices(batch))
 
     def rankings(self, batch: int = BATCH_ROUNDS) -> Iterator[LoggedRankings]:
         """Refuse: a row is one position of a display, and displays cannot be linked again."""
@@ -138,7 +136,7 @@ class OpenBanditSource:
     def _wrong(self, columns: Mapping[str, Any]) -> dict[Fault, Any]:
         position = columns["position"]
         wrong = choice_faults(
-            _codes(columns["item_id"]),
+            whole_numbers(columns["item_id"]),
             columns["click"],
             columns["propensity_score"],
             self._items,
@@ -160,11 +158,11 @@ class OpenBanditSource:
             ]
         )
         return LoggedChoices(
-            action=_codes(columns["item_id"])[good],
+            action=whole_numbers(columns["item_id"])[good],
             reward=columns["click"][good],
             propensity=columns["propensity_score"][good],
             action_count=self._items,
-            position=_codes(columns["position"] - 1)[good],
+            position=whole_numbers(columns["position"] - 1)[good],
             context=np.hstack([users, affinity])[good],
             item_features=self._item_features,
             segment=segment[good],
@@ -227,13 +225,6 @@ def _read_items(path: Path) -> tuple[int, Float32Array, tuple[str, ...]]:
 
 def _numbers(table: Any) -> dict[str, npt.NDArray[np.float64]]:
     return {name: table.column(name).to_numpy().astype(np.float64, copy=False) for name in _NUMBERS}
-
-
-def _codes(numbers: npt.NDArray[np.float64]) -> CodeArray:
-    """Return whole numbers as codes, -1 for whatever is none."""
-    with np.errstate(invalid="ignore"):
-        whole = (numbers == np.floor(numbers)) & (np.abs(numbers) < 2**31)
-    return np.where(whole, numbers, -1).astype(np.int32)
 
 
 def _value_counts(column: Any) -> tuple[list[str], list[int]]:

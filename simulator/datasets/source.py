@@ -8,6 +8,7 @@ the same batches every time.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Final, Literal, NamedTuple, Protocol
 
@@ -93,3 +94,8 @@ class Source(Protocol):
             LoggedDataError: the data holds no rankings; says why.
         """
         ...
+
+
+def with_placeholders(logged: LoggedChoices) -> LoggedChoices:
+    """Return rounds as :meth:`Source.choices_to_estimate` gives them."""
+    return replace(logged, propensity=1.0 / logged.action_counts(), propensity_source="estimated")

@@ -1,0 +1,133 @@
+"""The files of plain tables, a piece at a time: Parquet through Arrow, NPZ through NumPy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+from zipfile import BadZipFile
+
+import numpy as np
+import numpy.typing as npt
+
+from bandit.outcome_files.arrow import arrow
+from bandit.types import Float32Array
+from simulator.errors import LoggedDataError
+
+Piece = Mapping[str, npt.NDArray[Any]]
+"""Column by name, each with one entry a row; candidates are padded with -1."""
+
+_DOCUMENTED: Final = ("action", "reward", "propensity", "candidates", "action_count", "position",
+                      "viewer", "segment", "decision")  # fmt: skip
+
+
+class ParquetFiles:
+    """One Parquet file, or all below a directory, in the order of their paths."""
+
+    item_features: Float32Array | None = None
+    context_names: Sequence[str] = ()
+    items = 0
+
+    def __init__(self, path: Path) -> None:
+        """Read the files' schemas.
+
+        Raises:
+            LoggedDataError: there is no file, or one is damaged or has other columns.
+        """
+        self._files = sorted(path.rglob("*.parquet")) if path.is_dir() else [path]
+        if not self._files:
+            raise LoggedDataError("files", f"{path} holds no Parquet", hint="give another path")
+        found = [self._names(file) for file in self._files]
+        for file, names in zip(self._files, found, strict=True):
+            if names != found[0]:
+                raise LoggedDataError(
+                    "columns",
+                    f"{file} has other columns than {self._files[0]}",
+                    hint="keep tables of different columns in different directories",
+                )
+        self.columns = found[0]
+
+    def pieces(self, rows: int, columns: Sequence[str]) -> Iterator[Piece]:
+        """Yield the rows of all files in order, ``rows`` at a time or fewer.
+
+        Raises:
+            LoggedDataError: a file is damaged or cut short.
+        """
+        for file in self._files:
+            with _damage_told(file), arrow("parquet").ParquetFile(file, pre_buffer=False) as opened:
+                for batch in opened.iter_batches(rows, columns=list(columns), use_threads=False):
+                    yield {name: _column(name, batch.column(name)) for name in columns}
+
+    def _names(self, file: Path) -> list[str]:
+        with _damage_told(file), arrow("parquet").ParquetFile(file) as opened:
+            names: list[str] = opened.schema_arrow.names
+        return [one for one in names if one in _DOCUMENTED or one.startswith("context_")]
+
+
+class NpzFile:
+    """A NumPy archive; it is held in memory as a whole."""
+
+    def __init__(self, path: Path) -> None:
+        """Read the archive.
+
+        Raises:
+            LoggedDataError: it is damaged, or its columns differ in length.
+        """
+        with _damage_told(path), np.load(path, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+        features = arrays.get("item_features")
+        self.item_features = None if features is None else features.astype(np.float32)
+        self.items = 0 if "candidates" in arrays or features is None else len(features)
+        self.context_names: Sequence[str] = [str(one) for one in arrays.get("context_names", ())]
+        rows = len(arrays.get("reward", ()))
+        count = arrays.get("action_count")
+        if count is not None and count.ndim == 0:
+            arrays["action_count"] = np.full(rows, count)
+        self._arrays = {
+            name: array
+            for name, array in arrays.items()
+            if name in (*_DOCUMENTED, "context") or name.startswith("context_")
+            if name != "context_names"
+        }
+        for name, array in self._arrays.items():
+            if len(array) != rows:
+                raise LoggedDataError(
+                    name,
+                    f"has {len(array)} rows, the rewards have {rows}",
+                    hint="give every column one entry a round",
+                )
+        self.columns = list(self._arrays)
+
+    def pieces(self, rows: int, columns: Sequence[str]) -> Iterator[Piece]:
+        """Yield the rows in order, ``rows`` at a time or fewer."""
+        for first in range(0, len(self._arrays["reward"]), rows):
+            yield {name: self._arrays[name][first : first + rows] for name in columns}
+
+
+def _column(name: str, column: Any) -> npt.NDArray[Any]:
+    pa = arrow()
+    if name != "candidates":
+        if pa.types.is_dictionary(column.type):
+            column = column.dictionary_decode()
+        values: npt.NDArray[Any] = column.to_numpy(zero_copy_only=False)
+        return values
+    if not (pa.types.is_list(column.type) or pa.types.is_large_list(column.type)):
+        raise LoggedDataError(name, f"holds {column.type}, not lists", hint="give lists of items")
+    lengths = column.value_lengths().fill_null(0).to_numpy()
+    flat = column.flatten().to_numpy(zero_copy_only=False)
+    padded = np.full((len(lengths), int(lengths.max(initial=0))), -1, np.int32)
+    padded[np.arange(padded.shape[1]) < lengths[:, None]] = flat
+    return padded
+
+
+@contextmanager
+def _damage_told(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, EOFError, ValueError, BadZipFile, arrow().ArrowException) as error:
+        raise LoggedDataError(
+            "file",
+            f"{path} cannot be read: {error}",
+            hint="the file is damaged or cut short, or not what its name says; copy it again",
+        ) from error

@@ -1,0 +1,252 @@
+"""Rounds as plain tables: Parquet files, or a NumPy archive, with named columns.
+
+| name | what it holds |
+|---|---|
+| ``action`` | integer from 0: index into the round's candidates, or an item where there are none |
+| ``reward`` | number |
+| ``propensity`` | number in (0, 1]; may be missing: then only estimates of it can be used |
+| ``candidates`` | list of item numbers, in order; in NPZ shape (n, K), -1 past the end |
+| ``action_count`` | how many items there are, where all rounds offer all of them; may be missing: |
+| | then the greatest action counts |
+| ``position`` | integer from 0 |
+| ``viewer`` | text or integer: rounds of one viewer may be clustered |
+| ``segment`` | text or integer: a group to tell results apart by |
+| ``decision`` | text or integer that stands once: duplicates are refused |
+| ``context_…`` | numbers: one column each; in NPZ also ``context``, shape (n, d), float |
+| ``item_features`` | NPZ only: shape (items, f) |
+
+A directory of Parquet files is read in the order of their paths; other columns are passed over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from bandit.types import BoolArray, Float32Array
+from simulator.datasets.faults import (
+    NO_PROPENSITY,
+    NO_PROPENSITY_HINT,
+    REPEATED,
+    Faults,
+    choice_faults,
+    whole_numbers,
+)
+from simulator.datasets.seen_ids import SeenIds, number_hashes, text_hashes
+from simulator.datasets.source import BATCH_ROUNDS, Kind, Reading
+from simulator.datasets.table_files import NpzFile, ParquetFiles, Piece
+from simulator.errors import LoggedDataError, PropensityError
+from simulator.logged import CodeArray, LoggedChoices, LoggedRankings, Names
+
+_LOOKED_AT: Final = ("action", "reward", "propensity", "candidates", "action_count", "segment",
+                     "decision")  # fmt: skip
+"""Columns of the first look."""
+_TELLS_ACTIONS: Final = ("candidates", "action_count", "action")
+"""Columns that tell how many actions there are, the surest first."""
+_CONTEXT: Final = "context_"
+
+
+class _Shape(NamedTuple):
+    """What the first look learned."""
+
+    action_count: int
+    segments: list[str]
+    dropped: BoolArray | None
+    """Shape (rows,), where some are left out."""
+
+
+class TableSource:
+    """Rounds of a table, whatever file it stands in."""
+
+    kind: Kind = "choices"
+
+    def __init__(self, path: Path, reading: Reading, table: ParquetFiles | NpzFile) -> None:
+        """Look the table over.
+
+        Raises:
+            LoggedDataError: a column is missing, or rows are wrong; wrong propensities are told
+                of when they are asked for.
+        """
+        self.path = path
+        self.name = path.stem
+        self._table = table
+        for name in ("action", "reward"):
+            if name not in table.columns:
+                raise LoggedDataError(
+                    name,
+                    f"{path} has no such column",
+                    hint="name the columns as documented: action, reward, propensity, …",
+                )
+        self._faults = Faults()
+        self._unlawful = Faults()
+        self._shape = self._look_over(reading.skip_bad)
+        if not reading.skip_bad:
+            self._faults.refuse(str(path))
+        self.has_propensities = "propensity" in table.columns and (
+            reading.skip_bad or not self._unlawful.bad
+        )
+        self.skipped = 0 if self._shape.dropped is None else int(self._shape.dropped.sum())
+        contexts = [name for name in table.columns if name.startswith(_CONTEXT)]
+        self._contexts = contexts
+        self._names = Names(
+            contexts=table.context_names or [name.removeprefix(_CONTEXT) for name in contexts],
+            segments=self._shape.segments,
+        )
+        self.notes = [] if not self.skipped else [*self._faults.notes(), *self._unlawful.notes()]
+        if "propensity" not in table.columns:
+            self.notes.append("no propensities were logged: only estimates of them can be used")
+
+    def choices(self, batch: int = BATCH_ROUNDS) -> Iterator[LoggedChoices]:
+        """Yield the rows; see :class:`~simulator.datasets.source.Source`.
+
+        Raises:
+            PropensityError: propensities are missing, zero or above one; with count and rows.
+        """
+        if "propensity" not in self._table.columns:
+            raise PropensityError(
+                "propensity", f"{self.path} has no such column", hint=NO_PROPENSITY_HINT
+            )
+        if not self.has_propensities:
+            self._unlawful.refuse(str(self.path))
+        yield from self._rounds(batch, estimate=False)
+
+    def choices_to_estimate(self, batch: int = BATCH_ROUNDS) -> Iterator[LoggedChoices]:
+        """Yield the rows with placeholders for propensities, marked ``estimated``."""
+        yield from self._rounds(batch, estimate=True)
+
+    def rankings(self, batch: int = BATCH_ROUNDS) -> Iterator[LoggedRankings]:
+        """Refuse: such a table holds single choices."""
+        raise LoggedDataError(
+            "rankings",
+            "a plain table holds single choices",
+            hint="give rankings as an export of our own log or as ccb dsjson",
+        )
+
+    def _look_over(self, skip_bad: bool) -> _Shape:
+        ids, dropped = SeenIds(), []
+        segments: set[Any] = set()
+        greatest = self._table.items - 1
+        wanted = [name for name in _LOOKED_AT if name in self._table.columns]
+        telling = next(name for name in _TELLS_ACTIONS if name in wanted)
+        for piece in self._table.pieces(BATCH_ROUNDS, [telling]):
+            greatest = max(greatest, _greatest(piece))
+        for piece in self._table.pieces(BATCH_ROUNDS, wanted):
+            counts = _counts(piece, greatest + 1)
+            action = whole_numbers(piece["action"])
+            wrong = choice_faults(action, _numbers(piece, "reward"), None, counts)
+            if "decision" in piece:
+                wrong[REPEATED] = ids.take_hashes(_hashes(piece["decision"]))
+            good = self._faults.take(len(action), wrong)
+            if "propensity" in piece:
+                faults = choice_faults(
+                    action, _numbers(piece, "reward"), _numbers(piece, "propensity"), counts
+                )
+                good &= self._unlawful.take(len(action), {NO_PROPENSITY: faults[NO_PROPENSITY]})
+            if "segment" in piece:
+                segments.update(np.unique(piece["segment"].astype(str)).tolist())
+            dropped.append(~good)
+        bad = np.concatenate(dropped) if dropped else np.zeros(0, np.bool_)
+        return _Shape(greatest + 1, sorted(segments), bad if skip_bad and bad.any() else None)
+
+    def _rounds(self, batch: int, *, estimate: bool) -> Iterator[LoggedChoices]:
+        first = 0
+        for piece in self._table.pieces(batch, self._table.columns):
+            count = len(piece["action"])
+            if self._shape.dropped is not None:
+                kept = ~self._shape.dropped[first : first + count]
+                piece = {name: column[kept] for name, column in piece.items()}
+            first += count
+            if len(piece["action"]):
+                yield self._round(piece, estimate=estimate)
+
+    def _round(self, piece: Piece, *, estimate: bool) -> LoggedChoices:
+        width = self._shape.action_count
+        if estimate:
+            propensity = 1.0 / np.broadcast_to(_counts(piece, width), len(piece["action"]))
+        else:
+            propensity = _numbers(piece, "propensity")
+        segment = None
+        if "segment" in piece:
+            found = np.searchsorted(self._shape.segments, piece["segment"].astype(str))
+            segment = found.astype(np.int32)
+        return LoggedChoices(
+            action=whole_numbers(piece["action"]),
+            reward=_numbers(piece, "reward"),
+            propensity=propensity,
+            action_count=width,
+            candidates=_candidates(piece, width),
+            position=whole_numbers(piece["position"]) if "position" in piece else None,
+            context=self._context(piece),
+            item_features=self._table.item_features,
+            cluster=_hashes(piece["viewer"]) if "viewer" in piece else None,
+            segment=segment,
+            names=self._names,
+            propensity_source="estimated" if estimate else "logged",
+        )
+
+    def _context(self, piece: Piece) -> Float32Array | None:
+        if "context" in piece:
+            return np.asarray(piece["context"], np.float32)
+        if not self._contexts:
+            return None
+        columns = np.empty((len(piece["action"]), len(self._contexts)), np.float32)
+        for index, name in enumerate(self._contexts):
+            columns[:, index] = _numbers(piece, name)
+        return columns
+
+
+class ParquetSource(TableSource):
+    """Rounds in a Parquet file, or a directory of them."""
+
+    def __init__(self, path: Path, reading: Reading) -> None:
+        """Look the files over; see :class:`TableSource`."""
+        super().__init__(path, reading, ParquetFiles(path))
+
+
+class NpzSource(TableSource):
+    """Rounds in a NumPy archive."""
+
+    def __init__(self, path: Path, reading: Reading) -> None:
+        """Look the archive over; see :class:`TableSource`."""
+        super().__init__(path, reading, NpzFile(path))
+
+
+def _numbers(piece: Piece, name: str) -> np.ndarray:
+    column = piece[name]
+    if not np.issubdtype(column.dtype, np.number) and column.dtype != np.bool_:
+        raise LoggedDataError(
+            name, f"holds {column.dtype}, not numbers", hint="encode it as numbers first"
+        )
+    return column.astype(np.float64, copy=False)
+
+
+def _hashes(column: np.ndarray) -> Any:
+    if np.issubdtype(column.dtype, np.integer):
+        return number_hashes(column)
+    return text_hashes(column.astype(str))
+
+
+def _candidates(piece: Mapping[str, np.ndarray], width: int) -> CodeArray | None:
+    found = piece.get("candidates")
+    if found is None:
+        return None
+    padded = np.full((len(found), width), -1, np.int32)
+    padded[:, : found.shape[1]] = found
+    return padded
+
+
+def _counts(piece: Piece, width: int) -> CodeArray | int:
+    found = piece.get("candidates")
+    return width if found is None else (found >= 0).sum(axis=1).astype(np.int32)
+
+
+def _greatest(piece: Piece) -> int:
+    """Return the last action that a piece tells of."""
+    if "candidates" in piece:
+        return int(piece["candidates"].shape[1]) - 1
+    if "action_count" in piece:
+        return int(whole_numbers(piece["action_count"]).max(initial=0)) - 1
+    return int(whole_numbers(piece["action"]).max(initial=0))
