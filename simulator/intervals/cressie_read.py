@@ -1,0 +1,184 @@
+"""Empirical likelihood with a quadratic (Cressie–Read) divergence, and the weights' mean known.
+
+After Karampatziakis, Langford and Mineiro (2020), "Empirical Likelihood for Contextual Bandits".
+Among all reweightings q of the rounds that are not much less likely than the log itself, the
+interval holds the lowest and the highest value Σ q x. What makes it tighter than a plain interval:
+importance weights average 1 whatever the policies, so that q must keep Σ q w = 1, which acts as a
+control variate. What keeps it honest with few rounds: one more point is added, the worst that
+could have occurred but was not seen, a weight of 0 or of the true maximum with the worst reward.
+
+With N = n + 1 points, q = (1 + ε) / N, Σ ε = 0, and the divergence ½ Σ ε² bounded, the optimum is
+in closed form, by the part of x that is orthogonal to 1 and w:
+
+    low = x̄ + (1 - w̄) S_wx / S_ww - √((c + d) / N - (1 - w̄)² / S_ww) · √(S_xx - S_wx² / S_ww)
+
+where c is the F(1, n - 1) quantile and d = N (1 - w̄)² / S_ww is what the constraint costs at least.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import stdtrit
+
+from bandit.types import FloatArray
+from simulator.errors import NotApplicableError
+from simulator.intervals.bounds import TOLERANCE, Bounds, required
+from simulator.results import Interval
+from simulator.terms import Terms
+
+METHOD = "cressie-read"
+MEAN_WEIGHT_Z_MAX = 5.0
+"""Weights whose mean is further from 1 than so many standard errors are no importance weights."""
+
+
+class _Point(NamedTuple):
+    """The point added: a weight, and the term it would have."""
+
+    weight: float
+    term: float
+
+
+class _Spread(NamedTuple):
+    """Means and (co)variances over the N points."""
+
+    points: int
+    weight: float
+    term: float
+    weight_weight: float
+    weight_term: float
+    term_term: float
+
+    def cost(self) -> float:
+        """Return the least divergence at which the weights average 1, times 2 / N."""
+        return (1 - self.weight) ** 2 / self.weight_weight
+
+    def low(self, budget: float) -> float | None:
+        """Return the lowest value within a budget for the mean of ε²; None: out of reach."""
+        left = budget - self.cost()
+        if left < -TOLERANCE * budget:
+            return None
+        slope = self.weight_term / self.weight_weight
+        apart = max(0.0, self.term_term - slope * self.weight_term)
+        return self.term + (1 - self.weight) * slope - math.sqrt(max(0.0, left) * apart)
+
+
+def cressie_read(terms: Terms, level: float, bounds: Bounds | None) -> Interval:
+    """Return the interval; with a denominator, the weights' mean of 1 is made use of.
+
+    Raises:
+        NotApplicableError: there is no range of rewards, a weight or term lies outside what was
+            said to be possible, the denominators do not average 1 (clipped weights, replay), or
+            there are fewer than two rounds.
+    """
+    known = required(bounds, METHOD)
+    if len(terms) < 2:
+        raise NotApplicableError(f"{METHOD} needs two rounds at least", hint="log more")
+    quantile = float(stdtrit(len(terms) - 1, (1 + level) / 2)) ** 2
+    term = terms.numerator if terms.base is None else terms.base + terms.numerator
+    if terms.denominator is None:
+        low, high, note = _of_mean(term, quantile, known)
+    else:
+        _check_weights(terms.denominator, known)
+        modelled = terms.base is not None
+        if known.weight_max is None and modelled:
+            raise NotApplicableError(
+                f"{METHOD} with a reward model needs the largest weight possible",
+                hint="give it, or use normal or bootstrap",
+            )
+        low = _low(term, terms.denominator, quantile, _low_points(known, modelled), known)
+        flipped = known._replace(reward_low=-known.reward_high, reward_high=-known.reward_low)
+        flipped = flipped._replace(term_low=-known.term_high, term_high=-known.term_low)
+        high = -_low(-term, terms.denominator, quantile, _low_points(flipped, modelled), flipped)
+        note = (
+            "the largest weight possible is unknown and taken as unbounded: wider than need be"
+            if known.weight_max is None
+            else f"weights up to {known.weight_max:g}"
+        )
+    low, high = max(low, known.reward_low), min(high, known.reward_high)
+    return Interval(method=METHOD, level=level, low=low, high=high, note=note)
+
+
+def _of_mean(term: FloatArray, quantile: float, known: Bounds) -> tuple[float, float, str]:
+    """Without weights: the likelihood of a mean, with the worst term possible as one more point."""
+    slack = TOLERANCE * known.term_range
+    if term.min() < known.term_low - slack or term.max() > known.term_high + slack:
+        raise NotApplicableError(
+            f"{METHOD}: terms from {term.min():g} to {term.max():g} were seen, outside the range "
+            f"given, {known.term_low:g} to {known.term_high:g}",
+            hint="give the true range: the largest weight that could occur, times the rewards'",
+        )
+    ends = []
+    for worst, sign in ((known.term_low, -1.0), (known.term_high, 1.0)):
+        points = np.append(term, worst)
+        reach = math.sqrt(quantile / len(points)) * float(points.std())
+        ends.append(float(points.mean()) + sign * reach)
+    return ends[0], ends[1], f"terms within {known.term_low:g} to {known.term_high:g}"
+
+
+def _low_points(known: Bounds, modelled: bool) -> list[_Point]:
+    lightest = known.reward_low if modelled else 0.0
+    if known.weight_max is None:
+        return [_Point(0.0, lightest)]
+    heaviest = known.term_low if modelled else known.weight_max * known.reward_low
+    return [_Point(0.0, lightest), _Point(known.weight_max, heaviest)]
+
+
+def _low(
+    term: FloatArray, weight: FloatArray, quantile: float, added: list[_Point], known: Bounds
+) -> float:
+    spreads = [
+        spread for point in added if (spread := _spread(term, weight, point)).weight_weight > 0
+    ]
+    count = len(term)
+    costs = [spread.cost() for spread in spreads]
+    if known.weight_max is None:
+        costs.append(1 / count)
+    budget = quantile / (count + 1) + min(costs, default=0.0)
+    found = [low for spread in spreads if (low := spread.low(budget)) is not None]
+    if known.weight_max is None and budget >= 1 / count:
+        found.append(_low_unbounded(term, weight, budget, known.reward_low))
+    return min(found, default=known.reward_low)
+
+
+def _low_unbounded(term: FloatArray, weight: FloatArray, budget: float, reward_low: float) -> float:
+    """Return the limit of :meth:`_Spread.low` as the added point's weight grows without bound."""
+    count = len(term)
+    beyond = term - reward_low * weight
+    apart = float(beyond.var()) * count / (count + 1)
+    return reward_low + float(beyond.mean()) - math.sqrt((budget - 1 / count) * apart)
+
+
+def _spread(term: FloatArray, weight: FloatArray, point: _Point) -> _Spread:
+    weights, terms = np.append(weight, point.weight), np.append(term, point.term)
+    mean_weight, mean_term = float(weights.mean()), float(terms.mean())
+    weights -= mean_weight
+    terms -= mean_term
+    points = len(terms)
+    return _Spread(
+        points,
+        mean_weight,
+        mean_term,
+        float(np.einsum("i,i->", weights, weights)) / points,
+        float(np.einsum("i,i->", weights, terms)) / points,
+        float(np.einsum("i,i->", terms, terms)) / points,
+    )
+
+
+def _check_weights(weight: FloatArray, known: Bounds) -> None:
+    largest = float(weight.max())
+    if known.weight_max is not None and largest > known.weight_max * (1 + TOLERANCE):
+        raise NotApplicableError(
+            f"{METHOD}: a weight of {largest:g} was seen, above the {known.weight_max:g} said to "
+            "be the largest possible",
+            hint="give the target's largest probability over the smallest logged propensity",
+        )
+    mean, error = float(weight.mean()), float(weight.std()) / math.sqrt(len(weight))
+    if abs(mean - 1) > MEAN_WEIGHT_Z_MAX * error + TOLERANCE:
+        raise NotApplicableError(
+            f"{METHOD} relies on weights that average 1; these average {mean:.4g}",
+            hint="use it with importance weights that are not clipped (not with replay), and look "
+            "at the propensities' calibration",
+        )
