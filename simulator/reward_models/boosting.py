@@ -38,10 +38,19 @@ class BoostedModel:
         return self.rewards.from_unit(self.trees.predict_proba(matrix)[:, 1])
 
     def table(self, sets: Sets, wanted: BoolArray) -> FloatArray:
-        """Return (m, K) the expected reward of every item of each set, 0 where it is not wanted."""
-        result = np.zeros(wanted.shape)
-        result[wanted] = self.predict(sets.pairs(wanted))
-        return result
+        """Return (m, K) the expected reward of every item of each set, 0 where it is not wanted.
+
+        Rounds that look alike are predicted once: contexts are often few.
+        """
+        at = None if sets.position is None else sets.position[:, None]
+        parts = [np.zeros((len(wanted), 1)), sets.context, at, sets.candidates]
+        key = np.hstack([np.asarray(part, np.float64) for part in parts if part is not None])
+        _, first, alike = np.unique(key, axis=0, return_index=True, return_inverse=True)
+        of_look = np.zeros((len(first), wanted.shape[1]), np.bool_)
+        np.logical_or.at(of_look, alike, wanted)
+        result = np.zeros(of_look.shape)
+        result[of_look] = self.predict(sets.take(first).pairs(of_look))
+        return np.asarray(result[alike])
 
 
 def fit_boosting(training: Training, seed: int) -> BoostedModel | LinearModel:

@@ -7,8 +7,8 @@ position. With one action set for all that is each action's frequency. ``logisti
 logistic regression on the context, for logs with one action set of moderate size: it works on an
 (n, K) array.
 
-A round's propensity is estimated from the other folds. Frequencies count every action as chosen half
-a time more than it was (Jeffreys' prior), and no propensity is below 1e-6, so that none is
+A round's propensity is estimated from the other folds. Frequencies count every action as chosen
+half a time more than it was (Jeffreys' prior), and no propensity is below 1e-6, so that none is
 impossible.
 """
 
