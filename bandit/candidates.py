@@ -14,9 +14,21 @@ import numpy as np
 
 from bandit.catalog import INLINE_VERSION, Catalog, CatalogDocument
 from bandit.errors import PageError, UnknownItemError
+from bandit.events import DecisionRecord
 from bandit.features import EMPTY, ROW, Encoded, FeatureMatrix, encode, encode_id, stack
+from bandit.ranking import Ranked
 from bandit.sampling import item_keys
-from bandit.types import BoolArray, Features, FloatArray, IndexArray, KeyArray, Page, PageRow, Title
+from bandit.types import (
+    BoolArray,
+    Features,
+    FloatArray,
+    IndexArray,
+    KeyArray,
+    Page,
+    PageRow,
+    RowChoice,
+    Title,
+)
 
 _INLINE: Final = -1
 """Stands for the catalog's index of a title that the request gives itself."""
@@ -64,6 +76,16 @@ class PageTitles(NamedTuple):
             for place, index in zip(part.places.tolist(), artworks.tolist(), strict=True):
                 names[place] = part.catalog.artwork_ids[index]
         return names
+
+    def columns(self, artworks: Sequence[str]) -> IndexArray:
+        """Return (N,) the columns of the titles' artworks of these ids, -1 for what is unknown."""
+        columns = np.full(len(self.ids), -1, np.intp)
+        for part in self.parts:
+            for place, title in zip(part.places.tolist(), part.titles.tolist(), strict=True):
+                found = part.catalog.find_artwork(title, artworks[place])
+                if found is not None:
+                    columns[place] = found - part.catalog.artwork_offsets[title]
+        return columns
 
 
 class PageRows(NamedTuple):
@@ -197,6 +219,40 @@ def collect_rows(rows: Sequence[PageRow], catalog: Catalog) -> PageRows:
     features = stack([_row_features(row, catalog) for row in rows])
     identity = stack([encode_id(name) for name in ids])
     return PageRows(ids, item_keys(ids), features, identity, pinned, inline)
+
+
+def row_choices(
+    page: Page, ranked: Ranked, pinned: Mapping[int, int], known: set[str]
+) -> list[RowChoice]:
+    """Return the rows of a page as they were served, with those of their titles that are known."""
+    held = set(pinned.values())
+    choices = []
+    for position, index in enumerate(ranked.order.tolist()):
+        row = page.rows[index]
+        names = [title if isinstance(title, str) else title.id for title in row.titles]
+        served = [name for name in names if name in known]
+        propensity = float(ranked.propensities[position])
+        choices.append(RowChoice(row.id, position, propensity, index in held, served))
+    return choices
+
+
+def loose_titles(page: Page, known: set[str]) -> list[str]:
+    """Return the known titles that a page asks for outside any row."""
+    names = [title if isinstance(title, str) else title.id for title in page.titles]
+    return [name for name in names if name in known]
+
+
+def titles_of(record: DecisionRecord, catalog: Catalog) -> PageTitles:
+    """Find the titles of a logged decision anew; those that the catalog lacks are left out."""
+    inline = {title.id: title for title in record.inline_titles}
+    return collect_titles([choice.title for choice in record.titles], inline, catalog)
+
+
+def rows_of(record: DecisionRecord, catalog: Catalog) -> PageRows:
+    """Find the candidate rows of a logged decision anew."""
+    given = {row.id: row.features for row in record.inline_rows}
+    rows = [PageRow(name, given.get(name), record.pins.get(name)) for name in record.row_candidates]
+    return collect_rows(rows, catalog)
 
 
 def _row_features(row: PageRow, catalog: Catalog) -> Encoded:

@@ -30,6 +30,10 @@ from bandit.candidates import (
     collect_rows,
     collect_titles,
     inline_titles,
+    loose_titles,
+    row_choices,
+    rows_of,
+    titles_of,
 )
 from bandit.catalog import Catalog
 from bandit.config.schema import Config
@@ -39,14 +43,13 @@ from bandit.events import DecisionRecord, InlineRow
 from bandit.exploration import Greedy, Uniform
 from bandit.features import Encoded, FeatureMatrix
 from bandit.limits import check_artworks, check_features, check_title
-from bandit.ranking import GreedyOrder, Ranked, UniformOrder
+from bandit.ranking import GreedyOrder, Ranked, RankingStrategy, UniformOrder, check_scores
 from bandit.types import (
     BoolArray,
     Features,
     FloatArray,
     IndexArray,
     Page,
-    RowChoice,
     Share,
     Surface,
     Title,
@@ -103,6 +106,30 @@ class ArtworkDraw(NamedTuple):
     """Shape (N,)."""
     greedy_match: float | None
     """In apprentice mode: how often the model would have chosen what the baseline did."""
+
+
+class LoggedArtworks(NamedTuple):
+    """What a policy makes of the N titles of a logged decision, in the record's order."""
+
+    titles: list[str]
+    """Those that the catalog, or the record itself, holds."""
+    pmf: FloatArray
+    """Shape (N, K): the probability of each artwork, in the title's order."""
+    eligible: BoolArray
+    """Shape (N, K): which columns hold an artwork of the title."""
+    logged: IndexArray
+    """Shape (N,): the columns of what was shown, -1 for what is unknown."""
+
+
+class RowLottery(NamedTuple):
+    """How a policy orders R rows: the strategy, and what it goes by."""
+
+    strategy: RankingStrategy
+    scores: FloatArray
+    """Shape (R,)."""
+    pinned: Mapping[int, int]
+    is_learned: bool
+    """Whether the scores are a model's."""
 
 
 class Policy:
@@ -162,7 +189,7 @@ class Policy:
             policy=self.name,
             shares=shares,
             titles=_title_choices(titles, drawn),
-            rows=_row_choices(page, ranked, rows.pinned, known),
+            rows=row_choices(page, ranked, rows.pinned, known),
             row_candidates=rows.ids,
             pins={rows.ids[index]: position for position, index in rows.pinned.items()},
             context=context,
@@ -172,11 +199,50 @@ class Policy:
             inline_rows=[InlineRow(name, given) for name, given in rows.inline.items()],
             greedy_match=drawn.greedy_match,
             deferred=deferred,
-            loose_titles=_loose(page, known),
+            loose_titles=loose_titles(page, known),
             omitted=titles.omitted,
         )
         unusable = [name for name in serving.models if name not in usable]
         return Decision(record, entropy, unusable)
+
+    def artwork_pmf(self, record: DecisionRecord, serving: Serving) -> LoggedArtworks:
+        """Return the probabilities that this policy gives to the artworks of a logged decision.
+
+        They are those that :meth:`decide` would draw from for the same page, whoever decided it.
+        ``serving`` must hold the catalog that the record names; what it does not hold is left out.
+        """
+        titles = titles_of(record, serving.catalog)
+        asker = self._logged_asker(record)
+        share = self._share("artwork", asker.who)
+        pmf = partial(self._artwork_pmf, titles, asker, share)
+        artwork_of = {choice.title: choice.artwork for choice in record.titles}
+        return LoggedArtworks(
+            titles.ids,
+            _with_model("artwork", dict(serving.models), pmf),
+            titles.eligible,
+            titles.columns([artwork_of[title] for title in titles.ids]),
+        )
+
+    def row_lottery(self, record: DecisionRecord, serving: Serving) -> RowLottery:
+        """Return how this policy would order the candidate rows of a logged decision."""
+        rows = rows_of(record, serving.catalog)
+        asker = self._logged_asker(record)
+        share = self._share("rows", asker.who)
+        return _with_model("rows", dict(serving.models), partial(self._lottery, rows, asker, share))
+
+    def row_propensities(self, record: DecisionRecord, serving: Serving) -> FloatArray:
+        """Return (L,) the propensities that this policy gives to the order of a logged decision.
+
+        Each is that of the row at its place, given the rows above it.
+        """
+        lottery = self.row_lottery(record, serving)
+        place = {name: index for index, name in enumerate(record.row_candidates)}
+        order = np.array([place[row.id] for row in record.rows], np.intp)
+        return lottery.strategy.conditional_propensities(lottery.scores, order, lottery.pinned)
+
+    def _logged_asker(self, record: DecisionRecord) -> Asker:
+        context = features.encode(features.CONTEXT, self._used_context(record.context))
+        return Asker(record.viewer_id or record.decision_id, record.decided_at_us, context)
 
     def _used_context(self, context: Features) -> Features:
         used = {
@@ -213,29 +279,32 @@ class Policy:
         entropy: dict[Surface, float],
         model: ServedModel | None,
     ) -> Ranked:
-        settings = self._config.surfaces.rows
-        learned = share == "learned" and settings.mode == "online" and model is not None
+        lottery = self._lottery(rows, asker, share, model)
         uniforms = sampling.uniforms(self._key("rows", asker), rows.keys)
-        if share == "explore" and settings.mode == "online":
-            return UniformOrder().rank(np.zeros(len(rows.ids)), uniforms, rows.pinned, rows_max)
-        if not learned or model is None:
-            if settings.baseline == "uniform":
-                return UniformOrder().rank(np.zeros(len(rows.ids)), uniforms, rows.pinned, rows_max)
-            return _order_given(len(rows.ids), rows.pinned, rows_max)
-        scores = scoring.scores(
-            model.arrays.weights,
-            model.shape,
-            {
+        ranked = lottery.strategy.rank(lottery.scores, uniforms, lottery.pinned, rows_max)
+        if lottery.is_learned and len(ranked.propensities):
+            entropy["rows"] = float(-np.log2(ranked.propensities).mean())
+        return ranked
+
+    def _lottery(
+        self, rows: PageRows, asker: Asker, share: Share, model: ServedModel | None
+    ) -> RowLottery:
+        settings = self._config.surfaces.rows
+        online = settings.mode == "online"
+        count = len(rows.ids)
+        if online and share == "learned" and model is not None:
+            groups: dict[str, Encoded | FeatureMatrix] = {
                 features.CONTEXT: asker.context,
                 features.ROW: rows.features,
                 features.ID: rows.identity,
-            },
-            len(rows.ids),
-        )
-        ranked = settings.exploration.rank(scores, uniforms, rows.pinned, rows_max)
-        if len(ranked.propensities):
-            entropy["rows"] = float(-np.log2(ranked.propensities).mean())
-        return ranked
+            }
+            scores = scoring.scores(model.arrays.weights, model.shape, groups, count)
+            check_scores(scores)
+            return RowLottery(settings.exploration, scores, rows.pinned, is_learned=True)
+        if (online and share == "explore") or settings.baseline == "uniform":
+            return RowLottery(UniformOrder(), np.zeros(count), rows.pinned, is_learned=False)
+        descending = -np.arange(count, dtype=np.float64)
+        return RowLottery(GreedyOrder(), descending, rows.pinned, is_learned=False)
 
     def _draw(
         self,
@@ -266,6 +335,8 @@ class Policy:
     ) -> FloatArray:
         settings = self._config.surfaces.artwork
         eligible = titles.eligible
+        if not len(eligible):
+            return np.zeros(eligible.shape)
         online = settings.mode == "online"
         learned = online and share == "learned"
         if learned and model is not None:
@@ -324,31 +395,6 @@ def _mean_entropy_bits(pmf: FloatArray) -> float:
     return float(-(pmf * logs).sum() / len(pmf))
 
 
-def _order_given(count: int, pinned: Mapping[int, int], rows_max: int | None) -> Ranked:
-    """Rank rows as they were asked for, pinned ones in their places: the editorial order."""
-    descending = -np.arange(count, dtype=np.float64)
-    return GreedyOrder().rank(descending, np.full(count, 0.5), pinned, rows_max)
-
-
 def _title_choices(titles: PageTitles, draw: ArtworkDraw) -> list[TitleChoice]:
     names = titles.artwork_ids(draw.chosen)
     return list(map(TitleChoice, titles.ids, names, draw.propensities.tolist()))
-
-
-def _row_choices(
-    page: Page, ranked: Ranked, pinned: Mapping[int, int], known: set[str]
-) -> list[RowChoice]:
-    held = set(pinned.values())
-    choices = []
-    for position, index in enumerate(ranked.order.tolist()):
-        row = page.rows[index]
-        names = [title if isinstance(title, str) else title.id for title in row.titles]
-        served = [name for name in names if name in known]
-        propensity = float(ranked.propensities[position])
-        choices.append(RowChoice(row.id, position, propensity, index in held, served))
-    return choices
-
-
-def _loose(page: Page, known: set[str]) -> list[str]:
-    names = [title if isinstance(title, str) else title.id for title in page.titles]
-    return [name for name in names if name in known]

@@ -62,7 +62,7 @@ class RankingStrategy(
             ModelError: a score is not finite.
             PageError: a pin names no row, a negative position, or a row pinned before.
         """
-        _check_scores(scores)
+        check_scores(scores)
         pins = _pins_by_position(len(scores), pinned)
         free = np.flatnonzero(~np.isin(np.arange(len(scores)), pins))
         order = pins.copy()
@@ -84,7 +84,7 @@ class RankingStrategy(
             ModelError: a score is not finite.
             PageError: the pins are wrong, or the order repeats a row or contradicts the pins.
         """
-        _check_scores(scores)
+        check_scores(scores)
         pins = _pins_by_position(len(scores), pinned)
         free = np.flatnonzero(~np.isin(np.arange(len(scores)), pins))
         _check_order(order, pins)
@@ -195,7 +195,12 @@ def _softmax_in_turn(logits: FloatArray, chosen: IndexArray) -> FloatArray:
     return np.asarray(weights[chosen] / left[::-1].cumsum()[::-1][:-1])
 
 
-def _check_scores(scores: FloatArray) -> None:
+def check_scores(scores: FloatArray) -> None:
+    """Check that scores can be ranked by.
+
+    Raises:
+        ModelError: a score is not finite.
+    """
     if not np.isfinite(scores).all():
         raise ModelError(
             "a row's score is not finite",
