@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import click
 
+from simulator.cli.compare import compare
 from simulator.cli.datasets import datasets
+from simulator.cli.evaluate import evaluate
 from simulator.cli.listing import environments, estimators, policies
 from simulator.cli.report import report
+from simulator.cli.search import search
 from simulator.cli.shared import PROGRAM, ErrorsTold
 from simulator.cli.simulate import simulate
 
@@ -18,7 +21,10 @@ def main() -> None:
 
 
 for command in (
+    evaluate,
     simulate,
+    search,
+    compare,
     report,
     datasets,
     environments,

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, Literal, NamedTuple
 
+from bandit.types import Surface
 from simulator.errors import EstimationError
-from simulator.estimators.registry import EstimatorSpec, estimator_named
+from simulator.estimators.registry import estimator_named
+from simulator.rankings.registry import RANKING_ESTIMATORS
 
 TUNED_BY_DEFAULT: Final = frozenset({"switch-dr", "dros", "sgdr"})
 """What would be plain DR without a parameter."""
@@ -18,21 +20,17 @@ class Asked(NamedTuple):
     label: str
     """As asked, and as results name it."""
     name: str
-    parameter: float | Literal["tuned"] | None
-
-    @property
-    def spec(self) -> EstimatorSpec:
-        """What is known of the estimator."""
-        return estimator_named(self.name)
+    parameter: float | Literal["tuned"] | None = None
 
 
-def asked_estimators(words: Sequence[str]) -> tuple[Asked, ...]:
-    """Read what is asked for.
+def asked_estimators(words: Sequence[str], surface: Surface) -> tuple[Asked, ...]:
+    """Read what is asked for, of single choices or, for ``rows``, of rankings.
 
     Raises:
         EstimationError: an estimator is not known, takes no parameter, or is asked for twice.
     """
-    asked = tuple(map(_asked, words))
+    read = _of_rankings if surface == "rows" else _of_choices
+    asked = tuple(map(read, words))
     labels = [each.label for each in asked]
     for label in labels:
         if labels.count(label) > 1:
@@ -40,7 +38,16 @@ def asked_estimators(words: Sequence[str]) -> tuple[Asked, ...]:
     return asked
 
 
-def _asked(word: str) -> Asked:
+def _of_rankings(word: str) -> Asked:
+    if word not in RANKING_ESTIMATORS:
+        raise EstimationError(
+            f"there is no estimator {word!r} of rankings",
+            hint=f"give one of {', '.join(RANKING_ESTIMATORS)}",
+        )
+    return Asked(word, word)
+
+
+def _of_choices(word: str) -> Asked:
     name, _, given = word.partition("=")
     spec = estimator_named(name)
     if not given:

@@ -9,7 +9,7 @@ but for the plain reward model, which knows of no policy.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from simulator.errors import EstimationError
 from simulator.estimators.registry import estimator_named
@@ -30,7 +30,6 @@ from simulator.studies.ranking_case import RankingCase
 from simulator.studies.splitting import split
 
 Logged = LoggedChoices | LoggedRankings
-AnyLogged = TypeVar("AnyLogged", LoggedChoices, LoggedRankings)
 
 
 class Bench(NamedTuple):
@@ -69,7 +68,7 @@ def entrants(specs: Sequence[str]) -> tuple[list[Entrant], list[str]]:
     return [Entrant(*pair) for pair in zip(specs, names, strict=True)], learning
 
 
-def divide(logged: AnyLogged, learning: Sequence[str], plan: LogPlan) -> Divided:
+def divide(logged: Logged, learning: Sequence[str], plan: LogPlan) -> Divided:
     """Divide rounds into those that train and those that judge.
 
     Raises:

@@ -41,10 +41,10 @@ def standard_error(terms: Terms, cluster: Clusters | None) -> float:
 
     Clusters: Liang and Zeger, 1986, with the correction G / (G - 1) for G of them.
     """
-    centred = terms.influence() - terms.value()
+    centred: FloatArray = terms.influence() - terms.value()
     if cluster is not None:
         _, codes = np.unique(cluster, return_inverse=True)
-        centred = np.bincount(codes, weights=centred)
+        centred = np.asarray(np.bincount(codes, weights=centred), np.float64)
     groups = len(centred)
     if groups < 2:
         return math.inf

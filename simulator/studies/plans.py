@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from bandit.types import Surface
 from simulator.studies.asked import Asked
 from simulator.studies.splitting import SplitBy
 
-Surface = Literal["artwork", "rows"]
-Tuning = Literal["slope", "mse"]
+Tuning = Literal["slope", "slope++", "mse"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

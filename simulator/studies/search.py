@@ -69,6 +69,13 @@ class Tried(NamedTuple):
     high: float | None
 
 
+class Searched(NamedTuple):
+    """What was found, and whether Ctrl-C ended the trying."""
+
+    result: Search
+    interrupted: bool
+
+
 def search(
     source: Source,
     search_plan: SearchPlan,
@@ -78,7 +85,7 @@ def search(
     *,
     jobs: int,
     watch: Watch,
-) -> Search:
+) -> Searched:
     """Try configurations, judge the best, and write it.
 
     Ctrl-C ends the trying: the best of what was tried is judged and written.
@@ -126,7 +133,7 @@ def search(
             bench = make_bench(training, judging, plan)
             base_found, found = (_judged(bench, one) for one in (entrants[0], best))
     _write(search_plan, changed(base, tried[order[0]]))
-    return Search(
+    result = Search(
         about=begun.about(),
         data=summary(source, judging, plan),
         estimator=search_plan.estimator.label,
@@ -136,6 +143,7 @@ def search(
         written=str(search_plan.out),
         notes=[*notes, _verdict(base_found, found, plan, len(judging))],
     )
+    return Searched(result, finished.interrupted)
 
 
 def lawful_candidates(base: Data, plan: SearchPlan, seed: int) -> list[dict[str, Value]]:

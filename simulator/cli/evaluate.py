@@ -1,0 +1,135 @@
+"""``marquee-sim evaluate``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from simulator.cli.estimates import flat_estimates, show_data, show_estimates
+from simulator.cli.log_options import (
+    CHOICE_ESTIMATORS,
+    RANKING_ESTIMATORS,
+    judge_options,
+    judge_plan_of,
+    log_options,
+    log_plan_of,
+    source_of,
+)
+from simulator.cli.outputs import Outputs, check_writable, end, keep, print_table
+from simulator.cli.shared import policy_option, run_options, typed, words
+from simulator.results import Evaluation, GroupRow
+
+
+@click.command()
+@click.argument("logs")
+@policy_option(
+    "A policy of `marquee-sim policies`, or a TOML file of production's; several times for several."
+)
+@click.option(
+    "--estimators",
+    callback=words,
+    metavar="NAME[=PARAMETER],…",
+    help="As `marquee-sim estimators` lists them; NAME=tuned lets the data choose the parameter. "
+    f"By default {', '.join(CHOICE_ESTIMATORS)}; for rows {', '.join(RANKING_ESTIMATORS)}.",
+)
+@click.option(
+    "--train",
+    default=0.5,
+    show_default=True,
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    help="Share of the rounds that policies with something to learn are trained on; the rest "
+    "judges all. Where nobody learns, all rounds judge.",
+)
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Production's TOML whose reward rule and exposure our own logs are read by.",
+)
+@log_options
+@judge_options
+@run_options("Draws folds, resamples and whatever else is drawn.")
+@click.pass_context
+def evaluate(
+    ctx: click.Context,
+    /,
+    logs: str,
+    policies: tuple[str, ...],
+    estimators: tuple[str, ...] | None,
+    train: float,
+    config: Path | None,
+    **given: Any,
+) -> None:
+    """Judge policies on LOGS that they did not write.
+
+    LOGS is a path (a service's log directory, an export, a CSV of the Open Bandit Dataset, dsjson,
+    Parquet, NPZ) or a name of `marquee-sim datasets list`. Ctrl-C keeps the policies that are
+    done.
+
+    \b
+    Example:
+      marquee-sim evaluate obd/random/men --policy uniform --policy popularity --json men.json
+    """
+    from bandit.clock import WallClock
+    from simulator.progress import ShownWatch
+    from simulator.studies.about import begin
+    from simulator.studies.asked import asked_estimators
+    from simulator.studies.evaluate import evaluate as run
+
+    outputs = Outputs(given["json_path"], given["parquet_path"])
+    check_writable(*outputs)
+    surface = given["surface"]
+    default = RANKING_ESTIMATORS if surface == "rows" else CHOICE_ESTIMATORS
+    asked = asked_estimators(estimators or default, surface)
+    result = run(
+        source_of(logs, given, config),
+        policies,
+        log_plan_of(given, train),
+        judge_plan_of(given, asked, len(policies)),
+        begin(typed(ctx), given["seed"], WallClock()),
+        jobs=given["jobs"],
+        watch=ShownWatch(),
+    )
+    keep(result, flat_estimates(result.estimates), outputs)
+    if outputs.shows_tables:
+        _show(result)
+    done = {one.policy for one in result.estimates}
+    end(
+        ctx,
+        interrupted=len(done) < len(policies),
+        empty=all(one.value is None for one in result.estimates),
+    )
+
+
+def _show(result: Evaluation) -> None:
+    show_data(result.data)
+    for note in result.notes:
+        click.echo(f"note: {note}")
+    click.echo("")
+    show_estimates(result.estimates)
+    for what, rows in (("segment", result.segments), ("position", result.positions)):
+        if len({row.group for row in rows}) > 1:
+            click.echo(f"\nby {what} (SNIPS, normal interval)")
+            _show_groups(what, rows)
+
+
+def _show_groups(what: str, rows: list[GroupRow]) -> None:
+    headings = (what, "policy", "rounds", "logged", "estimate", "low", "high", "effective rounds")
+    print_table(
+        headings,
+        [
+            (
+                row.group,
+                row.policy,
+                row.rounds,
+                row.logged_mean,
+                row.estimate,
+                row.low,
+                row.high,
+                round(row.effective_rounds, 1),
+            )
+            for row in rows
+        ],
+    )

@@ -1,0 +1,167 @@
+"""What every study of a log takes: which rounds, and how policies are judged on them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from simulator.cli.shared import options, words
+
+if TYPE_CHECKING:
+    from simulator.datasets.registry import Source
+    from simulator.studies.asked import Asked
+    from simulator.studies.plans import JudgePlan, LogPlan
+
+CHOICE_ESTIMATORS = ("ips", "snips", "dr")
+RANKING_ESTIMATORS = ("sips", "rips", "snrips")
+
+log_options = options(
+    click.option(
+        "--surface",
+        type=click.Choice(["artwork", "rows"]),
+        default="artwork",
+        show_default=True,
+        help="What is judged: single choices, or orders of rows.",
+    ),
+    click.option(
+        "--format",
+        "format_name",
+        metavar="FORMAT",
+        help="Of LOGS: event-log, export, obd, dsjson, parquet or npz; guessed if not given.",
+    ),
+    click.option(
+        "--skip-bad",
+        is_flag=True,
+        help="Leave out what is wrong and count it, rather than refuse it all.",
+    ),
+    click.option(
+        "--segment",
+        metavar="FEATURE",
+        help="The feature of the context that tells groups apart.",
+    ),
+    click.option(
+        "--estimate-propensities",
+        is_flag=True,
+        help="Where none were logged, estimate them; every estimate is then marked.",
+    ),
+    click.option(
+        "--split-by",
+        type=click.Choice(["order", "viewer"]),
+        default="order",
+        show_default=True,
+        help="How rounds are divided among their offices.",
+    ),
+)
+
+judge_options = options(
+    click.option(
+        "--intervals",
+        default="normal,bootstrap",
+        show_default=True,
+        callback=words,
+        metavar="NAME,…",
+        help="normal, bootstrap, bernstein, hoeffding, clopper-pearson, cressie-read, sequence.",
+    ),
+    click.option(
+        "--level",
+        default=0.95,
+        show_default=True,
+        type=click.FloatRange(0.5, 0.9999),
+        help="Coverage of the intervals.",
+    ),
+    click.option(
+        "--resamples",
+        default=1000,
+        show_default=True,
+        type=click.IntRange(10),
+        help="Of the bootstrap.",
+    ),
+    click.option(
+        "--cluster/--no-cluster",
+        "clustered",
+        default=True,
+        show_default=True,
+        help="Whether intervals take a viewer's rounds together, where viewers are known.",
+    ),
+    click.option(
+        "--model",
+        default="logistic",
+        show_default=True,
+        metavar="NAME",
+        help="Reward model: logistic, logistic-crossed, boosting or vw.",
+    ),
+    click.option(
+        "--folds",
+        default=3,
+        show_default=True,
+        type=click.IntRange(2),
+        help="Of cross-fitting the reward model.",
+    ),
+    click.option(
+        "--tuning",
+        type=click.Choice(["slope", "slope++", "mse"]),
+        default="slope",
+        show_default=True,
+        help="What chooses the parameter of NAME=tuned, and of switch-dr, dros and sgdr.",
+    ),
+    click.option(
+        "--weight-max",
+        type=click.FloatRange(min=1.0),
+        help="No weight can be larger: makes several intervals tighter.",
+    ),
+)
+
+
+def source_of(location: str, given: dict[str, Any], config: Path | None) -> Source:
+    """Open the log of a command.
+
+    Raises:
+        MissingDataError: it is not there.
+        LoggedDataError: it is wrong.
+        ConfigError: the configuration is wrong.
+    """
+    from bandit.config import load_config
+    from simulator.datasets.registry import open_source
+
+    return open_source(
+        location,
+        format=given["format_name"],
+        config=None if config is None else load_config(config, os.environ),
+        skip_bad=given["skip_bad"],
+        segment=given["segment"],
+    )
+
+
+def log_plan_of(given: dict[str, Any], train: float = 0.5) -> LogPlan:
+    """Return which rounds are read, and what they are for."""
+    from simulator.studies.plans import LogPlan
+
+    return LogPlan(
+        surface=given["surface"],
+        train=train,
+        split_by=given["split_by"],
+        estimate_propensities=given["estimate_propensities"],
+        seed=given["seed"],
+    )
+
+
+def judge_plan_of(given: dict[str, Any], asked: tuple[Asked, ...], policies: int) -> JudgePlan:
+    """Return how policies are judged; processes that policies leave over speed up resampling."""
+    from simulator.studies.plans import JudgePlan
+
+    return JudgePlan(
+        estimators=asked,
+        intervals=given["intervals"],
+        level=given["level"],
+        model=given["model"],
+        folds=given["folds"],
+        resamples=given["resamples"],
+        clustered=given["clustered"],
+        tuning=given["tuning"],
+        weight_max=given["weight_max"],
+        seed=given["seed"],
+        threads=max(1, given["jobs"] // max(1, policies)),
+    )

@@ -1,0 +1,193 @@
+"""``marquee-sim search``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from simulator.cli.estimates import show_data, show_estimates
+from simulator.cli.log_options import (
+    judge_options,
+    judge_plan_of,
+    log_options,
+    log_plan_of,
+    source_of,
+)
+from simulator.cli.outputs import Outputs, check_writable, end, keep, print_table
+from simulator.cli.shared import run_options, typed
+from simulator.errors import SimulatorError
+from simulator.results import Search
+
+SHOWN = 20
+"""Candidates that the table shows; files keep all."""
+
+
+@click.command()
+@click.argument("logs")
+@click.option(
+    "--set",
+    "axes",
+    multiple=True,
+    required=True,
+    metavar="KEY=VALUES",
+    help="A configuration key and what to try: a,b,c or low..high; several times for several.",
+)
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="The base configuration, whose other keys stay; without it, the defaults.",
+)
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Where the best configuration goes, as TOML that is ready to serve.",
+)
+@click.option("--random", is_flag=True, help="Draw candidates instead of trying all.")
+@click.option(
+    "--trials",
+    default=20,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Candidates of a --random search.",
+)
+@click.option(
+    "--steps",
+    default=5,
+    show_default=True,
+    type=click.IntRange(2),
+    help="Values of a range low..high in a grid.",
+)
+@click.option(
+    "--estimator",
+    metavar="NAME[=PARAMETER]",
+    help="Of `marquee-sim estimators`. By default snips; for rows snrips.",
+)
+@click.option(
+    "--choose-by",
+    type=click.Choice(["low", "value"]),
+    default="low",
+    show_default=True,
+    help="The lower bound of the first interval, or the estimate itself.",
+)
+@click.option(
+    "--shares",
+    nargs=3,
+    type=click.FloatRange(0, 1, min_open=True),
+    default=(0.5, 0.25, 0.25),
+    show_default=True,
+    metavar="TRAIN CHOOSE JUDGE",
+    help="Shares of the rounds that train candidates, choose the best, and judge it.",
+)
+@log_options
+@judge_options
+@run_options("Draws candidates, folds, resamples and whatever else is drawn.")
+@click.pass_context
+def search(ctx: click.Context, /, logs: str, config: Path | None, **given: Any) -> None:
+    """Try configurations on LOGS, and write the best as TOML.
+
+    Candidates are trained on one part of the rounds and chosen on a second; the chosen one and the
+    base are judged on a third, which had no say. Ctrl-C ends the trying, and the best of what was
+    tried is judged and written.
+
+    \b
+    Example:
+      marquee-sim search state/log --config marquee.toml --out best.toml \\
+        --set surfaces.artwork.exploration.epsilon=0.01,0.02,0.05
+    """
+    from bandit.clock import WallClock
+    from simulator.progress import ShownWatch
+    from simulator.studies.about import begin
+    from simulator.studies.asked import asked_estimators
+    from simulator.studies.config_space import read_axis
+    from simulator.studies.search import SearchPlan
+    from simulator.studies.search import search as run
+
+    outputs = Outputs(given["json_path"], given["parquet_path"])
+    check_writable(*outputs, given["out"])
+    default = "snrips" if given["surface"] == "rows" else "snips"
+    (asked,) = asked_estimators([given["estimator"] or default], given["surface"])
+    plan = SearchPlan(
+        base_text=_text_of(config),
+        axes=tuple(map(read_axis, given["axes"])),
+        estimator=asked,
+        out=given["out"],
+        method="random" if given["random"] else "grid",
+        steps=given["steps"],
+        trials=given["trials"],
+        choose_by=given["choose_by"],
+        shares=_shares_of(given["shares"]),
+    )
+    result, interrupted = run(
+        source_of(logs, given, config),
+        plan,
+        log_plan_of(given),
+        judge_plan_of(given, (asked,), given["jobs"]),
+        begin(typed(ctx), given["seed"], WallClock()),
+        jobs=given["jobs"],
+        watch=ShownWatch(),
+    )
+    keep(result, _flat(result), outputs)
+    if outputs.shows_tables:
+        _show(result)
+    end(ctx, interrupted=interrupted)
+
+
+def _text_of(config: Path | None) -> str:
+    if config is None:
+        return ""
+    try:
+        return config.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SimulatorError(
+            f"{config} cannot be read: {error}", hint="give the path of a TOML file"
+        ) from error
+
+
+def _shares_of(given: tuple[float, float, float]) -> tuple[float, float, float]:
+    total = sum(given)
+    return (given[0] / total, given[1] / total, given[2] / total)
+
+
+def _show(result: Search) -> None:
+    show_data(result.data)
+    click.echo("")
+    keys = list(dict.fromkeys(key for one in result.candidates for key in one.settings))
+    print_table(
+        (*keys, result.estimator, "low", "high"),
+        [
+            (
+                *(str(one.settings.get(key, "")) for key in keys),
+                one.tuning_value,
+                one.tuning_low,
+                one.tuning_high,
+            )
+            for one in result.candidates[:SHOWN]
+        ],
+    )
+    click.echo("\non rounds that had no say:")
+    show_estimates([result.chosen, result.baseline])
+    for note in result.notes:
+        click.echo(f"note: {note}")
+    click.echo(f"written: {result.written}")
+
+
+def _flat(result: Search) -> Iterator[dict[str, Any]]:
+    keys = list(dict.fromkeys(key for one in result.candidates for key in one.settings))
+    for one in result.candidates:
+        yield {
+            **{key: _plain(one.settings.get(key)) for key in keys},
+            "value": one.tuning_value,
+            "low": one.tuning_low,
+            "high": one.tuning_high,
+        }
+
+
+def _plain(value: object) -> str | None:
+    """Return a value as text: a column of candidates may hold values of several types."""
+    return None if value is None else str(value)
