@@ -2,8 +2,12 @@
 
 ``python examples/simulated_viewers.py --url http://127.0.0.1:8080``
 
-The service must hold the example catalog. Everything goes through the public client and the real
-HTTP API; what the viewers like is told to the service by nothing but what they do.
+The service must hold the example catalog. The viewers are those of the simulator's environment
+``homepage``; everything goes through the public client and the real HTTP API, and what the viewers
+like is told to the service by nothing but what they do.
+
+A visit ends at its first play here: the service takes a decision for closed soon after a play
+(``reward.close_after_play_s``), as it may where who plays has left the homepage.
 """
 
 from __future__ import annotations
@@ -12,6 +16,7 @@ import argparse
 import sys
 import threading
 import time
+import uuid
 from pathlib import Path
 from typing import Final
 
@@ -20,18 +25,75 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bandit.catalog import CatalogDocument
-from bandit.types import IndexArray, PageRow, Row, Share, Title
+from bandit.types import Share
 from examples.catalog_files import read_document
 from examples.ledger import Ledger, Tally, interval
-from examples.viewer_model import Behaviour, ViewerPopulation, Visit
 from server.client import Client, NoAnswerError, RankResult
-from server.wire import RankRequest
+from simulator.environments.homepage import Homepage, HomepageSettings
+from simulator.live import feedback_event, named_answers, rank_request
+from simulator.pages import Displays, Pages, Served
+from simulator.policies.answers import Places
+from simulator.policies.editorial import EditorialPolicy
+from simulator.policies.feedback import Reporter
 
 TITLES_A_ROW: Final = 8
+ROWS_ASKED: Final = 16
 ROWS_SHOWN: Final = 12
+TEMPLATES: Final = 500
+VISITS_MAX: Final = 1_000_000_000
 QUICK_ABANDON_S: Final = 30.0
 """As the service's default rule has it: such a play does not count as taken."""
 DEADLINE_S: Final = 2.0
+
+
+def homepage(document: CatalogDocument, seed: int) -> Homepage:
+    """Return viewers of a catalog, one page at a time; all of one seed are the same people."""
+    settings = HomepageSettings(
+        rows=ROWS_ASKED,
+        rows_served=ROWS_SHOWN,
+        titles_a_row=TITLES_A_ROW,
+        templates=TEMPLATES,
+        leaves_after_play=True,
+        feedback_delay_s=0.0,
+        world_seed=seed,
+    )
+    return Homepage(VISITS_MAX, 1, settings, document=document)
+
+
+class Visitor:
+    """One stream of visits to a service, one after the other."""
+
+    def __init__(self, client: Client, document: CatalogDocument, world: int, seed: int) -> None:
+        self._client = client
+        self._environment = homepage(document, world)
+        self._places = Places(document)
+        self._reporter = Reporter(document)
+        self._unseen = EditorialPolicy()
+        self._unseen.reset(self._environment, seed)
+        self._pages: Pages | None = self._environment.reset(seed)
+
+    def visit(self) -> tuple[Share, Tally] | None:
+        """Ask for a page and act on it; None if it came too late and was not shown."""
+        pages = self._pages
+        if pages is None:
+            return None
+        request = rank_request(self._environment.page(pages, 0), uuid.uuid4().hex)
+        try:
+            page = self._client.rank(request)
+        except NoAnswerError:
+            self._pages = self._environment.step(self._unseen.serve(pages)).pages
+            return None
+        served = named_answers(self._places, pages, [page.answer])
+        step = self._environment.step(served)
+        self._report(page, pages, served, step.displays)
+        self._pages = step.pages
+        taken = step.displays.played & (step.displays.seconds >= QUICK_ABANDON_S)
+        return page.answer.share, Tally(1, len(taken), int(taken.sum()))
+
+    def _report(self, page: RankResult, pages: Pages, served: Served, displays: Displays) -> None:
+        ids = [page.answer.decision_id]
+        for reported in self._reporter.report(pages, served, displays, ids):
+            self._client.feedback(feedback_event(reported.event, page.answer.token))
 
 
 class Viewers:
@@ -48,15 +110,16 @@ class Viewers:
         document: CatalogDocument | None = None,
     ) -> None:
         self.ledger = Ledger()
-        self._document = document or read_document()
-        self._population = ViewerPopulation(seed, self._document)
         self._client = Client(url, api_key=api_key, deadline_s=DEADLINE_S, connections=threads + 1)
         self._pause_s = threads / pages_per_second
         self._stop = threading.Event()
-        seeds = np.random.SeedSequence(seed).spawn(threads)
+        document = document or read_document()
+        seeds = np.random.SeedSequence(seed).generate_state(threads).tolist()
         self._threads = [
             threading.Thread(
-                target=self._run, args=(np.random.default_rng(one),), name=f"viewers-{index}"
+                target=self._run,
+                args=(Visitor(self._client, document, seed, one), index / threads),
+                name=f"viewers-{index}",
             )
             for index, one in enumerate(seeds)
         ]
@@ -79,70 +142,20 @@ class Viewers:
         """Wait, at most so long; tell whether the viewers have stopped by then."""
         return self._stop.wait(seconds)
 
-    def _run(self, rng: np.random.Generator) -> None:
-        due = time.monotonic() + self._pause_s * rng.random()
+    def _run(self, visitor: Visitor, phase: float) -> None:
+        due = time.monotonic() + self._pause_s * phase
         try:
             while not self._stop.wait(max(0.0, due - time.monotonic())):
-                self._visit(rng)
+                seen = visitor.visit()
+                if seen is None:
+                    self.ledger.add_default()
+                else:
+                    self.ledger.add(*seen)
                 # What was missed while the server was slow is not made up for by a burst.
                 due = max(due + self._pause_s, time.monotonic())
         except Exception as error:  # noqa: BLE001  any failure of a thread must reach the caller
             self.failure = error
             self._stop.set()
-
-    def _visit(self, rng: np.random.Generator) -> None:
-        visit = self._population.visit(rng)
-        try:
-            page = self._client.rank(self._request(visit, rng))
-        except NoAnswerError:
-            self.ledger.add_default()
-            return
-        titles, artworks = self._shown(page)
-        done = self._population.behave(visit, titles, artworks, rng)
-        self._report(page, done)
-        taken = done.played & (done.seconds >= QUICK_ABANDON_S)
-        self.ledger.add(page.answer.share, Tally(1, int(done.seen.sum()), int(taken.sum())))
-
-    def _request(self, visit: Visit, rng: np.random.Generator) -> RankRequest:
-        rows = [PageRow(row.id, titles=_some(row, rng)) for row in self._document.rows]
-        return RankRequest(
-            viewer_id=visit.viewer_id, context=visit.context, rows=rows, max_rows=ROWS_SHOWN
-        )
-
-    def _shown(self, page: RankResult) -> tuple[IndexArray, IndexArray]:
-        """Return titles and artworks of the page as numbers, shape (rows, columns), -1 for gaps."""
-        rows = page.answer.rows
-        shape = (len(rows), max(len(row.titles) for row in rows))
-        titles: IndexArray = np.full(shape, -1, np.intp)
-        artworks: IndexArray = np.full(shape, -1, np.intp)
-        for at, row in enumerate(rows):
-            for place, title in enumerate(row.titles):
-                titles[at, place] = self._population.title_index[title.id]
-                artworks[at, place] = self._population.artwork_index[title.artwork]
-        return titles, artworks
-
-    def _report(self, page: RankResult, done: Behaviour) -> None:
-        for at, place in np.argwhere(done.seen).tolist():
-            row = page.answer.rows[at]
-            title = row.titles[place].id
-            self._client.report(page, "impression", title, row=row.id)
-            if done.clicked[at, place]:
-                self._client.report(page, "click", title, row=row.id)
-            if done.played[at, place]:
-                self._client.report(
-                    page,
-                    "play",
-                    title,
-                    row=row.id,
-                    seconds=float(done.seconds[at, place]),
-                    fraction=float(done.fraction[at, place]),
-                )
-
-
-def _some(row: Row, rng: np.random.Generator) -> list[str | Title]:
-    """Pick the titles that a recommender upstream would have put on a row for this visit."""
-    count = min(TITLES_A_ROW, len(row.titles))
-    return [row.titles[index] for index in rng.permutation(len(row.titles))[:count]]
 
 
 def summary_line(share: Share, tally: Tally) -> str:

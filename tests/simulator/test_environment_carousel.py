@@ -104,7 +104,7 @@ def test_visible_slots_are_looked_at_in_any_order_as_documented() -> None:
 def test_as_coded_the_first_users_of_a_batch_see_each_others_lists() -> None:
     found = []
     for behaviour in ("as_documented", "as_coded"):
-        settings = CarouselSettings(slots=4, behaviour=behaviour)  # type: ignore[arg-type]
+        settings = CarouselSettings(slots=4, behaviour=behaviour)
         environment = Carousel(600, 30, settings, data=deezer_like())
         differs = np.zeros(30)
         pages: Pages | None = environment.reset(2)
