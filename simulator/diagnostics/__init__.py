@@ -1,1 +1,7 @@
-"""How far an estimate may be trusted, in figures and in plain words."""
+"""Whether an estimate may be trusted: overlap, mean weight, propensity calibration, a verdict."""
+
+from simulator.diagnostics.histogram import weight_histogram
+from simulator.diagnostics.propensities import calibration
+from simulator.diagnostics.verdicts import diagnose
+
+__all__ = ["calibration", "diagnose", "weight_histogram"]

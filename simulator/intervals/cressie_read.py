@@ -175,8 +175,11 @@ def _check_weights(weight: FloatArray, known: Bounds) -> None:
             "be the largest possible",
             hint="give the target's largest probability over the smallest logged propensity",
         )
-    mean, error = float(weight.mean()), float(weight.std()) / math.sqrt(len(weight))
-    if abs(mean - 1) > MEAN_WEIGHT_Z_MAX * error + TOLERANCE:
+    # weights up to M with mean 1 vary by M - 1 at most, which rare ones not seen do not show
+    heaviest = largest if known.weight_max is None else known.weight_max
+    variance = max(float(weight.var()), heaviest - 1, 0.0)
+    mean = float(weight.mean())
+    if abs(mean - 1) > MEAN_WEIGHT_Z_MAX * math.sqrt(variance / len(weight)) + TOLERANCE:
         raise NotApplicableError(
             f"{METHOD} relies on weights that average 1; these average {mean:.4g}",
             hint="use it with importance weights that are not clipped (not with replay), and look "

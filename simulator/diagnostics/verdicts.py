@@ -1,0 +1,195 @@
+"""How far an estimate may be trusted: what weights tell, and a verdict in plain words.
+
+The first of these that holds is the verdict: no overlap at all; weights that do not average 1
+(wrong propensities, or actions that the log never tried); too few effective rounds; one round that
+decides; else a good one. What does not spoil an estimate but should be known is a warning.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import stdtr
+
+from bandit.types import FloatArray
+from simulator.diagnostics.propensities import calibration
+from simulator.errors import EstimationError
+from simulator.logged import LoggedChoices
+from simulator.results import CalibrationBin, Diagnostics
+
+EFFECTIVE_ROUNDS_MIN: Final = 100
+"""With fewer, normal and bootstrap intervals are too narrow too often."""
+TOP_SHARE_MAX: Final = 0.05
+"""One round with more of all the weight decides the estimate."""
+MEAN_WEIGHT_P_MIN: Final = 1e-3
+EFFECTIVE_SHARE_LOW: Final = 0.01
+CALIBRATION_SPREADS: Final = 2.0
+"""A bin is told of when it is so many half-widths of its 95 % interval off: about 4 σ."""
+
+
+class Verdict(NamedTuple):
+    """What to think of an estimate."""
+
+    sound: bool
+    text: str
+
+
+class Weights(NamedTuple):
+    """What the weights of n rounds tell."""
+
+    rounds: int
+    effective: float
+    """(Σw)² / Σw² (Kish, 1965)."""
+    largest: float
+    mean: float
+    p_value: float
+    """Two-sided, of a mean of 1."""
+    zero_share: float
+    top_share: float
+    """The largest weight's share of them all."""
+
+    @classmethod
+    def of(cls, weight: FloatArray, cluster: npt.NDArray[np.int64] | None = None) -> Weights:
+        """Sum up weights; the test of their mean is over clusters where there are some."""
+        total = float(weight.sum())
+        squares = float(np.einsum("i,i->", weight, weight))
+        largest = float(weight.max())
+        return cls(
+            len(weight),
+            total * total / squares if squares > 0 else 0.0,
+            largest,
+            total / len(weight),
+            mean_weight_p(weight, cluster),
+            float((weight == 0).mean()),
+            largest / total if total > 0 else 0.0,
+        )
+
+
+def mean_weight_p(weight: FloatArray, cluster: npt.NDArray[np.int64] | None = None) -> float:
+    """Return the two-sided p-value of a mean weight of 1, by Student's t.
+
+    With clusters, deviations are summed within each first.
+    """
+    deviation = weight - 1
+    if cluster is not None:
+        _, unit = np.unique(cluster, return_inverse=True)
+        deviation = np.bincount(unit, weights=deviation).astype(np.float64)
+    count = len(deviation)
+    if count < 2:
+        return 1.0
+    error = float(deviation.std(ddof=1)) / math.sqrt(count)
+    if error == 0:
+        return 1.0 if abs(float(deviation.mean())) < 1e-9 else 0.0
+    return float(2 * stdtr(count - 1, -abs(float(deviation.mean())) / error))
+
+
+def diagnose(
+    weight: FloatArray,
+    *,
+    target_name: str,
+    logged: LoggedChoices | None = None,
+    weight_max_known: float | None = None,
+) -> Diagnostics:
+    """Return how far estimates from these weights, shape (n,), may be trusted.
+
+    ``logged`` adds what propensities tell; ``weight_max_known`` is the largest weight possible.
+
+    Raises:
+        EstimationError: there are no rounds, or a weight is negative or not finite.
+    """
+    if not len(weight):
+        raise EstimationError("there are no rounds to judge by", hint="give a log with rounds")
+    if not (np.isfinite(weight).all() and (weight >= 0).all()):
+        raise EstimationError(
+            "weights are negative or not finite",
+            hint="check the target's probabilities and the logged propensities",
+        )
+    found = Weights.of(weight, None if logged is None else logged.cluster)
+    verdict = judge(found, target_name)
+    return Diagnostics(
+        rounds=found.rounds,
+        effective_rounds=found.effective,
+        weight_max=found.largest,
+        weight_mean=found.mean,
+        weight_mean_p=found.p_value,
+        zero_overlap_share=found.zero_share,
+        sound=verdict.sound,
+        verdict=verdict.text,
+        warnings=_warnings(found, logged, weight_max_known),
+    )
+
+
+def judge(found: Weights, target_name: str) -> Verdict:
+    """Return the verdict."""
+    if found.largest == 0:
+        return Verdict(
+            False,
+            f"no overlap: {target_name} never chooses what was logged in any of the "
+            f"{found.rounds:,} rounds; log with a policy that tries what it chooses",
+        )
+    if found.p_value < MEAN_WEIGHT_P_MIN:
+        return Verdict(False, _off_balance(found, target_name))
+    if found.effective < EFFECTIVE_ROUNDS_MIN:
+        return Verdict(
+            False,
+            f"not enough overlap: {found.effective:,.0f} effective rounds of {found.rounds:,}; "
+            "gather more explore traffic, or judge a target nearer to the logging policy",
+        )
+    if found.top_share > TOP_SHARE_MAX:
+        return Verdict(
+            False,
+            f"one round decides: it carries {found.top_share:.0%} of all the weight; clip or "
+            "shrink weights, or gather more explore traffic",
+        )
+    return Verdict(
+        True,
+        f"good overlap: {found.effective:,.0f} effective rounds of {found.rounds:,}",
+    )
+
+
+def _off_balance(found: Weights, target_name: str) -> str:
+    told = f"weights average {found.mean:.3g} where 1 is expected (p = {found.p_value:.1g}): "
+    if found.mean < 1:
+        return told + (
+            f"{target_name} chooses what the log never tried, or logged propensities are too high; "
+            "look at the calibration, and log with a floor of exploration"
+        )
+    return told + "logged propensities are too low; look at the calibration"
+
+
+def _warnings(
+    found: Weights, logged: LoggedChoices | None, weight_max_known: float | None
+) -> list[str]:
+    warnings = []
+    if logged is not None and logged.propensity_source == "estimated":
+        warnings.append("propensities are estimated: what the log never tells cannot be corrected")
+    if found.largest > 0 and found.effective < EFFECTIVE_SHARE_LOW * found.rounds:
+        warnings.append(
+            f"only {found.effective / found.rounds:.2%} of the rounds count: intervals rest on few"
+        )
+    if weight_max_known is not None and found.largest > weight_max_known * (1 + 1e-9):
+        warnings.append(
+            f"a weight of {found.largest:.3g} was seen, above the {weight_max_known:.3g} said to "
+            "be the largest possible: intervals that rely on it do not hold"
+        )
+    if weight_max_known is not None and 0 < found.largest < weight_max_known / 2:
+        warnings.append(
+            f"weights up to {weight_max_known:.3g} are possible, and none above "
+            f"{found.largest:.3g} was seen: the rarest rounds are missing"
+        )
+    if logged is not None and logged.propensity_source == "logged":
+        off = [bin_ for bin_ in calibration(logged) if _is_off(bin_)]
+        warnings += [
+            f"actions logged at a propensity of about {bin_.predicted:.3g} were chosen "
+            f"{bin_.observed:.3g} of the time: the logged propensities do not match frequencies"
+            for bin_ in off
+        ]
+    return warnings
+
+
+def _is_off(bin_: CalibrationBin) -> bool:
+    half_width = (bin_.high - bin_.low) / 2
+    return abs(bin_.observed - bin_.predicted) > CALIBRATION_SPREADS * half_width
