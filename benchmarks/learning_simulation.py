@@ -38,7 +38,7 @@ from bandit.policy import Policy, ServedModel, Serving
 from bandit.ranking import PlackettLuce, Ranking
 from bandit.scoring import ModelShape
 from bandit.training import Trainer
-from bandit.types import Float32Array, FloatArray, IndexArray, Surface
+from bandit.types import Float32Array, Surface
 from benchmarks.learning_worlds import Visit, World, WorldName, world_of
 
 PUBLISH_EVERY_PAGES: Final = 10
@@ -194,23 +194,14 @@ def _row_lift(
 ) -> tuple[float, float]:
     """Return the lift of an order over a random one, and that of the best order.
 
-    An order's worth is the sum over rows of attention at the position times the mean chance of
-    a play of the row's titles.
+    An order's worth is the sum over rows of attention at the position times what the row is worth
+    to the viewer when it is reached.
     """
-    starts = world.offsets
-    worth = np.array([_row_chance(visit.chances, starts, row.titles, title_places)
-                      for row in decision.rows])  # fmt: skip
+    worth = np.array([visit.row_worth[row.id] for row in decision.rows])
     attention = world.row_attention[: len(worth)]
     base = float(attention.sum() * worth.mean())
     best = float(attention @ np.sort(worth)[::-1])
     return float(attention @ worth) - base, best - base
-
-
-def _row_chance(
-    chances: FloatArray, starts: IndexArray, titles: list[str], places: dict[str, int]
-) -> float:
-    means = [chances[starts[places[name]] : starts[places[name] + 1]].mean() for name in titles]
-    return float(np.mean(means))
 
 
 def _config(settings: Settings) -> Config:

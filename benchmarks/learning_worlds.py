@@ -1,4 +1,4 @@
-"""Two worlds to learn in: the example's viewers, and a synthetic one with other rules.
+"""Two worlds to learn in: the homepage of the simulator, and a synthetic one with other rules.
 
 A world draws visits and answers them. Visits depend on the seed alone and feedback on the seed and
 the visit's number, so that all settings are tried on the same viewers, pages and luck.
@@ -6,22 +6,25 @@ the visit's number, so that all settings are tried on the same viewers, pages an
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Final, Literal, NamedTuple, Protocol
 
 import numpy as np
 
-from bandit.catalog import CatalogDocument, read_catalog_file
+from bandit.catalog import CatalogDocument
 from bandit.events import DecisionRecord, FeedbackRecord
-from bandit.types import Artwork, Features, FloatArray, IndexArray, Page, PageRow, Title
-from examples.viewer_model import SEES_FIRST_ROW, SEES_NEXT_ROW, ViewerPopulation
-from examples.viewer_model import Visit as Viewer
+from bandit.types import Artwork, Features, FloatArray, IndexArray, Page, Title
+from simulator.environments.homepage import Homepage, HomepageSettings
+from simulator.pages import Pages
+from simulator.policies.answers import Answers, NamedRow, NamedTitle, Places
+from simulator.policies.feedback import Reporter
 
 WorldName = Literal["example", "synthetic"]
 
-EXAMPLE_CATALOG: Final = Path(__file__).resolve().parents[1] / "examples" / "catalog.jsonl"
 ROWS_A_PAGE: Final = 8
 TITLES_A_ROW: Final = 8
+TEMPLATES: Final = 500
+VISITS_MAX: Final = 1_000_000
 
 TITLES: Final = 300
 ARTWORKS: Final = 6
@@ -36,7 +39,8 @@ class Visit(NamedTuple):
     page: Page
     chances: FloatArray
     """Shape (artworks,): P(play | seen) of each artwork of the catalog, to this viewer."""
-    viewer: Viewer | None
+    row_worth: Mapping[str, float]
+    """What each row of the page is worth to this viewer when it is reached."""
 
 
 class World(Protocol):
@@ -62,74 +66,57 @@ def world_of(name: WorldName, seed: int) -> World:
     return ExampleWorld(seed) if name == "example" else SyntheticWorld(seed)
 
 
-class Places:
-    """Where the titles and artworks of a document stand in its arrays."""
-
-    def __init__(self, document: CatalogDocument) -> None:
-        counts = [len(title.artworks) for title in document.titles]
-        self.offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.intp)
-        self.title = {title.id: index for index, title in enumerate(document.titles)}
-        pairs = [(title.id, art.id) for title in document.titles for art in title.artworks]
-        self.artwork = {pair: index for index, pair in enumerate(pairs)}
-
-
 class ExampleWorld:
-    """The simulated viewers of ``examples/`` on pages of eight rows with eight titles."""
+    """The viewers of ``homepage``, with the example's catalog, on eight rows of eight titles.
+
+    Visits end at their first play, as in the example itself.
+    """
 
     def __init__(self, seed: int) -> None:
-        self.document = read_catalog_file(EXAMPLE_CATALOG)
-        self._seed = seed
-        self._random = np.random.default_rng([seed, 1])
-        self._viewers = ViewerPopulation(seed, self.document)
-        self._places = Places(self.document)
-        self.offsets: IndexArray = self._places.offsets
-        self.row_attention: FloatArray = np.geomspace(
-            SEES_FIRST_ROW, SEES_FIRST_ROW * SEES_NEXT_ROW ** (ROWS_A_PAGE - 1), ROWS_A_PAGE
+        settings = HomepageSettings(
+            rows=ROWS_A_PAGE,
+            titles_a_row=TITLES_A_ROW,
+            templates=TEMPLATES,
+            leaves_after_play=True,
         )
-        self._title_of = np.repeat(np.arange(len(self.document.titles)), np.diff(self.offsets))
+        self._homepage = Homepage(VISITS_MAX, 1, settings)
+        self.document = self._homepage.document
+        self.offsets: IndexArray = self._homepage.items.artwork_offsets
+        self.row_attention: FloatArray = self._homepage.row_attention()
+        self._places = Places(self.document)
+        self._reporter = Reporter(self.document)
+        self._pages: Pages | None = self._homepage.reset(seed)
 
     def visit(self, number: int) -> Visit:
-        """Draw a viewer, and rows and titles at random."""
-        viewer = self._viewers.visit(self._random)
-        picked = self._random.choice(len(self.document.rows), ROWS_A_PAGE, replace=False)
-        rows = [self._row(int(index)) for index in picked]
-        page = Page(viewer_id=viewer.viewer_id, context=viewer.context, rows=rows)
-        everything = np.arange(len(self._title_of))
-        chances = self._viewers.play_probability(viewer, self._title_of, everything)
-        return Visit(number, page, chances, viewer)
+        """Draw a viewer who asks for one of the pages."""
+        pages = self._asked()
+        page = self._homepage.page(pages, 0)
+        worth = self._homepage.row_worth(pages)[0].tolist()
+        by_row = {row.id: value for row, value in zip(page.rows, worth, strict=True)}
+        return Visit(number, page, self._homepage.artwork_chances(pages)[0], by_row)
 
-    def _row(self, index: int) -> PageRow:
-        row = self.document.rows[index]
-        count = min(TITLES_A_ROW, len(row.titles))
-        picked = self._random.choice(len(row.titles), count, replace=False)
-        return PageRow(row.id, titles=[row.titles[place] for place in picked.tolist()])
+    def _asked(self) -> Pages:
+        if self._pages is None:
+            raise ValueError(f"a world has {VISITS_MAX} visits")
+        return self._pages
 
     def feedback(self, visit: Visit, decision: DecisionRecord) -> list[FeedbackRecord]:
         """Let the viewer scan the page, as the example's viewers do."""
-        if visit.viewer is None:
-            return []
-        artworks = {choice.title: choice.artwork for choice in decision.titles}
-        shape = (len(decision.rows), TITLES_A_ROW)
-        title_at, artwork_at = np.full(shape, -1), np.full(shape, 0)
-        for place, row in enumerate(decision.rows):
-            for column, name in enumerate(row.titles):
-                title_at[place, column] = self._places.title[name]
-                artwork_at[place, column] = self._places.artwork[name, artworks[name]]
-        random = np.random.default_rng([self._seed, 2, visit.number])
-        done = self._viewers.behave(visit.viewer, title_at, artwork_at, random)
-        events: list[FeedbackRecord] = []
-        for place, row in enumerate(decision.rows):
-            for column, name in enumerate(row.titles):
-                at = (place, column)
-                if done.seen[at]:
-                    events.append(_event(decision, len(events), "impression", name, row.id))
-                if done.played[at]:
-                    seconds, fraction = float(done.seconds[at]), float(done.fraction[at])
-                    event = _event(decision, len(events), "play", name, row.id, seconds, fraction)
-                    events.append(event)
-                elif done.clicked[at]:
-                    events.append(_event(decision, len(events), "click", name, row.id))
-        return events
+        pages = self._asked()
+        answers = Answers(self._places, pages)
+        answers.add(
+            0,
+            [NamedRow(row.id, row.propensity) for row in decision.rows],
+            [
+                NamedTitle(choice.title, choice.artwork, choice.propensity)
+                for choice in decision.titles
+            ],
+        )
+        served = answers.served()
+        step = self._homepage.step(served)
+        self._pages = step.pages
+        reports = self._reporter.report(pages, served, step.displays, [decision.decision_id])
+        return [report.event for report in reports]
 
 
 class SyntheticWorld:
@@ -149,8 +136,8 @@ class SyntheticWorld:
         self.document = CatalogDocument(
             [_synthetic_title(i, subjects[i], moods[i], random) for i in range(TITLES)]
         )
-        self._places = Places(self.document)
-        self.offsets: IndexArray = self._places.offsets
+        self._first = {f"t{index}": index * ARTWORKS for index in range(TITLES)}
+        self.offsets: IndexArray = np.arange(0, (TITLES + 1) * ARTWORKS, ARTWORKS)
         self.row_attention: FloatArray = np.ones(0)
         self._directions = random.normal(0, 0.35, (8, TASTES))[subjects.ravel()]
         self._directions += random.normal(0, 0.25, (6, TASTES))[moods.ravel()]
@@ -164,7 +151,7 @@ class SyntheticWorld:
         context: Features = {f"taste{place}": float(part) for place, part in enumerate(taste)}
         page = Page(viewer_id=f"v{number}", context=context, titles=names)
         odds = self._directions @ taste + self._offset - 3.0
-        return Visit(number, page, 1 / (1 + np.exp(-odds)), None)
+        return Visit(number, page, 1 / (1 + np.exp(-odds)), {})
 
     def feedback(self, visit: Visit, decision: DecisionRecord) -> list[FeedbackRecord]:
         """Report every title as seen and some as played."""
@@ -174,11 +161,12 @@ class SyntheticWorld:
         events: list[FeedbackRecord] = []
         for index, choice in enumerate(decision.titles):
             name = choice.title
-            events.append(_event(decision, len(events), "impression", name, None))
-            if luck[index] < visit.chances[self._places.artwork[name, choice.artwork]]:
+            events.append(_event(decision, len(events), "impression", name))
+            shown = self._first[name] + int(choice.artwork.removeprefix("a"))
+            if luck[index] < visit.chances[shown]:
                 fraction = float(fractions[index])
                 watched = 5400.0 * fraction
-                event = _event(decision, len(events), "play", name, None, watched, fraction)
+                event = _event(decision, len(events), "play", name, watched, fraction)
                 events.append(event)
         return events
 
@@ -196,9 +184,8 @@ def _synthetic_title(
 def _event(
     decision: DecisionRecord,
     number: int,
-    kind: Literal["impression", "click", "play"],
+    kind: Literal["impression", "play"],
     title: str,
-    row: str | None,
     seconds: float | None = None,
     fraction: float | None = None,
 ) -> FeedbackRecord:
@@ -207,7 +194,6 @@ def _event(
         decision_id=decision.decision_id,
         type=kind,
         title=title,
-        row=row,
         seconds=seconds,
         fraction=fraction,
     )
