@@ -90,6 +90,13 @@ class RankingStrategy(
         _check_order(order, pins)
         return self._propensities(scores, order, pins, free)
 
+    def logits(self, scores: FloatArray) -> FloatArray | None:
+        """Return (F,) by which F unpinned rows are drawn, each in proportion to exp(logit).
+
+        None where the best score is taken, always.
+        """
+        raise NotImplementedError
+
     def _propensities(
         self, scores: FloatArray, order: IndexArray, pins: IndexArray, free: IndexArray
     ) -> FloatArray:
@@ -135,12 +142,12 @@ class PlackettLuce(RankingStrategy, frozen=True, tag="plackett_luce"):
     ] = 10.0
 
     def _draw(self, scores: FloatArray, uniforms: FloatArray) -> IndexArray:
-        return _gumbel_order(self._logits(scores), uniforms)
+        return _gumbel_order(self.logits(scores), uniforms)
 
     def _conditional(self, scores: FloatArray, chosen: IndexArray) -> FloatArray:
-        return _softmax_in_turn(self._logits(scores), chosen)
+        return _softmax_in_turn(self.logits(scores), chosen)
 
-    def _logits(self, scores: FloatArray) -> FloatArray:
+    def logits(self, scores: FloatArray) -> FloatArray:
         """Return (F,) logits within [-logit_range_max, 0], the best at 0."""
         if not len(scores):
             return scores
@@ -152,6 +159,10 @@ class PlackettLuce(RankingStrategy, frozen=True, tag="plackett_luce"):
 class UniformOrder(RankingStrategy, frozen=True, tag="uniform"):
     """Every order of the unpinned rows alike."""
 
+    def logits(self, scores: FloatArray) -> FloatArray:
+        """Return (F,) zeros."""
+        return np.zeros(len(scores))
+
     def _draw(self, scores: FloatArray, uniforms: FloatArray) -> IndexArray:
         return _gumbel_order(np.zeros(len(scores)), uniforms)
 
@@ -161,6 +172,9 @@ class UniformOrder(RankingStrategy, frozen=True, tag="uniform"):
 
 class GreedyOrder(RankingStrategy, frozen=True, tag="greedy"):
     """The best score first, always; of equals the first in the request."""
+
+    def logits(self, scores: FloatArray) -> None:
+        """Return None: nothing is drawn."""
 
     def _draw(self, scores: FloatArray, uniforms: FloatArray) -> IndexArray:
         return np.argsort(-scores, kind="stable")

@@ -6,13 +6,14 @@ what reaches an estimator is lawful; a reader that may skip bad rows does so bef
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from bandit.catalog import CatalogDocument
 from bandit.events import DecisionRecord
 from bandit.types import BoolArray, FloatArray
 from simulator.errors import LoggedDataError, PropensityError
@@ -35,6 +36,8 @@ class DecisionOrigin(NamedTuple):
     """Shape (n,): index into ``records``."""
     title_of: CodeArray
     """Shape (n,): index into the record's ``titles``; unused, -1, for rankings."""
+    catalogs: Mapping[str, CatalogDocument] | None = None
+    """The catalog versions that the records name, as far as the log came with them."""
 
 
 class Names(NamedTuple):

@@ -65,6 +65,7 @@ class ExportSource:
             longest=scan.longest,
             most_rows=scan.most_rows,
             keep_certain=reading.keep_certain,
+            catalogs=documents,
         )
         self._dropped = scan.dropped
         self.skipped = len(scan.dropped)

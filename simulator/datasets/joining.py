@@ -134,4 +134,5 @@ def _joined_origin(batches: Sequence[LoggedChoices | LoggedRankings]) -> Decisio
             [origin.record_of + np.int32(first_of[id(origin.records)]) for origin in origins]
         ),
         title_of=np.concatenate([origin.title_of for origin in origins]),
+        catalogs={name: one for origin in origins for name, one in (origin.catalogs or {}).items()},
     )

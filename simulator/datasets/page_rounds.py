@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from bandit.catalog import CatalogDocument
 from bandit.events import DecisionRecord
 from bandit.exposure import Exposure, Seen, seen
 from bandit.joiner import Outcome
@@ -46,6 +47,8 @@ class Pages(NamedTuple):
     most_rows: int
     """R: candidates of the page that has most."""
     keep_certain: bool
+    catalogs: Mapping[str, CatalogDocument]
+    """By the version that decisions name."""
 
 
 class _Choice(NamedTuple):
@@ -83,6 +86,7 @@ def choices_of(pages: Pages, outcomes: Sequence[Outcome]) -> LoggedChoices:
             PackedRecords.pack(decisions),
             of_page,
             np.array([choice.title for choice in found], np.int32),
+            pages.catalogs,
         ),
         **_page_columns(pages, decisions, "artwork", of_page),
     )
@@ -156,7 +160,9 @@ def rankings_of(pages: Pages, outcomes: Sequence[Outcome]) -> LoggedRankings:
         seen=looked_at,
         item_features=pages.rows.features,
         names=_names(pages, pages.rows),
-        origin=DecisionOrigin(PackedRecords.pack(decisions), every, np.full_like(every, -1)),
+        origin=DecisionOrigin(
+            PackedRecords.pack(decisions), every, np.full_like(every, -1), pages.catalogs
+        ),
         **_page_columns(pages, decisions, "rows", every),
     )
 
