@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from simulator.cli.estimates import flat_estimates, show_data, show_estimates
 from simulator.cli.log_options import (
     CHOICE_ESTIMATORS,
     RANKING_ESTIMATORS,
+    STREAMED_ESTIMATORS,
     judge_options,
     judge_plan_of,
     log_options,
@@ -43,6 +45,19 @@ from simulator.results import Evaluation, GroupRow
     "judges all. Where nobody learns, all rounds judge.",
 )
 @click.option(
+    "--stream/--no-stream",
+    default=None,
+    help="Read the log once, in bounded memory: ips and snips with normal intervals, rounds taken "
+    "as independent. By default only logs of more than 1 GB.",
+)
+@click.option(
+    "--train-rounds",
+    default=500_000,
+    show_default=True,
+    type=click.IntRange(1),
+    help="First rounds of a streamed log that train policies with something to learn.",
+)
+@click.option(
     "--config",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
@@ -60,6 +75,7 @@ def evaluate(
     estimators: tuple[str, ...] | None,
     train: float,
     config: Path | None,
+    stream: bool | None,
     **given: Any,
 ) -> None:
     """Judge policies on LOGS that they did not write.
@@ -77,30 +93,37 @@ def evaluate(
     from simulator.studies.about import begin
     from simulator.studies.asked import asked_estimators
     from simulator.studies.evaluate import evaluate as run
+    from simulator.studies.streaming import evaluate_streamed, is_large
 
     outputs = Outputs(given["json_path"], given["parquet_path"])
     check_writable(*outputs)
-    surface = given["surface"]
-    default = RANKING_ESTIMATORS if surface == "rows" else CHOICE_ESTIMATORS
-    asked = asked_estimators(estimators or default, surface)
-    result = run(
-        source_of(logs, given, config),
-        policies,
-        log_plan_of(given, train),
-        judge_plan_of(given, asked, len(policies)),
-        begin(typed(ctx), given["seed"], WallClock()),
-        jobs=given["jobs"],
-        watch=ShownWatch(),
+    source = source_of(logs, given, config)
+    streamed = is_large(source.path) if stream is None else stream
+    asked = asked_estimators(
+        estimators or _default_estimators(given["surface"], streamed=streamed), given["surface"]
     )
+    log_plan = replace(log_plan_of(given, train), train_rounds=given["train_rounds"])
+    plan = judge_plan_of(given, asked, len(policies))
+    begun = begin(typed(ctx), given["seed"], WallClock())
+    watch = ShownWatch()
+    if streamed:
+        result, interrupted = evaluate_streamed(
+            source, policies, log_plan, plan, begun, watch=watch
+        )
+    else:
+        result = run(source, policies, log_plan, plan, begun, jobs=given["jobs"], watch=watch)
+        interrupted = len({one.policy for one in result.estimates}) < len(policies)
     keep(result, flat_estimates(result.estimates), outputs)
     if outputs.shows_tables:
         _show(result)
-    done = {one.policy for one in result.estimates}
-    end(
-        ctx,
-        interrupted=len(done) < len(policies),
-        empty=all(one.value is None for one in result.estimates),
-    )
+    empty = all(one.value is None for one in result.estimates)
+    end(ctx, interrupted=interrupted, empty=empty)
+
+
+def _default_estimators(surface: str, *, streamed: bool) -> tuple[str, ...]:
+    if surface == "rows":
+        return RANKING_ESTIMATORS
+    return STREAMED_ESTIMATORS if streamed else CHOICE_ESTIMATORS
 
 
 def _show(result: Evaluation) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 CHOICE_ESTIMATORS = ("ips", "snips", "dr")
 RANKING_ESTIMATORS = ("sips", "rips", "snrips")
+STREAMED_ESTIMATORS = ("ips", "snips")
 
 log_options = options(
     click.option(
@@ -36,6 +37,11 @@ log_options = options(
         "--skip-bad",
         is_flag=True,
         help="Leave out what is wrong and count it, rather than refuse it all.",
+    ),
+    click.option(
+        "--keep-certain",
+        is_flag=True,
+        help="Keep rounds of our own logs that were decided without chance.",
     ),
     click.option(
         "--segment",
@@ -132,6 +138,7 @@ def source_of(location: str, given: dict[str, Any], config: Path | None) -> Sour
         config=None if config is None else load_config(config, os.environ),
         skip_bad=given["skip_bad"],
         segment=given["segment"],
+        keep_certain=given["keep_certain"],
     )
 
 

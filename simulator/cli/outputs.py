@@ -91,7 +91,7 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> No
 def cell(value: object) -> str:
     """Return a value as tables have it: numbers with four digits that count."""
     if value is None:
-        return "–"
+        return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int):

@@ -11,8 +11,8 @@ from bandit.types import FloatArray
 from simulator.diagnostics import diagnose
 from simulator.errors import EstimationError
 from simulator.estimators.inputs import Inputs, weighted
-from simulator.estimators.registry import EstimatorSpec, estimator_named
-from simulator.intervals import Bounds
+from simulator.estimators.registry import EstimatorSpec, WeightRule, estimator_named
+from simulator.intervals import Bounds, doubly_robust_bounds, importance_bounds
 from simulator.logged import LoggedChoices
 from simulator.results import Diagnostics
 from simulator.reward_models import CrossFitted, balanced_weight, cross_fit, mrdr_weight
@@ -24,6 +24,9 @@ from simulator.targets import ChoiceTarget
 from simulator.tuning import tune
 
 ESTIMATED_MARK: Final = "propensities are estimated"
+UNIFORM_TOLERANCE: Final = 1e-6
+"""Relative: data sets round their propensities."""
+GRID: Final = 1001
 
 
 class Predictions(NamedTuple):
@@ -47,6 +50,7 @@ class ChoiceCase:
         self.plan = plan
         self.marked = ESTIMATED_MARK if logged.propensity_source == "estimated" else ""
         self.cluster: Clusters | None = logged.cluster if plan.clustered else None
+        self._weight_max = plan.weight_max or known_weight_max(logged)
         self._logged = logged
         self._target = target
         self._fitted = fitted
@@ -54,6 +58,7 @@ class ChoiceCase:
         self.weight = weighted(logged.reward, probability, logged.propensity).weight
         self._balanced: FloatArray | None = None
         self._predictions: dict[str, Predictions] = {}
+        self._diagnostics: dict[str, Diagnostics] = {}
         # Seeded apart from everything else: rejection must not share draws with resampling.
         self._uniform = np.random.default_rng([plan.seed, 1]).random(len(logged))
 
@@ -75,13 +80,16 @@ class ChoiceCase:
 
     def diagnose(self, policy: str, asked: Asked) -> Diagnostics:
         """Return how far an estimator's word may be trusted."""
-        balanced = estimator_named(asked.name).weighting == "balanced"
-        return diagnose(
-            self._balanced_weight() if balanced else self.weight,
-            target_name=policy,
-            logged=self._logged,
-            weight_max_known=None if balanced else self.plan.weight_max,
-        )
+        weighting = estimator_named(asked.name).weighting
+        if weighting not in self._diagnostics:
+            balanced = weighting == "balanced"
+            self._diagnostics[weighting] = diagnose(
+                self._balanced_weight() if balanced else self.weight,
+                target_name=policy,
+                logged=self._logged,
+                weight_max_known=None if balanced else self.plan.weight_max,
+            )
+        return self._diagnostics[weighting]
 
     def segments(self) -> Grouping | None:
         """Return rounds by segment."""
@@ -136,19 +144,30 @@ class ChoiceCase:
     def _bounds(self, spec: EstimatorSpec, parameter: float | None) -> Bounds | None:
         """Return the range that an estimator's terms are within, whatever rounds are drawn.
 
-        Rewards are taken to be within [0, 1], or what was seen where that is wider; weights up to
-        what the plan knows, or else to 1 over the least propensity that was logged. Balanced
-        weights have no bound that is known.
+        It is known where the largest weight is and rewards are within [0, 1]; the largest weight
+        that happens to be in the log is no bound.
         """
-        if spec.weighting == "balanced":
+        most = self._weight_max
+        reward = self._logged.reward
+        if most is None or spec.weighting == "balanced" or reward.min() < 0 or reward.max() > 1:
             return None
-        low = min(0.0, float(self._logged.reward.min()))
-        high = max(1.0, float(self._logged.reward.max()))
-        most = self.plan.weight_max or 1 / float(self._logged.propensity.min())
-        reach = most
         if parameter is not None and spec.modified is not None:
-            reach = float(spec.modified(np.array([most]), parameter)[0])
-        if spec.needs_model:
-            spread = high - low
-            return Bounds(low - reach * spread, high + reach * spread, most, low, high)
-        return Bounds(low * reach, high * reach, most, low, high)
+            most = largest_modified(spec.modified, most, parameter)
+        return doubly_robust_bounds(most) if spec.needs_model else importance_bounds(most)
+
+
+def known_weight_max(logged: LoggedChoices) -> float | None:
+    """Return the largest weight that there can be: known of uniform logging, None of any other."""
+    counts = logged.action_counts()
+    uniform = np.abs(logged.propensity * counts - 1) <= UNIFORM_TOLERANCE
+    return float(counts.max()) if bool(uniform.all()) else None
+
+
+def largest_modified(modified: WeightRule, most: float, parameter: float) -> float:
+    """Return how large a weight of at most ``most`` can be once it was modified.
+
+    Clipping and switching are largest at their parameter, shrinkage at its root.
+    """
+    grid = np.linspace(0.0, most, GRID)
+    turning = np.array([parameter, np.sqrt(parameter)])
+    return float(modified(np.append(grid, turning[turning <= most]), parameter).max())

@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from simulator.datasets.registry import Source
-from simulator.errors import EstimationError
+from simulator.errors import EstimationError, NotApplicableError
+from simulator.intervals import Paired, paired
 from simulator.jobs import one_thread, run_jobs
 from simulator.progress import Watch
 from simulator.results import Comparison, Estimate, Interval
@@ -14,8 +15,8 @@ from simulator.studies.about import Begun
 from simulator.studies.asked import Asked
 from simulator.studies.bench import Bench, Entrant, case_of, divide, entrants, make_bench
 from simulator.studies.cases import Answer
-from simulator.studies.judging import estimated, intervals_of
-from simulator.studies.pairing import difference, p_value, standard_error, verdict
+from simulator.studies.judging import estimated
+from simulator.studies.pairing import verdict
 from simulator.studies.plans import JudgePlan, LogPlan
 from simulator.studies.rounds import read_rounds, summary
 from simulator.studies.splitting import Clusters
@@ -106,12 +107,31 @@ def side(bench: Bench, entrant: Entrant) -> Side:
 
 
 def contrast(first: Side, second: Side, plan: JudgePlan, *, rounds: int) -> Contrast:
-    """Return what the second earns more than the first on the same rounds."""
-    answer = difference(first.answer, second.answer)
-    value = answer.terms.value()
-    error = standard_error(answer.terms, first.cluster)
-    found, refused = intervals_of(answer, plan, first.cluster)
-    p = p_value(value, error)
+    """Return what the second earns more than the first on the same rounds.
+
+    Rounds that both policies share cancel, so that a difference is known better than either value.
+    """
+    found: list[Interval] = []
+    refused: list[str] = []
+
+    def by(method: str) -> Paired:
+        return paired(
+            method,
+            first.answer.terms,
+            second.answer.terms,
+            level=plan.level,
+            seed=plan.seed,
+            resamples=plan.resamples,
+            cluster=first.cluster,
+            threads=plan.threads,
+        )
+
+    test = by("normal")
+    for method in plan.intervals:
+        try:
+            found.append(test.interval if method == "normal" else by(method).interval)
+        except NotApplicableError as error:
+            refused.append(f"no {method} interval: {error.message}")
     names = (first.estimate.policy, second.estimate.policy)
-    said = verdict(*names, value, error, p, plan.level, rounds)
-    return Contrast(value, found, p, said, refused)
+    said = verdict(*names, test.difference, test.p_value, level=plan.level, rounds=rounds)
+    return Contrast(test.difference, found, test.p_value, said, refused)

@@ -40,6 +40,8 @@ class LogPlan:
     surface: Surface = "artwork"
     train: float = 0.5
     """Share of the rounds that policies with something to learn are trained on."""
+    train_rounds: int = 500_000
+    """How many of the first rounds train where a log is streamed."""
     split_by: SplitBy = "order"
     estimate_propensities: bool = False
     seed: int = 0

@@ -111,6 +111,8 @@ def simulate(plan: SimulatePlan, begun: Begun, *, jobs: int, watch: Watch) -> Si
             seed was done.
     """
     environment = _environment(plan)
+    for policy in plan.policies:
+        make_policy(policy)
     # By seed first, so that an interrupt leaves whole seeds, which compare in pairs.
     runs = [Run(policy, seed) for seed in plan.seeds for policy in (None, *plan.policies)]
     finished = run_jobs(
@@ -122,7 +124,7 @@ def simulate(plan: SimulatePlan, begun: Begun, *, jobs: int, watch: Watch) -> Si
         label=f"simulating {plan.environment}",
         unit="runs",
     )
-    seeds, oracle, traces = _whole_seeds(plan, finished)
+    seeds, oracle, traces = whole_seeds(plan, finished)
     names = distinct([found[0].name for found in traces])
     return Simulation(
         about=begun.about(),
@@ -158,10 +160,21 @@ def _environment(plan: SimulatePlan) -> Environment:
     )
 
 
-def _whole_seeds(
-    plan: SimulatePlan, finished: Finished[Trace]
-) -> tuple[list[int], list[Trace], list[list[Trace]]]:
-    """Return the seeds that every policy finished, the oracle's traces, and each policy's."""
+class Kept(NamedTuple):
+    """Seeds that every policy finished."""
+
+    seeds: list[int]
+    oracle: list[Trace]
+    traces: list[list[Trace]]
+    """Of each policy, one a seed."""
+
+
+def whole_seeds(plan: SimulatePlan, finished: Finished[Trace]) -> Kept:
+    """Return what belongs to seeds that every policy finished.
+
+    Raises:
+        SimulationError: there is none.
+    """
     width = 1 + len(plan.policies)
     seeds, oracle = [], []
     traces: list[list[Trace]] = [[] for _ in plan.policies]
@@ -178,7 +191,7 @@ def _whole_seeds(
             "interrupted before any seed was done: there is nothing to keep",
             hint="simulate fewer --pages, or with more --jobs",
         )
-    return seeds, oracle, traces
+    return Kept(seeds, oracle, traces)
 
 
 def _description(plan: SimulatePlan) -> str:
