@@ -21,6 +21,7 @@ from benchmarks.in_process import measure_in_process
 from benchmarks.learner_speed import measure_learner
 from benchmarks.machine import RESULTS
 from benchmarks.real_pages import measure_real
+from benchmarks.simulation_speed import measure_simulation
 from benchmarks.streaming import measure_streaming
 
 PARTS: Final[dict[str, Callable[..., None]]] = {
@@ -29,6 +30,7 @@ PARTS: Final[dict[str, Callable[..., None]]] = {
     "http": measure_http,
     "freshness": measure_freshness,
     "real": measure_real,
+    "simulation": measure_simulation,
     "streaming": measure_streaming,
 }
 

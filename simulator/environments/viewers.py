@@ -65,7 +65,7 @@ class Visits(NamedTuple):
 
 
 class Cards(NamedTuple):
-    """Titles on pages; arrays of one shape."""
+    """Titles on pages; arrays of shapes that broadcast to one."""
 
     page: IndexArray
     """Index into the batch."""
@@ -77,7 +77,7 @@ class Cards(NamedTuple):
 
 
 class Appeal(NamedTuple):
-    """What is felt on seeing cards, in log-odds; float32 arrays of the cards' shape."""
+    """What is felt on seeing cards, in log-odds; float32 arrays that broadcast to one shape."""
 
     title: Float32Array
     artwork: Float32Array
@@ -194,10 +194,10 @@ class Population:
         title = self.popularity[cards.title]
         for place in range(catalog.title_genres.shape[1]):
             felt = flat[start + catalog.title_genres[:, place][cards.title]]
-            title += felt * catalog.title_weights[:, place][cards.title]
+            title = title + felt * catalog.title_weights[:, place][cards.title]
         artwork = self.quality[cards.artwork]
         for place in range(len(TRAITS)):
-            artwork += flat[start + catalog.artwork_traits[:, place][cards.artwork]]
+            artwork = artwork + flat[start + catalog.artwork_traits[:, place][cards.artwork]]
         first_row = width - len(catalog.row_values)
         return Appeal(title, artwork, flat[start + first_row + cards.row])
 

@@ -124,7 +124,7 @@ class Outcomes:
         card = card + columns
         there = (pages.titles.ravel()[card] >= 0) & (order >= 0)[:, :, None]
         place = np.where(there, artworks.ravel()[card], 0)
-        cards = _cards(scene, np.broadcast_to(page, card.shape), card, place)
+        cards = _cards(scene, page, card, place)
         appeal = scene.population.appeal(scene.taste, cards)
         worth = np.where(there, self._worth.of(appeal, cards.title), 0.0)
         reach = self.examination.row_attention()[None, :]
@@ -174,12 +174,11 @@ class Outcomes:
     def artwork_chances(self, scene: Scene) -> FloatArray:
         """Return (m, artworks): P(play | seen) of every artwork of the document."""
         title_of = scene.population.catalog.title_of()
-        shape = scene.pages.size, len(title_of)
         everything = Cards(
-            np.broadcast_to(np.arange(shape[0])[:, None], shape),
-            np.zeros(shape, np.int32),
-            np.broadcast_to(title_of.astype(np.int32), shape),
-            np.broadcast_to(np.arange(shape[1]), shape),
+            np.arange(scene.pages.size)[:, None],
+            np.zeros((1, 1), np.int32),
+            title_of.astype(np.int32)[None, :],
+            np.arange(len(title_of))[None, :],
         )
         appeal = scene.population.appeal(scene.taste, everything)
         nowhere = appeal._replace(row=np.zeros_like(appeal.row))
@@ -219,7 +218,7 @@ def _cards(scene: Scene, page: IndexArray, card: IndexArray, place: Codes) -> Ca
     artwork = first + place
     wrong = (place < 0) | (artwork >= after)
     if wrong.any():
-        at = int(page[wrong].ravel()[0])
+        at = int(np.broadcast_to(page, wrong.shape)[wrong][0])
         raise SimulationError(
             f"artworks served are none of their titles' (first at page {at} of the batch)",
             hint="give each title the place of one of its own artworks, from 0",
@@ -235,17 +234,9 @@ def _every_artwork(scene: Scene) -> tuple[Cards, BoolArray]:
     known = np.maximum(titles, 0)[..., None]
     place = np.arange(int(catalog.artwork_counts.max()))
     there = (place < catalog.artwork_counts[known]) & (titles >= 0)[..., None]
-    shape = there.shape
     artwork = np.where(there, catalog.offsets[known] + place, catalog.offsets[known])
     page = np.arange(scene.pages.size)[:, None, None, None]
-    row = scene.pages.rows[:, :, None, None]
-    cards = Cards(
-        np.broadcast_to(page, shape),
-        np.broadcast_to(row, shape),
-        np.broadcast_to(known, shape),
-        artwork,
-    )
-    return cards, there
+    return Cards(page, scene.pages.rows[:, :, None, None], known, artwork), there
 
 
 def _until_first_play(seen: _Seen, acts: Acts, pages: int) -> tuple[_Seen, Acts]:

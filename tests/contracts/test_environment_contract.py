@@ -188,10 +188,10 @@ def test_what_does_not_fit_is_refused(environment: Environment) -> None:
     environment.step(lawful)
 
 
-def test_a_row_served_twice_is_refused(environment: Environment) -> None:
+@pytest.mark.parametrize("name", [name for name in KNOWS_TRUTH if "supervised" not in name])
+def test_a_row_served_twice_is_refused(name: str) -> None:
+    environment = ENVIRONMENTS[name]()
     pages = environment.reset(1)
-    if pages.rows_served < 2:
-        pytest.skip("one row a page")
     served = uniform_served(environment, pages, np.random.default_rng(1))
     served.order[0, 1] = served.order[0, 0]
     with pytest.raises(SimulationError, match="twice"):
