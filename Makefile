@@ -42,6 +42,7 @@ bench: setup  ## measure speed and memory beside the naive server
 docs: setup  ## write the generated references under docs/ again
 	$(BIN)/marquee config reference > docs/config.md
 	$(BIN)/python -m server.cli.reference > docs/cli.md
+	$(BIN)/python -m simulator.cli.reference > docs/simulator-cli.md
 	$(BIN)/python -m server.metrics_reference > docs/metrics.md
 	$(BIN)/marquee openapi > docs/openapi.json
 	$(BIN)/python -m server.api_reference > docs/http-api.md

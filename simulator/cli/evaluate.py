@@ -98,7 +98,7 @@ def evaluate(
     outputs = Outputs(given["json_path"], given["parquet_path"])
     check_writable(*outputs)
     source = source_of(logs, given, config)
-    streamed = is_large(source.path) if stream is None else stream
+    streamed = _is_streamed(stream, given["surface"], is_large(source.path))
     asked = asked_estimators(
         estimators or _default_estimators(given["surface"], streamed=streamed), given["surface"]
     )
@@ -118,6 +118,12 @@ def evaluate(
         _show(result)
     empty = all(one.value is None for one in result.estimates)
     end(ctx, interrupted=interrupted, empty=empty)
+
+
+def _is_streamed(asked: bool | None, surface: str, large: bool) -> bool:
+    if asked and surface == "rows":
+        raise click.UsageError("--stream judges single choices alone: leave it out for rows")
+    return surface == "artwork" and (large if asked is None else asked)
 
 
 def _default_estimators(surface: str, *, streamed: bool) -> tuple[str, ...]:

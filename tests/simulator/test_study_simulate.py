@@ -1,0 +1,175 @@
+"""Policies over seeds: the same numbers for any number of jobs, honest bands, whole seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import msgspec
+import numpy as np
+import pytest
+from scipy import stats
+
+from bandit.clock import ManualClock
+from simulator.environments.registry import make_environment
+from simulator.errors import SimulationError
+from simulator.jobs import Finished
+from simulator.loop import run
+from simulator.pages import Displays, Environment, Pages, Served
+from simulator.policies.registry import make_policy
+from simulator.progress import Watch
+from simulator.results import Simulation
+from simulator.studies.about import begin
+from simulator.studies.curves import point_batches
+from simulator.studies.naming import distinct
+from simulator.studies.over_seeds import band, seed_interval
+from simulator.studies.simulate import Run, SimulatePlan, Trace, run_one, simulate, whole_seeds
+
+SMALL = {"titles": 60, "artworks": 3, "rows": 3, "titles_a_row": 4, "viewers": 50}
+PLAN = SimulatePlan(
+    environment="homepage",
+    policies=("uniform", "editorial", "oracle"),
+    pages=120,
+    batch=25,
+    seeds=(3, 4, 5),
+    settings=SMALL,
+    points=3,
+)
+
+
+def simulated(plan: SimulatePlan = PLAN, jobs: int = 1) -> Simulation:
+    return simulate(plan, begin("the command", 3, ManualClock(10)), jobs=jobs, watch=Watch())
+
+
+def without_timing(result: Simulation) -> bytes:
+    policies = [msgspec.structs.replace(one, pages_per_second=0.0) for one in result.policies]
+    return msgspec.json.encode(msgspec.structs.replace(result, policies=policies))
+
+
+def test_any_number_of_jobs_gives_the_same_bits() -> None:
+    assert without_timing(simulated(jobs=1)) == without_timing(simulated(jobs=3))
+
+
+def test_what_is_told_is_what_the_loop_gives() -> None:
+    result = simulated()
+    assert [one.policy for one in result.policies] == list(PLAN.policies)
+    assert result.seeds == [3, 4, 5]
+    for one in result.policies:
+        by_seed = []
+        for seed in PLAN.seeds:
+            environment = make_environment("homepage", pages=120, batch=25, **SMALL)
+            rounds = run(environment, make_policy(one.policy), seed)
+            by_seed.append(sum(float(each.displays.reward.sum()) for each in rounds) / 120)
+        assert one.by_seed == pytest.approx(by_seed, rel=1e-12)
+        assert one.final_reward_mean == pytest.approx(np.mean(by_seed))
+        assert [point.pages for point in one.curve] == [50, 100, 120]
+        # The points' means, weighted by their pages, are the whole.
+        total = sum(
+            point.reward * pages for point, pages in zip(one.curve, (50, 50, 20), strict=True)
+        )
+        assert total / 120 == pytest.approx(one.final_reward_mean)
+
+
+class Expecting:
+    """Asks what pages earn on average while their batch is under way."""
+
+    name = "expecting"
+
+    def __init__(self, inner: str) -> None:
+        self._inner = make_policy(inner)
+        self.lost = 0.0
+
+    def reset(self, environment: Environment, seed: int) -> None:
+        self._environment = environment
+        self._inner.reset(environment, seed)
+
+    def serve(self, pages: Pages) -> Served:
+        served = self._inner.serve(pages)
+        best = self._environment.expected(pages, self._environment.best(pages)).reward.sum()
+        self.lost += float(best - self._environment.expected(pages, served).reward.sum())
+        return served
+
+    def learn(self, pages: Pages, served: Served, displays: Displays) -> None:
+        self._inner.learn(pages, served, displays)
+
+
+def test_regret_is_what_the_oracle_has_more_on_the_same_pages() -> None:
+    regrets = {one.policy: one for one in simulated().policies}
+    assert regrets["oracle"].final_regret_mean == 0
+    lost = []
+    for seed in PLAN.seeds:
+        policy = Expecting("uniform")
+        environment = make_environment("homepage", pages=120, batch=25, **SMALL)
+        assert sum(each.pages.size for each in run(environment, policy, seed)) == 120
+        lost.append(policy.lost)
+    assert regrets["uniform"].final_regret_mean == pytest.approx(np.mean(lost), rel=1e-9)
+    assert regrets["uniform"].curve[-1].regret == regrets["uniform"].final_regret_mean
+    assert regrets["uniform"].final_regret.low > 0
+
+
+def test_a_band_is_students() -> None:
+    values = np.array([1.0, 2.0, 4.0, 4.5])
+    expected = stats.ttest_1samp(values, 0.0).confidence_interval(0.9)
+    found = seed_interval(values, 0.9)
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
+    assert found.note == "4 seeds"
+
+
+def test_bands_cover_as_they_say() -> None:
+    """At the level 0.9 over 5 seeds: within the binomial's band at alpha 0.001."""
+    repetitions = 2000
+    values = np.random.default_rng(0).normal(1.0, 2.0, (5, repetitions))
+    found = band(values, 0.9)
+    covered = int(((found.low <= 1.0) & (found.high >= 1.0)).sum())
+    low, high = stats.binom.ppf([0.0005, 0.9995], repetitions, 0.9)
+    assert low <= covered <= high
+
+
+def test_one_seed_has_no_spread_and_says_so() -> None:
+    found = seed_interval(np.array([0.5]), 0.95)
+    assert (found.low, found.high) == (0.5, 0.5)
+    assert "not known" in found.note
+
+
+def test_only_seeds_that_every_policy_finished_are_kept() -> None:
+    empty = np.zeros(1)
+
+    def trace(name: str) -> Trace:
+        return Trace(name, empty, empty, empty, 0.0)
+
+    done: Sequence[Trace | None] = [trace("oracle"), trace("a"), trace("b"), trace("c")] * 2
+    partial = Finished([*done, trace("oracle"), None, trace("b"), None], interrupted=True)
+    kept = whole_seeds(PLAN, partial)
+    assert kept.seeds == [3, 4]
+    assert [[one.name for one in found] for found in kept.traces] == [
+        ["a"] * 2,
+        ["b"] * 2,
+        ["c"] * 2,
+    ]
+    with pytest.raises(SimulationError, match="interrupted"):
+        whole_seeds(PLAN, Finished([None] * 12, interrupted=True))
+
+
+def test_policies_of_one_name_are_told_apart() -> None:
+    assert distinct(["a", "b", "a", "a"]) == ["a", "b", "a (2)", "a (3)"]
+
+
+@pytest.mark.parametrize(("batches", "points"), [(1, 5), (5, 5), (7, 3), (100, 50)])
+def test_points_are_spread_and_end_at_the_end(batches: int, points: int) -> None:
+    ends = point_batches(batches, points)
+    assert ends[-1] == batches - 1
+    assert len(set(ends.tolist())) == len(ends) == min(batches, points)
+    assert np.diff(ends, prepend=-1).max() - np.diff(ends, prepend=-1).min() <= 1
+
+
+def test_what_is_unknown_is_refused_before_any_run() -> None:
+    with pytest.raises(SimulationError, match="no environment"):
+        simulated(replace(PLAN, environment="nowhere"))
+    with pytest.raises(SimulationError, match="no policy"):
+        simulated(replace(PLAN, policies=("nobody",)))
+
+
+def test_a_run_alone_is_the_run_of_a_study() -> None:
+    trace = run_one(PLAN, Run("uniform", 4))
+    result = simulated()
+    assert trace.reward.sum() / trace.pages.sum() == result.policies[0].by_seed[1]
