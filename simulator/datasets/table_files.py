@@ -74,13 +74,15 @@ class NpzFile:
         Raises:
             LoggedDataError: it is damaged, or its columns differ in length.
         """
-        with _damage_told(path), np.load(path, allow_pickle=False) as archive:
+        # Opened here: where an archive is damaged, NumPy leaves closing to the collector.
+        with _damage_told(path), path.open("rb") as file:
+            archive = np.load(file, allow_pickle=False)
             arrays = {name: archive[name] for name in archive.files}
         features = arrays.get("item_features")
         self.item_features = None if features is None else features.astype(np.float32)
         self.items = 0 if "candidates" in arrays or features is None else len(features)
         self.context_names: Sequence[str] = [str(one) for one in arrays.get("context_names", ())]
-        rows = len(arrays.get("reward", ()))
+        rows = len(arrays["reward"]) if "reward" in arrays else 0
         count = arrays.get("action_count")
         if count is not None and count.ndim == 0:
             arrays["action_count"] = np.full(rows, count)
@@ -91,7 +93,7 @@ class NpzFile:
             if name != "context_names"
         }
         for name, array in self._arrays.items():
-            if len(array) != rows:
+            if rows and len(array) != rows:
                 raise LoggedDataError(
                     name,
                     f"has {len(array)} rows, the rewards have {rows}",
