@@ -132,6 +132,9 @@ def _bins(rounds: _Rounds, bins: int) -> IndexArray:
         count = np.bincount(cell, minlength=cells)
         with np.errstate(divide="ignore", invalid="ignore"):
             likely = np.where(count > 0, np.round(np.log(count / total), SAME_LOG), -np.inf)
-        edges = np.quantile(likely[cell], np.arange(1, bins) / bins, method="lower")
-        bin_of[1 - half] = np.searchsorted(np.unique(edges), likely, side="left")
+        # by the middle rank of its choices, so that cells alike in likelihood share a bin
+        _, place = np.unique(likely, return_inverse=True)
+        choices = np.bincount(place, weights=count)
+        middle = (np.cumsum(choices) - choices / 2) / len(cell)
+        bin_of[1 - half] = np.minimum((middle * bins).astype(np.intp), bins - 1)[place]
     return bin_of

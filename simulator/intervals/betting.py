@@ -52,19 +52,25 @@ class SequencePath(NamedTuple):
 def sequence(terms: Terms, level: float, bounds: Bounds | None) -> Interval:
     """Return where the sequence stands after the last round.
 
+    With a chance of at most 1 - level, or where the mean drifts, the ends cross and no mean is
+    left; the note says so, and the interval spans what lies between.
+
     Raises:
         NotApplicableError: self-normalised terms, no true range, or no rounds.
     """
     scaled, known = _scaled(terms, bounds)
     alpha = 1 - level
     low, high = _lowest(scaled, alpha), 1 - _lowest(1 - scaled, alpha)
+    note = f"holds at every moment at once; terms within {known.term_low:g} to {known.term_high:g}"
+    if low > high:
+        low, high = high, low
+        note = "every mean was excluded at some moment: the mean changed as rounds went by; " + note
     return Interval(
         method=METHOD,
         level=level,
         low=known.term_low + known.term_range * low,
         high=known.term_low + known.term_range * high,
-        note="holds at every moment at once; "
-        f"terms within {known.term_low:g} to {known.term_high:g}",
+        note=note,
     )
 
 
@@ -73,7 +79,7 @@ def sequence_path(
 ) -> SequencePath:
     """Return the sequence after each round; its last entry is :func:`sequence`'s interval.
 
-    Between candidate means the ends are rounded outwards.
+    Between candidate means the ends are rounded outwards. Where they cross, no mean is left.
 
     Raises:
         NotApplicableError: self-normalised terms, no true range, or no rounds.

@@ -24,7 +24,7 @@ import numpy as np
 from scipy.special import stdtrit
 
 from bandit.types import FloatArray
-from simulator.errors import NotApplicableError
+from simulator.errors import NoOverlapError, NotApplicableError
 from simulator.intervals.bounds import TOLERANCE, Bounds, required
 from simulator.results import Interval
 from simulator.terms import Terms
@@ -32,6 +32,9 @@ from simulator.terms import Terms
 METHOD = "cressie-read"
 MEAN_WEIGHT_Z_MAX = 5.0
 """Weights whose mean is further from 1 than so many standard errors are no importance weights."""
+UNBOUNDED_SPAN = 1e4
+"""Where no largest weight is known, weights up to so many times the largest seen are tried."""
+UNBOUNDED_POINTS = 25
 
 
 class _Point(NamedTuple):
@@ -44,7 +47,6 @@ class _Point(NamedTuple):
 class _Spread(NamedTuple):
     """Means and (co)variances over the N points."""
 
-    points: int
     weight: float
     term: float
     weight_weight: float
@@ -72,6 +74,7 @@ def cressie_read(terms: Terms, level: float, bounds: Bounds | None) -> Interval:
         NotApplicableError: there is no range of rewards, a weight or term lies outside what was
             said to be possible, the denominators do not average 1 (clipped weights, replay), or
             there are fewer than two rounds.
+        NoOverlapError: no round has weight.
     """
     known = required(bounds, METHOD)
     if len(terms) < 2:
@@ -88,10 +91,11 @@ def cressie_read(terms: Terms, level: float, bounds: Bounds | None) -> Interval:
                 f"{METHOD} with a reward model needs the largest weight possible",
                 hint="give it, or use normal or bootstrap",
             )
-        low = _low(term, terms.denominator, quantile, _low_points(known, modelled), known)
+        weight = terms.denominator
+        low = _low(term, weight, quantile, _low_points(weight, known, modelled), known)
         flipped = known._replace(reward_low=-known.reward_high, reward_high=-known.reward_low)
         flipped = flipped._replace(term_low=-known.term_high, term_high=-known.term_low)
-        high = -_low(-term, terms.denominator, quantile, _low_points(flipped, modelled), flipped)
+        high = -_low(-term, weight, quantile, _low_points(weight, flipped, modelled), flipped)
         note = (
             "the largest weight possible is unknown and taken as unbounded: wider than need be"
             if known.weight_max is None
@@ -118,10 +122,17 @@ def _of_mean(term: FloatArray, quantile: float, known: Bounds) -> tuple[float, f
     return ends[0], ends[1], f"terms within {known.term_low:g} to {known.term_high:g}"
 
 
-def _low_points(known: Bounds, modelled: bool) -> list[_Point]:
+def _low_points(weight: FloatArray, known: Bounds, modelled: bool) -> list[_Point]:
+    """Return the points that may be added; where no largest weight is known, all up to unbounded.
+
+    The published choice is the ends, 0 and the true maximum. The end of an infinite weight alone
+    would be no worst case: weights in between can be worse.
+    """
     lightest = known.reward_low if modelled else 0.0
     if known.weight_max is None:
-        return [_Point(0.0, lightest)]
+        heavier = float(weight.max()) * np.geomspace(1.0, UNBOUNDED_SPAN, UNBOUNDED_POINTS)
+        heavy = [_Point(weight, weight * known.reward_low) for weight in heavier.tolist()]
+        return [_Point(0.0, lightest), *heavy]
     heaviest = known.term_low if modelled else known.weight_max * known.reward_low
     return [_Point(0.0, lightest), _Point(known.weight_max, heaviest)]
 
@@ -129,46 +140,43 @@ def _low_points(known: Bounds, modelled: bool) -> list[_Point]:
 def _low(
     term: FloatArray, weight: FloatArray, quantile: float, added: list[_Point], known: Bounds
 ) -> float:
-    spreads = [
-        spread for point in added if (spread := _spread(term, weight, point)).weight_weight > 0
-    ]
-    count = len(term)
-    costs = [spread.cost() for spread in spreads]
-    if known.weight_max is None:
-        costs.append(1 / count)
-    budget = quantile / (count + 1) + min(costs, default=0.0)
+    spreads = [spread for point in added if (spread := _spread(term, weight, point)) is not None]
+    budget = quantile / (len(term) + 1) + min((spread.cost() for spread in spreads), default=0.0)
     found = [low for spread in spreads if (low := spread.low(budget)) is not None]
-    if known.weight_max is None and budget >= 1 / count:
-        found.append(_low_unbounded(term, weight, budget, known.reward_low))
     return min(found, default=known.reward_low)
 
 
-def _low_unbounded(term: FloatArray, weight: FloatArray, budget: float, reward_low: float) -> float:
-    """Return the limit of :meth:`_Spread.low` as the added point's weight grows without bound."""
+def _spread(term: FloatArray, weight: FloatArray, point: _Point) -> _Spread | None:
+    """Return the spread with a point added; None where the weights are all alike."""
     count = len(term)
-    beyond = term - reward_low * weight
-    apart = float(beyond.var()) * count / (count + 1)
-    return reward_low + float(beyond.mean()) - math.sqrt((budget - 1 / count) * apart)
+    mean_weight, mean_term = float(weight.mean()), float(term.mean())
+    apart_weight, apart_term = weight - mean_weight, term - mean_term
+    # one more point moves the means by 1/N of its distance, and adds n/N of its products
+    share = 1 / (count + 1)
+    to_weight, to_term = point.weight - mean_weight, point.term - mean_term
 
+    def product(one: FloatArray, other: FloatArray, added: float) -> float:
+        return share * (float(np.einsum("i,i->", one, other)) + count * share * added)
 
-def _spread(term: FloatArray, weight: FloatArray, point: _Point) -> _Spread:
-    weights, terms = np.append(weight, point.weight), np.append(term, point.term)
-    mean_weight, mean_term = float(weights.mean()), float(terms.mean())
-    weights -= mean_weight
-    terms -= mean_term
-    points = len(terms)
+    weights = product(apart_weight, apart_weight, to_weight * to_weight)
+    if weights <= 0:
+        return None
     return _Spread(
-        points,
-        mean_weight,
-        mean_term,
-        float(np.einsum("i,i->", weights, weights)) / points,
-        float(np.einsum("i,i->", weights, terms)) / points,
-        float(np.einsum("i,i->", terms, terms)) / points,
+        mean_weight + share * to_weight,
+        mean_term + share * to_term,
+        weights,
+        product(apart_weight, apart_term, to_weight * to_term),
+        product(apart_term, apart_term, to_term * to_term),
     )
 
 
 def _check_weights(weight: FloatArray, known: Bounds) -> None:
     largest = float(weight.max())
+    if largest == 0:
+        raise NoOverlapError(
+            f"none of the {len(weight)} rounds has weight under the target policy",
+            hint="log with a policy that tries what the target chooses (more explore traffic)",
+        )
     if known.weight_max is not None and largest > known.weight_max * (1 + TOLERANCE):
         raise NotApplicableError(
             f"{METHOD}: a weight of {largest:g} was seen, above the {known.weight_max:g} said to "
