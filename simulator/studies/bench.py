@@ -14,7 +14,7 @@ from typing import NamedTuple
 from simulator.errors import EstimationError
 from simulator.estimators.registry import estimator_named
 from simulator.logged import LoggedChoices, LoggedRankings
-from simulator.policies.targets import Target, make_target
+from simulator.policies.targets import Target
 from simulator.rankings.registry import RANKING_ESTIMATORS
 from simulator.reward_models import (
     CrossFitted,
@@ -27,6 +27,7 @@ from simulator.studies.choice_case import ChoiceCase
 from simulator.studies.naming import distinct
 from simulator.studies.plans import JudgePlan, LogPlan
 from simulator.studies.ranking_case import RankingCase
+from simulator.studies.specs import label, target
 from simulator.studies.splitting import split
 
 Logged = LoggedChoices | LoggedRankings
@@ -62,9 +63,10 @@ class Divided(NamedTuple):
 
 def entrants(specs: Sequence[str]) -> tuple[list[Entrant], list[str]]:
     """Return policies with names that tell them apart, and the names of those that learn."""
-    targets = [make_target(spec) for spec in specs]
-    names = distinct([target.name for target in targets])
-    learning = [name for name, target in zip(names, targets, strict=True) if target.learns]
+    targets = [target(spec) for spec in specs]
+    labels = [label(spec, one.name) for spec, one in zip(specs, targets, strict=True)]
+    names = distinct(labels)
+    learning = [name for name, one in zip(names, targets, strict=True) if one.learns]
     return [Entrant(*pair) for pair in zip(specs, names, strict=True)], learning
 
 
@@ -99,19 +101,19 @@ def case_of(bench: Bench, entrant: Entrant) -> Case:
     Raises:
         TargetError: its probabilities are not lawful, or it cannot be judged on such rounds.
     """
-    target = make_target(entrant.spec)
-    if target.learns and bench.training is not None:
-        target.fit(bench.training)
-    return _case(bench, target)
+    judged = target(entrant.spec)
+    if judged.learns and bench.training is not None:
+        judged.fit(bench.training)
+    return _case(bench, judged)
 
 
-def _case(bench: Bench, target: Target) -> Case:
+def _case(bench: Bench, policy: Target) -> Case:
     judged, fitted = bench.judged, bench.fitted
     if isinstance(judged, LoggedRankings):
         of_rankings = fitted if isinstance(fitted, CrossFittedRankings) else None
-        return RankingCase(judged, target, bench.plan, of_rankings)
+        return RankingCase(judged, policy, bench.plan, of_rankings)
     of_choices = fitted if isinstance(fitted, CrossFitted) else None
-    return ChoiceCase(judged, target, bench.plan, of_choices)
+    return ChoiceCase(judged, policy, bench.plan, of_choices)
 
 
 def _shared_model(judged: Logged, plan: JudgePlan) -> CrossFitted | CrossFittedRankings | None:

@@ -22,12 +22,12 @@ from simulator.jobs import Finished, run_jobs
 from simulator.loop import run
 from simulator.pages import Displays, Environment, PagePolicy, Pages, Served
 from simulator.policies.oracle import OraclePolicy
-from simulator.policies.registry import make_policy
 from simulator.progress import Watch
 from simulator.results import Simulation
 from simulator.studies.about import Begun
 from simulator.studies.curves import simulated_policy
 from simulator.studies.naming import distinct
+from simulator.studies.specs import label, page_policy
 
 Setting = float | int | str | bool
 
@@ -112,7 +112,7 @@ def simulate(plan: SimulatePlan, begun: Begun, *, jobs: int, watch: Watch) -> Si
     """
     environment = _environment(plan)
     for policy in plan.policies:
-        make_policy(policy)
+        page_policy(policy)
     # By seed first, so that an interrupt leaves whole seeds, which compare in pairs.
     runs = [Run(policy, seed) for seed in plan.seeds for policy in (None, *plan.policies)]
     finished = run_jobs(
@@ -125,7 +125,9 @@ def simulate(plan: SimulatePlan, begun: Begun, *, jobs: int, watch: Watch) -> Si
         unit="runs",
     )
     seeds, oracle, traces = whole_seeds(plan, finished)
-    names = distinct([found[0].name for found in traces])
+    names = distinct(
+        [label(spec, found[0].name) for spec, found in zip(plan.policies, traces, strict=True)]
+    )
     return Simulation(
         about=begun.about(),
         environment=environment.name,
@@ -144,7 +146,7 @@ def simulate(plan: SimulatePlan, begun: Begun, *, jobs: int, watch: Watch) -> Si
 def run_one(plan: SimulatePlan, task: Run) -> Trace:
     """Run one policy on one seed."""
     environment = _environment(plan)
-    policy = Observed(OraclePolicy() if task.policy is None else make_policy(task.policy))
+    policy = Observed(OraclePolicy() if task.policy is None else page_policy(task.policy))
     begun_s = time.perf_counter()
     reward, pages = [], []
     for served in run(environment, policy, task.seed):

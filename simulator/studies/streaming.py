@@ -24,13 +24,14 @@ from simulator.estimators.inputs import weighted
 from simulator.estimators.registry import estimator_named
 from simulator.logged import LoggedChoices
 from simulator.moments import Moments
-from simulator.policies.targets import Target, make_target
+from simulator.policies.targets import Target
 from simulator.progress import Watch
 from simulator.results import DataSummary, Diagnostics, Estimate, Evaluation, Histogram, Interval
 from simulator.studies.about import Begun
 from simulator.studies.asked import Asked
 from simulator.studies.bench import entrants
 from simulator.studies.plans import JudgePlan, LogPlan
+from simulator.studies.specs import target
 from simulator.terms import Terms
 
 STREAMED_BYTES: Final = 1_000_000_000
@@ -69,7 +70,7 @@ def evaluate_streamed(
             hint="ask for --intervals normal, or for --no-stream where memory suffices",
         )
     named, learning = entrants(policies)
-    targets = {entrant.name: make_target(entrant.spec) for entrant in named}
+    targets = {entrant.name: target(entrant.spec) for entrant in named}
     batches, notes = _trained(source, targets, learning, log_plan)
     sums = {name: _Sums(plan.estimators) for name in targets}
     logged = _LoggedSums()
@@ -77,8 +78,8 @@ def evaluate_streamed(
     with watch.task(f"streaming {source.name}", None, "rounds") as advance:
         try:
             for batch in batches:
-                for name, target in targets.items():
-                    sums[name].take(batch, target)
+                for name, policy in targets.items():
+                    sums[name].take(batch, policy)
                 logged.take(batch)
                 advance(len(batch))
         except KeyboardInterrupt:
@@ -181,8 +182,8 @@ class _Sums:
         self._weights = WeightSummary()
         self._counts = np.zeros(len(_EDGES) - 1, np.int64)
 
-    def take(self, batch: LoggedChoices, target: Target) -> None:
-        inputs = weighted(batch.reward, target.chosen_probability(batch), batch.propensity)
+    def take(self, batch: LoggedChoices, policy: Target) -> None:
+        inputs = weighted(batch.reward, policy.chosen_probability(batch), batch.propensity)
         self._weights = self._weights.plus(inputs.weight)
         self._counts += np.histogram(inputs.weight, bins=_EDGES)[0]
         for label, asked in self._asked.items():
