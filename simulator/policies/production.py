@@ -14,7 +14,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
@@ -113,6 +113,11 @@ class ProductionPolicy:
         return self._run.status()
 
     @property
+    def decisions(self) -> Sequence[DecisionRecord]:
+        """What the log holds of the batch served last, one decision a page."""
+        return self._run.decisions
+
+    @property
     def serving(self) -> Serving:
         """What pages are decided by now."""
         return self._run.serving
@@ -173,14 +178,14 @@ class _Running:
         self._window_us = to_us(config.reward.window_s + config.reward.clock_leeway_s)
         self._settled_us = 0
         """How far the log's time has run ahead of the environment's."""
-        self._decisions: list[DecisionRecord] = []
+        self.decisions: list[DecisionRecord] = []
         self._waiting: list[_Timed] = []
         self._numbers = 0
         self._batches = 0
 
     def serve(self, pages: Pages) -> Served:
         answers = Answers(self._places, pages)
-        self._decisions = []
+        self.decisions = []
         for index, now_us in enumerate(pages.now_us.tolist()):
             record = self._policy.decide(
                 self._environment.page(pages, index),
@@ -188,7 +193,7 @@ class _Running:
                 now_us=now_us,
                 serving=self.serving,
             ).record
-            self._decisions.append(record)
+            self.decisions.append(record)
             rows = [NamedRow(row.id, row.propensity) for row in record.rows]
             titles = (NamedTitle(one.title, one.artwork, one.propensity) for one in record.titles)
             answers.add(index, rows, titles)
@@ -208,9 +213,9 @@ class _Running:
 
     def _records(self, pages: Pages, served: Served, displays: Displays) -> Iterator[_Timed]:
         instants = (pages.now_us + self._settled_us).tolist()
-        for decision, at_us in zip(self._decisions, instants, strict=True):
+        for decision, at_us in zip(self.decisions, instants, strict=True):
             yield self._timed(at_us, decision)
-        ids = [decision.decision_id for decision in self._decisions]
+        ids = [decision.decision_id for decision in self.decisions]
         for page, after_us, event in self._reporter.report(pages, served, displays, ids):
             yield self._timed(instants[page] + (after_us if self._settings.delays else 0), event)
 
