@@ -41,6 +41,7 @@ from simulator.datasets.deezer import DeezerData, load_deezer
 from simulator.datasets.known import find_dataset
 from simulator.environments.browsing import Browsing
 from simulator.environments.frame import BatchedEnvironment
+from simulator.environments.streams import FAULTS, WORLD, stream
 from simulator.errors import MissingDataError, SimulationError
 from simulator.pages import Displays, Expected, Items, Pages, Served
 
@@ -51,8 +52,6 @@ STREAM_S: Final = 180.0
 """Seconds that a stream is told to have lasted; they earn nothing."""
 RULE: Final = RewardRule(click=0.0, play=1.0, play_fraction=0.0, quick_abandon_s=0.0)
 """A stream earns 1."""
-_WORLD: Final = 1
-_FAULT: Final = 3
 
 
 class CarouselSettings(
@@ -133,7 +132,7 @@ class Carousel(BatchedEnvironment):
             return
         users, self._segments = self._nine, np.zeros(len(self._nine), np.intp)
         if self.settings.users == "synthetic":
-            random = np.random.default_rng([world, _WORLD])
+            random = stream(world, WORLD)
             users, self._segments = draw_users(self._nine, self.settings.population, random)
         self._users = users.astype(np.float32)
         self.chances = stream_chances(users, self._playlists)
@@ -158,7 +157,7 @@ class Carousel(BatchedEnvironment):
         viewers = pages.viewers.astype(np.intp)
         if self.settings.behaviour == "as_coded":
             count = min(self.settings.visible, len(viewers))
-            random = np.random.default_rng([self.seed, _FAULT, pages.first])
+            random = stream(self.seed, FAULTS, pages.first)
             viewers[:count] = viewers[random.permutation(count)]
         return viewers
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from bandit.catalog import CatalogDocument, read_catalog_file
 from bandit.types import Artwork, Features, Row, Title
+from simulator.environments.streams import CATALOG, stream
 from simulator.errors import MissingDataError
 
 EXAMPLE: Final = Path(__file__).resolve().parents[2] / "examples" / "catalog.jsonl"
@@ -50,7 +51,7 @@ def synthetic_document(titles: int, artworks: int, seed: int = 0) -> CatalogDocu
     A title has one to three genres; an artwork hints at one of them or, one time in four, at
     any other.
     """
-    random = np.random.default_rng([seed, titles, artworks])
+    random = stream(seed, CATALOG)
     genres = [f"genre-{index:02d}" for index in range(GENRES)]
     made = [_title(index, artworks, genres, random) for index in range(titles)]
     rows = []

@@ -14,14 +14,12 @@ import numpy as np
 
 from bandit.clock import MICROSECONDS
 from bandit.types import BoolArray, FloatArray
+from simulator.environments.streams import RESPONSES, VISITS, stream
 from simulator.errors import SimulationError
 from simulator.pages import Codes, Displays, Pages, Served, Step
 
 STARTS_AT_US: Final = 1_767_225_600 * MICROSECONDS
 """When every run begins: 1 January 2026, 00:00 UTC."""
-
-_VISITS: Final = 1
-_RESPONSES: Final = 2
 
 
 class BatchedEnvironment(ABC):
@@ -71,17 +69,14 @@ class BatchedEnvironment(ABC):
         if pages is None:
             raise SimulationError("the run is over", hint="call reset(seed) to start another")
         check_served(pages, served)
-        displays = self._respond(pages, served, self._random(_RESPONSES, pages.first))
+        displays = self._respond(pages, served, stream(self.seed, RESPONSES, pages.first))
         after = pages.first + pages.size
         self._pages = self._draw(after) if after < self.pages_total else None
         return Step(displays, self._pages)
 
     def _draw(self, first: int) -> Pages:
         count = min(self.batch, self.pages_total - first)
-        return self._visits(first, count, self._random(_VISITS, first))
-
-    def _random(self, purpose: int, first: int) -> np.random.Generator:
-        return np.random.default_rng([self.seed, purpose, first])
+        return self._visits(first, count, stream(self.seed, VISITS, first))
 
     @property
     def seed(self) -> int:

@@ -29,10 +29,16 @@ from bandit.reward import RewardRule
 from bandit.types import Float32Array, FloatArray, Page, PageRow
 from simulator.environments.catalog_arrays import CatalogArrays
 from simulator.environments.catalogs import document_at, example_document, synthetic_document
-from simulator.environments.examination import Examination
+from simulator.environments.examination import (
+    SEES_FIRST_ROW,
+    SEES_NEXT_COLUMN,
+    SEES_NEXT_ROW,
+    Examination,
+)
 from simulator.environments.frame import BatchedEnvironment
 from simulator.environments.item_features import items_of
 from simulator.environments.responses import Worth
+from simulator.environments.streams import TEMPLATES, stream
 from simulator.environments.templates import Templates, make_templates
 from simulator.environments.viewers import (
     AGE_BANDS,
@@ -77,6 +83,15 @@ class HomepageSettings(
     ] = 256
     viewers: Annotated[int, Meta(ge=1, description="Viewers there are.")] = 5000
     page_every_s: Annotated[float, Meta(gt=0, description="Seconds between two pages.")] = 1.0
+    sees_first_row: Annotated[
+        float, Meta(gt=0, le=1, description="Chance that a viewer looks at the first row.")
+    ] = SEES_FIRST_ROW
+    sees_next_row: Annotated[
+        float, Meta(gt=0, le=1, description="Chance of looking at a row, given the one above it.")
+    ] = SEES_NEXT_ROW
+    sees_next_title: Annotated[
+        float, Meta(gt=0, le=1, description="Chance of seeing a title, given the one before it.")
+    ] = SEES_NEXT_COLUMN
     leaves_after_play: Annotated[
         bool, Meta(description="Whether a visit ends at its first play.")
     ] = False
@@ -137,7 +152,13 @@ class Homepage(BatchedEnvironment):
         self._outcomes = Outcomes(
             settings.rule,
             Worth(settings.rule, self.catalog.minutes),
-            Examination(self.rows_served, settings.titles_a_row),
+            Examination(
+                self.rows_served,
+                settings.titles_a_row,
+                settings.sees_first_row,
+                settings.sees_next_row,
+                settings.sees_next_title,
+            ),
             leaves_after_play=settings.leaves_after_play,
             feedback_delay_s=settings.feedback_delay_s,
         )
@@ -151,7 +172,7 @@ class Homepage(BatchedEnvironment):
             return
         settings = self.settings
         self._population = Population(self.catalog, settings.viewers, world, settings.drift)
-        random = np.random.default_rng([world, 1])
+        random = stream(world, TEMPLATES)
         shape = settings.rows, settings.titles_a_row
         everything = np.ones(len(self.document.titles), np.bool_)
         stages = [everything]

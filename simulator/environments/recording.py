@@ -17,6 +17,7 @@ import numpy as np
 from bandit.catalog import CatalogDocument
 from bandit.reward import RewardRule
 from bandit.types import FloatArray
+from simulator.environments.streams import KEPT, stream
 from simulator.errors import SimulationError
 from simulator.logged import CodeArray, LoggedChoices, LoggedRankings, Names
 from simulator.pages import Displays, Environment, Items, Pages, Served
@@ -54,7 +55,7 @@ def logged_choices(
         )
     kept: slice | np.ndarray[tuple[int], np.dtype[np.intp]] = slice(None)
     if share < 1:
-        random = np.random.default_rng([seed, pages.first])
+        random = stream(seed, KEPT, pages.first)
         kept = np.flatnonzero(random.random(len(displays.page)) < share)
     page, position = displays.page[kept], displays.position[kept]
     row = served.order[page, position]

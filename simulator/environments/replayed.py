@@ -31,6 +31,7 @@ from bandit.reward import RewardRule
 from bandit.types import Artwork, Float32Array, IndexArray, Page, PageRow, Row, Title
 from simulator.datasets.registry import concatenate, open_source
 from simulator.environments.frame import BatchedEnvironment
+from simulator.environments.streams import ORDERS, stream
 from simulator.errors import SimulationError
 from simulator.logged import CodeArray, LoggedChoices
 from simulator.pages import Displays, Expected, Items, Pages, Served
@@ -39,7 +40,6 @@ ACCEPTED_MIN: Final = 30
 RULE: Final = RewardRule(click=0.0, play=0.0, play_fraction=1.0, quick_abandon_s=0.0)
 """A logged reward is told as the fraction of a play."""
 _ROW: Final = "logged"
-_ORDER: Final = 3
 
 
 class ReplayedSettings(
@@ -100,7 +100,7 @@ class Replayed(BatchedEnvironment):
 
     def _begin(self, seed: int) -> None:
         if self.settings.shuffled:
-            self._rounds = np.random.default_rng([seed, _ORDER]).permutation(len(self._logged))
+            self._rounds = stream(seed, ORDERS).permutation(len(self._logged))
 
     def _visits(self, first: int, count: int, random: np.random.Generator) -> Pages:
         at = self._rounds[first : first + count]

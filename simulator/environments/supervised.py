@@ -31,13 +31,13 @@ from bandit.types import (
     Title,
 )
 from simulator.environments.frame import BatchedEnvironment
+from simulator.environments.streams import ORDERS, stream
 from simulator.errors import SimulationError
 from simulator.pages import Displays, Expected, Items, Pages, Served
 
 DataName = Literal["digits", "iris", "wine", "breast_cancer"]
 RULE: Final = RewardRule(click=0.0, play=1.0, play_fraction=0.0, quick_abandon_s=0.0)
 """The right class counts as a play, which earns 1."""
-_ORDERS: Final = 3
 
 
 class SupervisedSettings(
@@ -98,7 +98,7 @@ class Supervised(BatchedEnvironment):
         """Return (count,): which example each page shows, in a new order each time round."""
         size = len(self._labels)
         rounds = range(first // size, (first + count - 1) // size + 1)
-        orders = [np.random.default_rng([self.seed, _ORDERS, n]).permutation(size) for n in rounds]
+        orders = [stream(self.seed, ORDERS, n).permutation(size) for n in rounds]
         start = first - rounds[0] * size
         return np.asarray(np.concatenate(orders)[start : start + count])
 

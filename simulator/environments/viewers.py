@@ -21,6 +21,7 @@ import numpy as np
 
 from bandit.types import Features, Float32Array, FloatArray, IndexArray
 from simulator.environments.catalog_arrays import TRAITS, CatalogArrays
+from simulator.environments.streams import WORLD, stream
 from simulator.pages import Codes
 
 AGE_BANDS: Final = ("under-25", "25-34", "35-49", "50-64", "65-plus")
@@ -113,7 +114,7 @@ class Population:
         self.catalog = catalog
         self.size = size
         self._drift = drift
-        random = np.random.default_rng([seed, 0])
+        random = stream(seed, WORLD)
         artworks, titles = len(catalog.artwork_traits), len(catalog.title_genres)
         self.quality = random.normal(0, QUALITY_SD, artworks).astype(np.float32)
         self.popularity = random.normal(0, POPULARITY_SD, titles).astype(np.float32)

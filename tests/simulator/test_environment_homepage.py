@@ -50,6 +50,14 @@ def test_depths_are_as_likely_as_attention_says() -> None:
     assert look.column_attention()[0] == 1
 
 
+def test_how_far_viewers_look_can_be_set() -> None:
+    everything = _make(50, 50, sees_first_row=1.0, sees_next_row=1.0, sees_next_title=1.0)
+    (pages, _, displays), *_ = _rounds(everything)
+    assert len(displays.page) == (pages.titles >= 0).sum()
+    little = _make(50, 50, sees_first_row=0.5, sees_next_row=0.01, sees_next_title=0.01)
+    assert len(_rounds(little)[0][2].page) < 50
+
+
 def test_viewers_do_what_viewers_do() -> None:
     environment = _make(4000)
     seen = plays = abandons = clicks = several = 0
