@@ -127,7 +127,9 @@ def statistic_of(terms: Terms) -> Statistic:
     """Return an estimator's value as a statistic of rounds."""
     if terms.denominator is None:
         return Statistic(len(terms), terms.influence(), ())
-    return Statistic(len(terms), terms.base, (Ratio(terms.numerator, terms.denominator),))
+    # One ratio, or, of rankings normalised position by position, one a column.
+    columns = (np.atleast_2d(values.T) for values in (terms.numerator, terms.denominator))
+    return Statistic(len(terms), terms.base, tuple(map(Ratio, *map(np.ascontiguousarray, columns))))
 
 
 def difference(first: Terms, second: Terms) -> Statistic:

@@ -163,3 +163,21 @@ def test_what_cannot_be_paired_is_refused() -> None:
         paired("normal", ROUNDS.ips(), Terms(np.ones(3)))
     with pytest.raises(NotApplicableError, match="differences"):
         paired("bernstein", ROUNDS.ips(), ROUNDS.ips())
+
+
+@pytest.mark.parametrize("method", ["normal", "bootstrap"])
+def test_a_sum_of_ratios_is_resampled_ratio_by_ratio(method: str) -> None:
+    """Rankings that are normalised position by position have one ratio a position."""
+    rng = np.random.default_rng(8)
+    weight, reward = rng.gamma(1.0, 1.0, (400, 3)), rng.random((400, 3))
+    cluster = np.arange(400, dtype=np.int64) // 2
+    terms = Terms(weight * reward, weight)
+    whole = interval(method, terms, cluster=cluster)
+    drawn = rng.integers(0, 200, (1000, 200))
+    sums = [
+        (values.reshape(200, 2, 3).sum(axis=1))[drawn].sum(axis=1)
+        for values in (terms.numerator, weight)
+    ]
+    expected = np.quantile((sums[0] / sums[1]).sum(axis=1), [0.025, 0.975])
+    assert [whole.low, whole.high] == pytest.approx(expected, abs=0.2 * float(np.ptp(expected)))
+    assert whole.low < terms.value() < whole.high
