@@ -1,8 +1,8 @@
 """Array policies as targets: fitted on a part of a log, frozen, and asked about the rest.
 
 A target is the policy that :class:`simulator.policies.array_policy.ArrayPolicy` with the same model
-would be, once it stopped learning: what it serves is drawn from these probabilities. What it learns
-is a plain regression on what was logged, without importance weights.
+and known propensities would be, once it stopped learning: what it serves is drawn from these
+probabilities. What it learns is a plain regression on what was logged, without importance weights.
 
 Thompson sampling is judged on single choices, where the probability that a draw is the best can be
 worked out. Of an order of rows it cannot, and such a target refuses rankings.

@@ -33,8 +33,8 @@ class SegmentThompson:
     def start(self, problem: Problem) -> None:
         """Begin with the prior."""
         shape = (max(1, problem.segments), len(problem.items))
-        self._successes = np.full(shape, self._prior[0])
-        self._failures = np.full(shape, self._prior[1])
+        self._successes = np.full(shape, self._prior[0], np.float64)
+        self._failures = np.full(shape, self._prior[1], np.float64)
 
     def learn(self, observed: Observed) -> None:
         """Count successes and failures."""

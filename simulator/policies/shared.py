@@ -17,6 +17,8 @@ beliefs are alike.
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 
 from bandit.types import Float32Array
@@ -25,6 +27,10 @@ from simulator.pages import Codes
 from simulator.policies.models import Asked, Observed, Problem, by_item, gathered
 from simulator.policies.posterior import Beliefs, Contest, Prior
 from simulator.policies.quadratic import inverse, products, weights, with_constant
+
+_SHARED_BY: Final = 16
+"""Where a round's sets are among so many times as many, all are worked out for all rounds."""
+_TABLE_MAX: Final = 50_000_000
 
 
 class SharedPosterior:
@@ -112,16 +118,34 @@ class SharedPosterior:
         means = gathered(self.beliefs(asked).means, sets).astype(np.float64)
         there = sets >= 0
         counts = np.maximum(there.sum(axis=-1, keepdims=True), 1)
-        features = np.where(there[..., None], self._items[np.maximum(sets, 0)], 0.0)
-        centred = features - features.sum(axis=-2, keepdims=True) / counts[..., None]
         forms = products(with_constant(asked.contexts)) @ self._pairs
-        flat = products(centred.reshape(-1, centred.shape[-1]).astype(np.float32))
-        flat = flat.reshape(len(sets), -1, flat.shape[1])
-        variances = np.einsum("msp,mp->ms", np.broadcast_to(flat, (len(forms), *flat.shape[1:])),
-                              forms)  # fmt: skip
-        spread = counts / np.maximum(counts - 1, 1)
-        variances = np.maximum(variances.reshape(means.shape), 0.0) * spread
+        variances = self._centred_variances(forms, sets).reshape(means.shape)
+        variances = np.maximum(variances, 0.0) * (counts / np.maximum(counts - 1, 1))
         return Contest(means, np.where(there, np.sqrt(variances), 0.0))
+
+    def _centred_variances(self, forms: Float32Array, sets: Codes) -> Float32Array:
+        """Return (m, sets a round, K) variances of scores less their set's mean."""
+        width = sets.shape[-1]
+        distinct, which = np.unique(sets.reshape(-1, width), axis=0, return_inverse=True)
+        which = which.reshape(len(sets), -1)
+        centred = products(_centred(self._items, distinct)).reshape(len(distinct), width, -1)
+        shared = len(distinct) <= _SHARED_BY * which.shape[1]
+        if shared and len(forms) * distinct.size <= _TABLE_MAX:
+            table = forms @ centred.reshape(distinct.size, -1).T
+            every = np.arange(len(forms))[:, None]
+            found: Float32Array = table.reshape(len(forms), -1, width)[every, which]
+            return found
+        own = np.broadcast_to(which, (len(forms), which.shape[1]))
+        return np.asarray(np.einsum("mskp,mp->msk", centred[own], forms), np.float32)
+
+
+def _centred(items: Float32Array, sets: Codes) -> Float32Array:
+    """Return (sets · K, F) features less the mean of their set's, 0 for gaps."""
+    there = (sets >= 0)[:, :, None]
+    features = np.where(there, items[np.maximum(sets, 0)], np.float32(0.0))
+    means = features.sum(axis=1, keepdims=True) / np.maximum(there.sum(axis=1, keepdims=True), 1)
+    centred = np.where(there, features - means, 0.0)
+    return np.asarray(centred.reshape(-1, items.shape[1]), np.float32)
 
 
 def _components(features: Float32Array, most: int) -> Float32Array:
