@@ -22,6 +22,7 @@ from bandit.eventlog.protocol import EventReader
 from bandit.files import sync_directory, sync_file
 from bandit.joiner import Joiner, Outcome
 from bandit.merge import LogMerge
+from bandit.outcome_files.collecting import collecting_rarely
 from bandit.outcome_files.manifest import (
     FILE_NAME,
     Manifest,
@@ -91,7 +92,8 @@ def export_log(
     beside = directory.with_name(f".{directory.name}.{secrets.token_hex(8)}.tmp")
     try:
         beside.mkdir(parents=True)
-        report = _export_into(beside, reader, catalogs, config, now_us, progress)
+        with collecting_rarely():
+            report = _export_into(beside, reader, catalogs, config, now_us, progress)
         _put_in_place(beside, directory)
     except OSError as error:
         raise OutcomeFilesError(

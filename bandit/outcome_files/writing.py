@@ -17,8 +17,8 @@ from bandit.outcome_files.arrow import arrow
 from bandit.outcome_files.columns import schema, to_batch
 from bandit.outcome_files.manifest import ExportedFile
 
-GROUP_OUTCOMES: Final = 2000
-"""Outcomes of a row group, held in memory for each open day."""
+GROUP_PARTS: Final = 100_000
+"""Titles, rows and events of a row group at least, held in memory for each open day."""
 FILE_OUTCOMES_MAX: Final = 200_000
 DAYS_OPEN_MAX: Final = 3
 
@@ -30,6 +30,7 @@ class _Day:
         self.path = path
         self.written = 0
         self._waiting: list[Outcome] = []
+        self._parts = 0
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file: Any = arrow("parquet").ParquetWriter(path, schema(), compression="zstd")
 
@@ -39,14 +40,16 @@ class _Day:
 
     def add(self, outcome: Outcome) -> None:
         self._waiting.append(outcome)
-        if len(self._waiting) >= GROUP_OUTCOMES:
+        decision = outcome.decision
+        self._parts += 1 + len(decision.titles) + len(decision.rows) + len(outcome.events)
+        if self._parts >= GROUP_PARTS:
             self._flush()
 
     def _flush(self) -> None:
         if self._waiting:
             self._file.write_batch(to_batch(self._waiting))
             self.written += len(self._waiting)
-            self._waiting = []
+            self._waiting, self._parts = [], 0
 
     def finish(self) -> None:
         self._flush()

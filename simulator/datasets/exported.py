@@ -10,6 +10,7 @@ from bandit.config import Config
 from bandit.errors import OutcomeFilesError
 from bandit.joiner import Outcome
 from bandit.outcome_files import Manifest, OutcomeFiles
+from bandit.outcome_files.collecting import collecting_rarely
 from bandit.outcome_files.manifest import exposures
 from simulator.datasets.joining import concatenate, concatenate_rankings
 from simulator.datasets.page_rounds import (
@@ -120,9 +121,10 @@ class ExportSource:
 
     def _look_over(self, scan: PageScan) -> _Certain:
         certain = _Certain()
-        for outcomes in _outcomes(self._files):
-            scan.take(outcomes)
-            certain.take(outcomes)
+        with collecting_rarely():
+            for outcomes in _outcomes(self._files):
+                scan.take(outcomes)
+                certain.take(outcomes)
         return certain
 
 
