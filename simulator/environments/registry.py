@@ -112,9 +112,21 @@ def setting_infos(name: str) -> list[SettingInfo]:
     described = msgspec.json.schema(kind)["$defs"][kind.__name__]["properties"]
     fields = msgspec.structs.fields(kind)
     return [
-        SettingInfo(field.name, field.default, described[field.name].get("description", ""))
+        SettingInfo(field.name, _shown(field.default), described[field.name].get("description", ""))
         for field in fields
     ]
+
+
+def _shown(default: object) -> object:
+    """Return a default; of a struct, what is set otherwise than its own defaults."""
+    if not isinstance(default, msgspec.Struct):
+        return default
+    given = {field.name: field.default for field in msgspec.structs.fields(default)}
+    return {
+        name: value
+        for name, value in msgspec.structs.asdict(default).items()
+        if value != given[name]
+    }
 
 
 def _settings(spec: EnvironmentSpec, given: dict[str, object]) -> msgspec.Struct:
