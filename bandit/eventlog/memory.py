@@ -46,6 +46,16 @@ class MemoryEventLog:
         """Return a reader of all spools, those to come included."""
         return MemoryEventReader(self._spools, self._clock, self._lock)
 
+    def forget(self) -> None:
+        """Let go of all records so far, once they are read for good; sequences go on.
+
+        A long simulation would fill the memory. What is forgotten cannot be read again, found, or
+        told from a record that is appended anew.
+        """
+        with self._lock:
+            for spool in self._spools.values():
+                spool.forget()
+
     def _first_free(self) -> str:
         names = (f"spool-{number:03}" for number in range(len(self._spools) + 1))
         return next(n for n in names if n not in self._spools or not self._spools[n].held)
@@ -119,7 +129,13 @@ class MemoryEventReader:
         """Read records; see :meth:`bandit.eventlog.protocol.EventReader.read`."""
         with self._lock:
             found = self._get(spool)
-            records = found.records[after : after + limit]
+            if after < found.forgotten:
+                raise LogUnavailableError(
+                    f"{spool} was forgotten up to record {found.forgotten}",
+                    hint="read records before they are forgotten",
+                )
+            start = after - found.forgotten
+            records = found.records[start : start + limit]
             if len(records) < limit:
                 found.horizon_us = max(found.horizon_us, self._clock.now_us())
                 horizon_us = found.horizon_us
@@ -130,12 +146,15 @@ class MemoryEventReader:
     def sequence_before(self, spool: str, at_us: int) -> int:
         """Return the greatest sequence whose time is before ``at_us``, 0 if there is none."""
         with self._lock:
-            return bisect_left(self._get(spool).records, at_us, key=lambda logged: logged.at_us)
+            found = self._get(spool)
+            before = bisect_left(found.records, at_us, key=lambda logged: logged.at_us)
+            return found.forgotten + before
 
     def last_sequence(self, spool: str) -> int:
         """Return the last sequence of the spool, 0 if it is empty."""
         with self._lock:
-            return len(self._get(spool).records)
+            found = self._get(spool)
+            return found.forgotten + len(found.records)
 
     def find_decision(self, decision_id: str) -> DecisionRecord | None:
         """Return the decision with this id, the earliest where several spools hold one."""
@@ -173,6 +192,8 @@ class _Spool:
         self.held = False
         self.horizon_us = 0
         """The greatest time given to a record or announced as complete."""
+        self.forgotten = 0
+        """How many records were let go of, from the first."""
         self.records: list[LoggedRecord] = []
         self.by_key: dict[str, LoggedRecord] = {}
 
@@ -180,7 +201,13 @@ class _Spool:
         if record.key in self.by_key:
             return False
         self.horizon_us = max(now_us, self.horizon_us + 1)
-        logged = LoggedRecord(self.name, len(self.records) + 1, self.horizon_us, record)
+        sequence = self.forgotten + len(self.records) + 1
+        logged = LoggedRecord(self.name, sequence, self.horizon_us, record)
         self.by_key[record.key] = logged
         self.records.append(logged)
         return True
+
+    def forget(self) -> None:
+        self.forgotten += len(self.records)
+        self.records = []
+        self.by_key = {}

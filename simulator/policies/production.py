@@ -163,12 +163,12 @@ class _Running:
         self._reporter = Reporter(environment.document)
         catalog = Catalog.build(environment.document)
         self._clock = ManualClock()
-        log = MemoryEventLog(self._clock)
-        self._writer = log.writer()
+        self._event_log = MemoryEventLog(self._clock)
+        self._writer = self._event_log.writer()
         self._snapshots = MemorySnapshotStore()
         self._learner = Learner(
             config,
-            log.reader(),
+            self._event_log.reader(),
             self._snapshots,
             _OneCatalog(catalog),
             self._clock,
@@ -245,6 +245,8 @@ class _Running:
                 raise SimulationError(
                     f"the learner failed: {report.failed}", hint="mend what the error names"
                 )
+        # The learner, which would read them again after a failure only, has taken them all.
+        self._event_log.forget()
         self._batches += 1
         if self._batches % self._settings.publish_batches == 0:
             self._learner.publish(now_us)
