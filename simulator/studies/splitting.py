@@ -19,7 +19,7 @@ from simulator.errors import EstimationError
 SplitBy = Literal["order", "viewer"]
 Clusters = npt.NDArray[np.int64]
 
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_GOLDEN = 0x9E3779B97F4A7C15
 _MIX = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
 
 
@@ -67,7 +67,7 @@ def split(
 
 def unit_hash(codes: Clusters, seed: int) -> npt.NDArray[np.float64]:
     """Return numbers in [0, 1), the same for the same code (SplitMix64; Steele et al., 2014)."""
-    bits = codes.astype(np.uint64) + np.uint64(seed) * _GOLDEN + _GOLDEN
+    bits = codes.astype(np.uint64) + np.uint64((seed + 1) * _GOLDEN % 2**64)
     bits = (bits ^ (bits >> np.uint64(30))) * _MIX[0]
     bits = (bits ^ (bits >> np.uint64(27))) * _MIX[1]
     bits ^= bits >> np.uint64(31)

@@ -37,8 +37,8 @@ def evaluated(*arguments: object) -> dict[str, Any]:
 
 @pytest.mark.parametrize("surface", ["artwork", "rows"])
 def test_spools_and_export_give_the_same_evaluation(served: ServedLog, surface: str) -> None:
-    asked = ("--policy", served.config, "--policy", "uniform", "--policy", "popularity")
-    asked = (*asked, "--surface", surface)
+    policies = ("--policy", served.config, "--policy", "uniform", "--policy", "popularity")
+    asked = (*policies, "--surface", surface)
     spools = evaluated(served.spools, "--config", served.config, *asked)
     exported = evaluated(served.export, *asked)
     for one in (spools, exported):
