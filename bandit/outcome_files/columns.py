@@ -65,78 +65,97 @@ class _Column(NamedTuple):
     """None keeps what stands there."""
 
 
-@cache
-def _columns() -> dict[str, _Column]:
+class _Types(NamedTuple):
+    """Arrow types of nested columns."""
+
+    by_surface: Any
+    titles: Any
+    rows: Any
+    pins: Any
+    inline_titles: Any
+    inline_rows: Any
+    events: Any
+
+
+def _types() -> _Types:
     pa = arrow()
     text, whole, real = pa.string(), pa.int64(), pa.float64()
-    of_surface = pa.struct([(surface, text) for surface in SURFACES])
     texts = pa.list_(text)
-    artwork = pa.struct([("id", text), ("features", text)])
-    titles = pa.struct([("title", text), ("artwork", text), ("propensity", real)])
-    rows = pa.struct(
-        [
-            ("id", text),
-            ("position", whole),
-            ("propensity", real),
-            ("pinned", pa.bool_()),
-            ("titles", texts),
-        ]
+    featured = [("id", text), ("features", text)]
+    row = [("id", text), ("position", whole), ("propensity", real), ("pinned", pa.bool_())]
+    event = dict.fromkeys(_EVENT_FIELDS, text)
+    event |= {"seconds": real, "fraction": real, "happened_at_us": whole, "v": whole}
+
+    def several(*fields: tuple[str, Any]) -> Any:
+        return pa.list_(pa.struct(list(fields)))
+
+    return _Types(
+        by_surface=pa.struct([(surface, text) for surface in SURFACES]),
+        titles=several(("title", text), ("artwork", text), ("propensity", real)),
+        rows=several(*row, ("titles", texts)),
+        pins=several(("row", text), ("position", whole)),
+        inline_titles=several(("id", text), ("artworks", several(*featured)), ("features", text)),
+        inline_rows=several(*featured),
+        events=several(*event.items()),
     )
-    kinds = dict.fromkeys(_EVENT_FIELDS, text)
-    kinds |= {"seconds": real, "fraction": real, "happened_at_us": whole, "v": whole}
-    inline = pa.struct([("id", text), ("artworks", pa.list_(artwork)), ("features", text)])
+
+
+@cache
+def _columns() -> dict[str, _Column]:
+    types = _types()
     return {
-        "context": _Column(text, lambda o: _json(o.decision.context), _features.decode),
-        "shares": _Column(of_surface, lambda o: _by_surface(o.decision.shares), _of_surface),
-        "snapshots": _Column(of_surface, lambda o: _by_surface(o.decision.snapshots), _of_surface),
+        "context": _Column(arrow().string(), lambda o: _json(o.decision.context), _features.decode),
+        "shares": _Column(types.by_surface, lambda o: _by_surface(o.decision.shares), _of_surface),
+        "snapshots": _Column(
+            types.by_surface, lambda o: _by_surface(o.decision.snapshots), _of_surface
+        ),
         "titles": _Column(
-            pa.list_(titles),
+            types.titles,
             lambda o: [_title(choice) for choice in o.decision.titles],
             lambda found: [TitleChoice(*one) for one in found],
         ),
         "rows": _Column(
-            pa.list_(rows),
+            types.rows,
             lambda o: [_row(choice) for choice in o.decision.rows],
             lambda found: [RowChoice(*one) for one in found],
         ),
-        "pins": _Column(
-            pa.list_(pa.struct([("row", text), ("position", whole)])),
-            lambda o: list(o.decision.pins.items()),
-            dict,
-        ),
+        "pins": _Column(types.pins, lambda o: list(o.decision.pins.items()), dict),
         "inline_titles": _Column(
-            pa.list_(inline),
+            types.inline_titles,
             lambda o: [_inline_title(title) for title in o.decision.inline_titles],
             lambda found: [_title_of(*one) for one in found],
         ),
         "inline_rows": _Column(
-            pa.list_(artwork),
+            types.inline_rows,
             lambda o: [(row.id, _json(row.features)) for row in o.decision.inline_rows],
             lambda found: [InlineRow(name, _features.decode(given)) for name, given in found],
         ),
-        **{
-            name: _Column(kind, attrgetter(f"decision.{name}"))
-            for name, kind in {
-                "decision_id": text,
-                "decided_at_us": whole,
-                "viewer_id": text,
-                "catalog": text,
-                "policy": text,
-                "row_candidates": texts,
-                "loose_titles": texts,
-                "omitted": texts,
-                "body_digest": pa.binary(),
-                "greedy_match": real,
-                "deferred": pa.bool_(),
-                "v": whole,
-            }.items()
-        },
-        "at_us": _Column(whole, attrgetter("decided_at_us")),
-        "events": _Column(
-            pa.list_(pa.struct(list(kinds.items()))), lambda o: [_event(one) for one in o.events]
-        ),
-        "closed_by": _Column(text, attrgetter("closed_by")),
+        **_plain_columns(),
+        "at_us": _Column(arrow().int64(), attrgetter("decided_at_us")),
+        "events": _Column(types.events, lambda o: [_event(one) for one in o.events]),
+        "closed_by": _Column(arrow().string(), attrgetter("closed_by")),
     }
+
+
+def _plain_columns() -> dict[str, _Column]:
+    """Return the columns that stand as they do in the log's record."""
+    pa = arrow()
+    text, whole, texts = pa.string(), pa.int64(), pa.list_(pa.string())
+    kinds = {
+        "decision_id": text,
+        "decided_at_us": whole,
+        "viewer_id": text,
+        "catalog": text,
+        "policy": text,
+        "row_candidates": texts,
+        "loose_titles": texts,
+        "omitted": texts,
+        "body_digest": pa.binary(),
+        "greedy_match": pa.float64(),
+        "deferred": pa.bool_(),
+        "v": whole,
+    }
+    return {name: _Column(kind, attrgetter(f"decision.{name}")) for name, kind in kinds.items()}
 
 
 _OF_OUTCOME: Final = ("at_us", "events", "closed_by")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import vowpal_wabbit_next as vw
 
-from simulator.datasets import concatenate, concatenate_rankings, dsjson, open_source
+from simulator.datasets import concatenate, concatenate_rankings, dsjson_look, open_source
 from simulator.datasets.dsjson_writing import write_dsjson
 from simulator.errors import LoggedDataError
 from simulator.logged import LoggedChoices, LoggedRankings, Names
@@ -186,6 +186,14 @@ def test_stock_vw_learns_from_what_is_written(
     assert np.count_nonzero(workspace.weights()) > 5
 
 
+def test_stock_vws_command_line_takes_the_file(tmp_path: Path) -> None:
+    write_dsjson(tmp_path / "log.dsjson", [choices()])
+    told, _ = vw.run_cli_driver(
+        ["--dsjson", "--cb_explore_adf", "-d", str(tmp_path / "log.dsjson")], onethread=True
+    )
+    assert "number of examples = 40" in told
+
+
 def test_vw_and_we_read_the_same_label(tmp_path: Path) -> None:
     written = choices()
     path = tmp_path / "log.dsjson"
@@ -268,7 +276,7 @@ def test_a_file_without_decisions_is_refused(tmp_path: Path) -> None:
 def test_too_many_different_actions_become_places(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dsjson, "ITEMS_MAX", 1)
+    monkeypatch.setattr(dsjson_look, "ITEMS_MAX", 1)
     source = open_source(file_of(tmp_path, CB))
     rounds = concatenate(source.choices())
     assert (rounds.items().tolist(), rounds.item_features) == ([1], None)
