@@ -115,6 +115,12 @@ class Look:
             self._repeated.refuse(str(path))
         if self.bad_numbers:
             _copy_lines(path, self.bad_numbers)
+        if self._segment is not None and self.segments == {""}:
+            raise LoggedDataError(
+                self._segment,
+                f"is a feature that no context in {path} has",
+                hint="name one as the context's columns have it, such as user.country",
+            )
         if self.ranking is None:
             raise LoggedDataError(
                 "lines", f"{path} holds no decision", hint="give a file of dsjson, cb or ccb"

@@ -19,7 +19,7 @@ from simulator.datasets.page_rounds import (
     ordered_without_chance,
     rankings_of,
 )
-from simulator.datasets.page_scan import PageScan
+from simulator.datasets.page_scan import NO_SEGMENT, PageScan
 from simulator.datasets.source import BATCH_ROUNDS, Kind, Reading, with_placeholders
 from simulator.errors import LoggedDataError
 from simulator.logged import ROWS_TOLD, Logged, LoggedChoices, LoggedRankings
@@ -47,6 +47,7 @@ class ExportSource:
         certain = self._look_over(scan)
         if not reading.skip_bad:
             scan.faults.refuse(str(path))
+        _check_segments(scan, reading.segment)
         documents = {version: self._files.catalog(version) for version in manifest.catalogs}
         artworks = scan.items(documents)
         unknown = scan.unknown_choices(artworks)
@@ -198,6 +199,15 @@ def _kind(scan: PageScan) -> Kind:
     if not scan.longest:
         return "choices"
     return "both" if scan.has_titles else "rankings"
+
+
+def _check_segments(scan: PageScan, segment: str | None) -> None:
+    if scan.pages and scan.segments() == [NO_SEGMENT] and segment not in (None, "share"):
+        raise LoggedDataError(
+            str(segment),
+            "is a feature that no page's context has",
+            hint="tell segments apart by `share` or by a feature of the context",
+        )
 
 
 def _unknown_artworks(unknown: set[tuple[str, str, str]]) -> LoggedDataError:

@@ -41,9 +41,8 @@ from simulator.datasets.table_files import NpzFile, ParquetFiles, Piece
 from simulator.errors import LoggedDataError, PropensityError
 from simulator.logged import CodeArray, LoggedChoices, LoggedRankings, Names
 
-_LOOKED_AT: Final = ("action", "reward", "propensity", "candidates", "action_count", "segment",
-                     "decision")  # fmt: skip
-"""Columns of the first look."""
+_LOOKED_AT: Final = ("action", "reward", "propensity", "candidates", "action_count", "decision")
+"""Columns of the first look, beside the segment's."""
 _TELLS_ACTIONS: Final = ("candidates", "action_count", "action")
 """Columns that tell how many actions there are, the surest first."""
 _CONTEXT: Final = "context_"
@@ -80,6 +79,7 @@ class TableSource:
                     f"{path} has no such column",
                     hint="name the columns as documented: action, reward, propensity, …",
                 )
+        self._segment = self._segment_column(reading.segment)
         self._faults = Faults()
         self._unlawful = Faults()
         self._shape = self._look_over(reading.skip_bad)
@@ -125,11 +125,23 @@ class TableSource:
             hint="give rankings as an export of our own log or as ccb dsjson",
         )
 
+    def _segment_column(self, asked: str | None) -> str:
+        """Return the column that tells segments apart, which need not be there."""
+        names = ("segment",) if asked in (None, "segment") else (asked, f"{_CONTEXT}{asked}")
+        found = next((name for name in names if name in self._table.columns), None)
+        if found is None and asked is not None:
+            raise LoggedDataError(
+                asked,
+                f"{self.path} has no such column to tell segments apart",
+                hint="name one of: " + ", ".join(self._table.columns),
+            )
+        return found or "segment"
+
     def _look_over(self, skip_bad: bool) -> _Shape:
         ids, dropped = SeenIds(), []
         segments: set[Any] = set()
         greatest = self._table.items - 1
-        wanted = [name for name in _LOOKED_AT if name in self._table.columns]
+        wanted = [name for name in self._table.columns if name in (*_LOOKED_AT, self._segment)]
         telling = next(name for name in _TELLS_ACTIONS if name in wanted)
         for piece in self._table.pieces(BATCH_ROUNDS, [telling]):
             greatest = max(greatest, _greatest(piece))
@@ -145,8 +157,8 @@ class TableSource:
                     action, _numbers(piece, "reward"), _numbers(piece, "propensity"), counts
                 )
                 good &= self._unlawful.take(len(action), {NO_PROPENSITY: faults[NO_PROPENSITY]})
-            if "segment" in piece:
-                segments.update(np.unique(piece["segment"].astype(str)).tolist())
+            if self._segment in piece:
+                segments.update(np.unique(piece[self._segment].astype(str)).tolist())
             dropped.append(~good)
         bad = np.concatenate(dropped) if dropped else np.zeros(0, np.bool_)
         return _Shape(greatest + 1, sorted(segments), bad if skip_bad and bad.any() else None)
@@ -169,8 +181,8 @@ class TableSource:
         else:
             propensity = _numbers(piece, "propensity")
         segment = None
-        if "segment" in piece:
-            found = np.searchsorted(self._shape.segments, piece["segment"].astype(str))
+        if self._segment in piece:
+            found = np.searchsorted(self._shape.segments, piece[self._segment].astype(str))
             segment = found.astype(np.int32)
         return LoggedChoices(
             action=whole_numbers(piece["action"]),

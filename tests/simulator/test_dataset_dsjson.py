@@ -301,6 +301,11 @@ def test_segments_may_come_from_the_context(tmp_path: Path) -> None:
     assert rounds.segment.tolist() == [1, 0]
 
 
+def test_a_segment_that_no_context_has_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(LoggedDataError, match="no context in"):
+        open_source(file_of(tmp_path, CB), segment="country")
+
+
 def test_rounds_without_names_or_features_can_be_written(tmp_path: Path) -> None:
     bare = replace(
         choices(), context=None, item_features=None, names=Names(), segment=None, cluster=None

@@ -179,6 +179,11 @@ def test_a_context_feature_may_tell_segments_apart(logged: Logged) -> None:
     np.testing.assert_array_equal(rounds.segment, rounds.context[:, 1:].argmax(axis=1))
 
 
+def test_a_segment_that_no_page_has_is_refused(logged: Logged) -> None:
+    with pytest.raises(LoggedDataError, match="country: is a feature that no page's context has"):
+        open_source(logged.export, segment="country")
+
+
 def test_a_configuration_changes_reward_and_exposure(logged: Logged) -> None:
     config = Config(
         reward=RewardRule(default=0.25, window_s=60),

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from scipy.special import stdtrit
 
 from bandit.types import FloatArray
 from simulator.datasets import concatenate, open_source
@@ -18,6 +19,7 @@ from simulator.errors import LoggedDataError, NoOverlapError, TargetError
 from simulator.estimators.inputs import Inputs
 from simulator.estimators.ips import ips
 from simulator.estimators.snips import snips
+from simulator.intervals import interval
 from simulator.logged import LoggedChoices
 from simulator.moments import Moments
 from simulator.terms import Terms
@@ -75,6 +77,16 @@ def test_streams_and_memory_agree_to_1e_9(rounds: LoggedChoices, size: int) -> N
             moments = found[target.name].moments[name]
             assert moments.value() == pytest.approx(value, abs=1e-12)
             assert moments.standard_error() == pytest.approx(error, rel=1e-9)
+
+
+def test_the_normal_interval_is_that_of_the_terms_to_1e_9(rounds: LoggedChoices) -> None:
+    inputs = Inputs(rounds.reward, TARGETS[0].chosen_probability(rounds) / rounds.propensity)
+    moments = stream(cut(rounds, 999), TARGETS)["even"].moments
+    for name, estimator in (("ips", ips), ("snips", snips)):
+        expected = interval("normal", estimator(inputs), level=0.95)
+        reach = stdtrit(ROUNDS - 1, 0.975) * moments[name].standard_error()
+        assert moments[name].value() - reach == pytest.approx(expected.low, abs=1e-9)
+        assert moments[name].value() + reach == pytest.approx(expected.high, abs=1e-9)
 
 
 def test_the_same_batches_give_the_same_bits(rounds: LoggedChoices) -> None:

@@ -262,3 +262,17 @@ def test_pickles_are_not_opened(tmp_path: Path) -> None:
     path = npz(tmp_path, columns(comment=np.array([{"any": "object"}], object)))
     with pytest.raises(LoggedDataError, match="cannot be read"):
         open_source(path)
+
+
+@both
+@pytest.mark.parametrize("name", ["tv", "context_tv"])
+def test_segments_may_be_told_apart_by_another_column(
+    tmp_path: Path, write: Writer, name: str
+) -> None:
+    made = columns()
+    path = write(tmp_path, made)
+    rounds = concatenate(open_source(path, segment=name).choices())
+    assert list(rounds.names.segments) == ["0", "1"]
+    np.testing.assert_array_equal(rounds.segment, made["context_tv"])
+    with pytest.raises(LoggedDataError, match="no such column to tell segments apart"):
+        open_source(path, segment="radio")
