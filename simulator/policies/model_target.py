@@ -201,8 +201,9 @@ def asked_by(logged: Logged) -> Asked:
 def problem_of(logged: Logged) -> Problem:
     """Return what a model may know of logged rounds beforehand."""
     items = logged.item_features
-    if items is None or len(items) < _item_count(logged):
-        items = np.zeros((_item_count(logged), 0), np.float32)
+    count = max(len(logged.names.items), _item_count(logged))
+    if items is None or len(items) < count:
+        items = np.zeros((count, 0), np.float32)
     asked = asked_by(logged)
     segments = max(len(logged.names.segments), int(asked.segments.max(initial=0)) + 1)
     return Problem(items, asked.contexts.shape[1], segments)
