@@ -40,8 +40,10 @@ class DsjsonSource:
         self.name = path.stem
         self._segment_name = reading.segment
         look = Look(reading.segment)
-        for number, event in self._lines(look):
-            look.take(number, event)
+        with reading.watch.task(f"looking over {self.name}", None, "lines") as advance:
+            for number, event in self._lines(look):
+                look.take(number, event)
+                advance()
         look.refuse(path, skip_bad=reading.skip_bad)
         self._bad = look.bad_numbers
         self.skipped = len(self._bad)

@@ -53,8 +53,12 @@ class EventLogSource(ExportSource):
                     hint="give the directory that the configuration's log.directory names",
                 )
             catalogs = CatalogStore(catalog, config.limits) if catalog.is_dir() else _NoCatalogs()
+            total = sum(reader.last_sequence(spool) for spool in reader.spools())
             try:
-                report = export_log(reader, catalogs, config, exported / _LOG, clock.now_us())
+                with reading.watch.task(f"joining {path}", total, "records") as advance:
+                    report = export_log(
+                        reader, catalogs, config, exported / _LOG, clock.now_us(), advance
+                    )
             except OutcomeFilesError as error:
                 raise LoggedDataError("log", error.message, hint=error.hint) from error
         super().__init__(exported / _LOG, reading._replace(config=config))

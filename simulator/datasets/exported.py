@@ -23,6 +23,7 @@ from simulator.datasets.page_scan import NO_SEGMENT, PageScan
 from simulator.datasets.source import BATCH_ROUNDS, Kind, Reading, with_placeholders
 from simulator.errors import LoggedDataError
 from simulator.logged import ROWS_TOLD, Logged, LoggedChoices, LoggedRankings
+from simulator.progress import Watch
 
 _PAGES_AT_ONCE: Final = 500
 
@@ -44,7 +45,7 @@ class ExportSource:
         self._files = _opened(path)
         manifest = self._files.manifest
         scan = PageScan(reading.segment)
-        certain = self._look_over(scan)
+        certain = self._look_over(scan, reading.watch)
         if not reading.skip_bad:
             scan.faults.refuse(str(path))
         _check_segments(scan, reading.segment)
@@ -120,12 +121,14 @@ class ExportSource:
             first += len(outcomes)
             yield convert(self._pages, good)
 
-    def _look_over(self, scan: PageScan) -> _Certain:
+    def _look_over(self, scan: PageScan, watch: Watch) -> _Certain:
         certain = _Certain()
-        with collecting_rarely():
+        label, total = f"looking over {self.name}", self._files.manifest.outcomes
+        with collecting_rarely(), watch.task(label, total, "pages") as advance:
             for outcomes in _outcomes(self._files):
                 scan.take(outcomes)
                 certain.take(outcomes)
+                advance(len(outcomes))
         return certain
 
 

@@ -75,8 +75,10 @@ class OpenBanditSource:
         self._faults = Faults()
         vocabulary = Vocabulary()
         segments: set[str] = set()
-        for table in self._tables():
-            self._look_over(table, vocabulary, segments)
+        with reading.watch.task(f"looking over {self.name}", None, "rows") as advance:
+            for table in self._tables():
+                self._look_over(table, vocabulary, segments)
+                advance(table.num_rows)
         if not reading.skip_bad:
             self._faults.refuse(str(self.path))
         self.skipped = self._faults.bad

@@ -23,6 +23,7 @@ from simulator.datasets.known import DATASETS, DatasetInfo, find_dataset
 from simulator.datasets.open_bandit import log_file
 from simulator.datasets.source import BATCH_ROUNDS, Kind, Reading, Source
 from simulator.errors import LoggedDataError, MissingDataError
+from simulator.progress import Watch
 
 __all__ = [
     "BATCH_ROUNDS",
@@ -60,6 +61,7 @@ def open_source(
     skip_bad: bool = False,
     segment: str | None = None,
     keep_certain: bool = False,
+    watch: Watch | None = None,
 ) -> Source:
     """Open logged data and look it over.
 
@@ -71,6 +73,7 @@ def open_source(
         skip_bad: leave out wrong rows or lines and count them.
         segment: the context feature, or ``share``, that tells groups apart.
         keep_certain: keep rounds of our own logs that were decided without chance.
+        watch: told how far the first look has come; None tells nobody.
 
     Raises:
         MissingDataError: there is no such path or data set.
@@ -91,7 +94,7 @@ def open_source(
         )
     module, name = FORMATS[chosen]
     opener: Callable[[Path, Reading], Source] = getattr(import_module(module), name)
-    return opener(path, Reading(config, skip_bad, segment, keep_certain))
+    return opener(path, Reading(config, skip_bad, segment, keep_certain, watch or Watch()))
 
 
 def guess_format(path: Path) -> str:

@@ -14,6 +14,7 @@ from typing import Final, Literal, NamedTuple, Protocol
 
 from bandit.config import Config
 from simulator.logged import LoggedChoices, LoggedRankings
+from simulator.progress import Watch
 
 BATCH_ROUNDS: Final = 65_536
 """Rounds of one batch, where nothing else is asked for."""
@@ -32,6 +33,8 @@ class Reading(NamedTuple):
     """Which feature of the context tells groups apart; None takes the format's own."""
     keep_certain: bool = False
     """Keep rounds of our own logs that were decided without chance although there was a choice."""
+    watch: Watch = Watch()
+    """Told how far the first look has come."""
 
 
 class Source(Protocol):

@@ -82,7 +82,7 @@ class TableSource:
         self._segment = self._segment_column(reading.segment)
         self._faults = Faults()
         self._unlawful = Faults()
-        self._shape = self._look_over(reading.skip_bad)
+        self._shape = self._look_over(reading)
         if not reading.skip_bad:
             self._faults.refuse(str(path))
         self.has_propensities = "propensity" in table.columns and (
@@ -137,31 +137,40 @@ class TableSource:
             )
         return found or "segment"
 
-    def _look_over(self, skip_bad: bool) -> _Shape:
-        ids, dropped = SeenIds(), []
+    def _look_over(self, reading: Reading) -> _Shape:
+        ids = SeenIds() if "decision" in self._table.columns else None
+        dropped: list[BoolArray] = []
         segments: set[Any] = set()
         greatest = self._table.items - 1
         wanted = [name for name in self._table.columns if name in (*_LOOKED_AT, self._segment)]
         telling = next(name for name in _TELLS_ACTIONS if name in wanted)
         for piece in self._table.pieces(BATCH_ROUNDS, [telling]):
             greatest = max(greatest, _greatest(piece))
-        for piece in self._table.pieces(BATCH_ROUNDS, wanted):
-            counts = _counts(piece, greatest + 1)
-            action = whole_numbers(piece["action"])
-            wrong = choice_faults(action, _numbers(piece, "reward"), None, counts)
-            if "decision" in piece:
-                wrong[REPEATED] = ids.take_hashes(_hashes(piece["decision"]))
-            good = self._faults.take(len(action), wrong)
-            if "propensity" in piece:
-                faults = choice_faults(
-                    action, _numbers(piece, "reward"), _numbers(piece, "propensity"), counts
-                )
-                good &= self._unlawful.take(len(action), {NO_PROPENSITY: faults[NO_PROPENSITY]})
-            if self._segment in piece:
-                segments.update(np.unique(piece[self._segment].astype(str)).tolist())
-            dropped.append(~good)
+        with reading.watch.task(f"looking over {self.name}", None, "rows") as advance:
+            for piece in self._table.pieces(BATCH_ROUNDS, wanted):
+                repeated = ids.take_hashes(_hashes(piece["decision"])) if ids else None
+                dropped.append(~self._lawful(piece, greatest + 1, repeated))
+                if self._segment in piece:
+                    segments.update(np.unique(piece[self._segment].astype(str)).tolist())
+                advance(len(piece["action"]))
         bad = np.concatenate(dropped) if dropped else np.zeros(0, np.bool_)
-        return _Shape(greatest + 1, sorted(segments), bad if skip_bad and bad.any() else None)
+        return _Shape(
+            greatest + 1, sorted(segments), bad if reading.skip_bad and bad.any() else None
+        )
+
+    def _lawful(self, piece: Piece, width: int, repeated: BoolArray | None) -> BoolArray:
+        """Count what is wrong in a piece, and return which rows are good."""
+        action = whole_numbers(piece["action"])
+        reward = _numbers(piece, "reward")
+        propensity = _numbers(piece, "propensity") if "propensity" in piece else None
+        wrong = choice_faults(action, reward, propensity, _counts(piece, width))
+        unlawful = wrong.pop(NO_PROPENSITY, None)
+        if repeated is not None:
+            wrong[REPEATED] = repeated
+        good = self._faults.take(len(action), wrong)
+        if unlawful is not None:
+            good &= self._unlawful.take(len(action), {NO_PROPENSITY: unlawful})
+        return good
 
     def _rounds(self, batch: int, *, estimate: bool) -> Iterator[LoggedChoices]:
         first = 0

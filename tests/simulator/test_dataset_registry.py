@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,6 +26,7 @@ from simulator.datasets.seen_ids import SeenIds, stable_hash
 from simulator.datasets.vocabulary import Vocabulary, tokens_of
 from simulator.errors import LoggedDataError, MissingDataError
 from simulator.logged import DecisionOrigin, LoggedChoices, LoggedRankings
+from simulator.progress import Advance, Watch
 from tests.real_data import deezer_directory
 
 
@@ -257,3 +260,28 @@ def test_origins_are_joined_and_shared_records_stand_once() -> None:
     assert joined.record_of.tolist() == [0, 0, 1, 2, 2, 2, 1, 1, 0]
     assert [one.decision_id for one in joined.records[1:]] == ["b", "c"]
     assert concatenate([parts[0], choices()]).origin is None
+
+
+class Heard(Watch):
+    """Remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.told: dict[str, int] = {}
+
+    @contextmanager
+    def task(self, label: str, total: int | None, unit: str) -> Iterator[Advance]:
+        del total
+
+        def advance(count: int = 1) -> None:
+            key = f"{label}, {unit}"
+            self.told[key] = self.told.get(key, 0) + count
+
+        yield advance
+
+
+def test_a_watch_is_told_how_far_the_first_look_has_come(tmp_path: Path) -> None:
+    path = tmp_path / "rounds.npz"
+    np.savez(path, action=np.zeros(7, int), reward=np.zeros(7), propensity=np.ones(7))
+    heard = Heard()
+    open_source(path, watch=heard)
+    assert heard.told == {"looking over rounds, rows": 7}
