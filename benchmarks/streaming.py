@@ -102,6 +102,7 @@ def measure_streaming(board: Board, *, quick: bool) -> None:
     command = [sys.executable, "-m", "benchmarks.streaming_run", str(directory), str(LIMIT_MB)]
     answer = subprocess.run(command, check=True, capture_output=True, text=True)
     found = json.loads(answer.stdout)
+    assert found["rows"] == rows, f"{found['rows']:,} rows were read of {rows:,}"
     work = f"IPS and SNIPS with normal intervals, {rows:,} rows × {ACTIONS} actions, one process"
     board.add("streaming_seconds", found["seconds"], "s", work)
     board.add("streaming_rows_per_second", rows / found["seconds"], "rows/s", "the same")

@@ -49,7 +49,11 @@ def run(directory: Path) -> dict[str, object]:
     source = open_source(directory, format="parquet")
     found = stream(source.choices(), [TableTarget(made)])["table"]
     half = NormalDist().inv_cdf((1 + LEVEL) / 2)
-    answer: dict[str, object] = {"seconds": time.monotonic() - began, "truth": made.value}
+    answer: dict[str, object] = {
+        "seconds": time.monotonic() - began,
+        "rows": found.weights.rounds,
+        "truth": made.value,
+    }
     for name, moments in found.moments.items():
         value, error = moments.value(), moments.standard_error()
         answer[name] = [value, value - half * error, value + half * error]

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from simulator.datasets.dsjson_lines import Event, WrongLineError, item_key, read_event
-from simulator.datasets.dsjson_look import Look, segment_of
+from simulator.datasets.dsjson_look import LINES_AT_ONCE, Look, segment_of
 from simulator.datasets.source import BATCH_ROUNDS, Kind, Reading, with_placeholders
 from simulator.datasets.vocabulary import tokens_of
 from simulator.errors import LoggedDataError
@@ -43,7 +43,8 @@ class DsjsonSource:
         with reading.watch.task(f"looking over {self.name}", None, "lines") as advance:
             for number, event in self._lines(look):
                 look.take(number, event)
-                advance()
+                if number % LINES_AT_ONCE == 0:
+                    advance(LINES_AT_ONCE)
         look.refuse(path, skip_bad=reading.skip_bad)
         self._bad = look.bad_numbers
         self.skipped = len(self._bad)

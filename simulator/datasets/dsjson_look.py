@@ -22,7 +22,7 @@ from simulator.datasets.vocabulary import Tokens, Vocabulary, tokens_of
 from simulator.errors import LoggedDataError
 
 ITEMS_MAX: Final = 100_000
-_LINES_AT_ONCE: Final = 2000
+LINES_AT_ONCE: Final = 2000
 _SEGMENT: Final = "segment"
 
 
@@ -70,7 +70,7 @@ class Look:
             return
         if event.id is not None:
             self._waiting.append((number, event.id))
-            if len(self._waiting) >= _LINES_AT_ONCE:
+            if len(self._waiting) >= LINES_AT_ONCE:
                 self._look_for_repeated()
         self.contexts.add(tokens_of(event.context))
         self.longest = max(self.longest, len(event.chosen))

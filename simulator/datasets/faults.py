@@ -17,7 +17,7 @@ from simulator.logged import ROWS_TOLD, CodeArray
 
 NO_PROPENSITY_HINT: Final = (
     "log the probability of each choice; without it, ask for estimated propensities "
-    "(--propensities estimate), and the estimate will be marked so"
+    "(--estimate-propensities), and the estimate will be marked so"
 )
 
 
