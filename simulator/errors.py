@@ -11,6 +11,7 @@
         │   └── NoOverlapError      no round has weight: the log says nothing of the target
         ├── NotApplicableError  an interval or estimator does not apply to this kind of term
         ├── SimulationError     an environment or policy was asked for what it cannot do
+        ├── InterruptedEarlyError   Ctrl-C came before there was anything to keep
         └── MissingDataError    a data set is not where it was looked for
 """
 
@@ -59,6 +60,10 @@ class NotApplicableError(SimulatorError):
 
 class SimulationError(SimulatorError):
     """An environment or policy was asked for something that it cannot do."""
+
+
+class InterruptedEarlyError(SimulatorError):
+    """Ctrl-C came before anything was done that could be kept."""
 
 
 class MissingDataError(SimulatorError):

@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from multiprocessing import resource_tracker
 from multiprocessing.process import BaseProcess
 from types import FrameType
-from typing import Any, Final, Generic, NamedTuple, NoReturn, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from threadpoolctl import threadpool_limits
 
@@ -123,7 +123,11 @@ def _in_pool(
     )
     try:
         with _interrupts_held():
-            places.update((pool.submit(_work, task), place) for place, task in enumerate(tasks))
+            # The first tasks start the workers; there may be very many more.
+            for place, task in enumerate(tasks[:workers]):
+                places[pool.submit(_work, task)] = place
+        for place, task in enumerate(tasks[workers:], workers):
+            places[pool.submit(_work, task)] = place
         for future in _as_done(places):
             results[places[future]] = _opened(future.result())
             advance()
@@ -189,30 +193,42 @@ class _Raised(NamedTuple):
     attributes: dict[str, Any]
 
 
-_worker: list[Any] = []
-"""In a worker: the function, and what all its tasks share; empty once it was told to stop."""
+class _Worker:
+    """What a worker process knows."""
+
+    function: Callable[[Any, Any], Any]
+    shared: Any
+    busy = False
+    stopping = False
 
 
 def _start_worker(function: Callable[[Any, Any], Any], shared: Any) -> None:
+    _Worker.function, _Worker.shared = staticmethod(function), shared
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _leave)
-    _worker[:] = [function, shared]
 
 
-def _leave(number: int, frame: FrameType | None) -> NoReturn:
-    """End a job in order, so that it takes its temporary files along, and begin no other."""
+def _leave(number: int, frame: FrameType | None) -> None:
+    """End a job in order, so that it takes its temporary files along, and begin no other.
+
+    Between jobs nothing is raised: half a result in the pipe would leave the parent waiting.
+    """
     del frame
-    _worker.clear()
-    raise SystemExit(128 + number)
+    _Worker.stopping = True
+    if _Worker.busy:
+        raise SystemExit(128 + number)
 
 
 def _work(task: Any) -> Any:
-    if not _worker:
+    if _Worker.stopping:
         raise SystemExit("told to stop")
-    function, shared = _worker
+    _Worker.busy = True
     try:
-        return function(shared, task)
+        return _Worker.function(_Worker.shared, task)
     except MarqueeError as error:
         return _Raised(type(error), error.args, vars(error))
+    finally:
+        _Worker.busy = False
 
 
 def _opened(result: Any) -> Any:

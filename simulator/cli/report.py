@@ -25,7 +25,7 @@ def report(result: Path, out: Path | None) -> None:
     Example:
       marquee-sim report evaluation.json --out evaluation.html
     """
-    from simulator.report import write_report
+    from simulator.report.write import write_report
 
     page = out or result.with_suffix(".html")
     check_writable(page)

@@ -12,6 +12,7 @@ import click
 
 from bandit.errors import MarqueeError
 from simulator.cli.exit_codes import INTERRUPTED, MISCONFIGURED
+from simulator.errors import InterruptedEarlyError
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 PROGRAM = "marquee-sim"
@@ -39,7 +40,7 @@ class ErrorsTold(click.Group):
             return super().invoke(ctx)
         except MarqueeError as error:
             _tell(error.message, error.hint)
-            ctx.exit(MISCONFIGURED)
+            ctx.exit(INTERRUPTED if isinstance(error, InterruptedEarlyError) else MISCONFIGURED)
         except ModuleNotFoundError as error:
             _tell(
                 f"the library {error.name} is not installed",

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from simulator.errors import EstimationError
+from simulator.errors import InterruptedEarlyError
 from simulator.estimators.registry import estimator_named
 from simulator.logged import LoggedChoices, LoggedRankings
 from simulator.policies.targets import Target
@@ -128,9 +128,9 @@ def _shared_model(judged: Logged, plan: JudgePlan) -> CrossFitted | CrossFittedR
     return None
 
 
-def nothing_done(what: str) -> EstimationError:
+def nothing_done(what: str) -> InterruptedEarlyError:
     """Return the error of an interrupt that left nothing to keep."""
-    return EstimationError(
+    return InterruptedEarlyError(
         f"interrupted before any {what} was judged: there is nothing to keep",
         hint="judge fewer policies or rounds, or with more --jobs",
     )

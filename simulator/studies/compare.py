@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from simulator.datasets.registry import Source
-from simulator.errors import EstimationError, NotApplicableError
+from simulator.errors import EstimationError, InterruptedEarlyError, NotApplicableError
 from simulator.intervals import Paired, paired
 from simulator.jobs import one_thread, run_jobs
 from simulator.progress import Watch
@@ -58,7 +58,8 @@ def compare(
         LoggedDataError: the log is wrong, or holds nothing of what is asked for.
         PropensityError: propensities are missing, and were not asked to be estimated.
         TargetError: a policy's probabilities are not lawful.
-        EstimationError: one of the policies cannot be judged on these rounds, or Ctrl-C came first.
+        EstimationError: one of the policies cannot be judged on these rounds.
+        InterruptedEarlyError: Ctrl-C came first.
     """
     both, learning = entrants(policies)
     logged = read_rounds(source, log_plan, watch)
@@ -70,7 +71,7 @@ def compare(
         side, bench, both, jobs=jobs, watch=watch, label="comparing", unit="policies"
     )
     if finished.interrupted:
-        raise EstimationError(
+        raise InterruptedEarlyError(
             "interrupted: there is no comparison of less than two", hint="let it finish"
         )
     first, second = finished.done()

@@ -8,18 +8,24 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, Final
 
 import msgspec
 
 from bandit.config import Config
-from bandit.config.keys import UNSET_WORD, Table, members, nearest, table_of, walk
+from bandit.config.keys import UNSET_WORD, Key, Table, members, nearest, table_of, walk
 from bandit.errors import ConfigError
 
 Value = float | int | str | bool | None
 Data = dict[str, Any]
 
 ABSENT: Final = object()
+
+
+@cache
+def _keys() -> tuple[tuple[str, Key], ...]:
+    return tuple(walk(Config))
 
 
 def get(data: Mapping[str, Any], key: str) -> Any:
@@ -38,7 +44,7 @@ def settable(key: str) -> None:
     Raises:
         ConfigError: there is no such key, or it is a table.
     """
-    known = [path for path, one in walk(Config) if not members(one.type)]
+    known = [path for path, one in _keys() if not members(one.type)]
     if key not in known:
         near = nearest(key, known)
         raise ConfigError(
@@ -58,7 +64,7 @@ def changed(base: Data, settings: Mapping[str, Value]) -> Data:
     for key, value in settings.items():
         if key not in kinds and _belongs(data, key):
             _set(data, key, value)
-    for path, one in walk(Config):
+    for path, one in _keys():
         tables = members(one.type)
         if tables and tables[0].tag_field is not None:
             _drop_strangers(data, path, _chosen(data, path, tables, one.default))
@@ -84,12 +90,12 @@ def _belongs(data: Data, key: str) -> bool:
     tables = _tables(section)
     if not tables or tables[0].tag_field is None:
         return True
-    default = next(one.default for path, one in walk(Config) if path == section)
+    default = next(one.default for path, one in _keys() if path == section)
     return name in _chosen(data, section, tables, default).keys
 
 
 def _tables(section: str) -> tuple[Table, ...]:
-    return next((members(one.type) for path, one in walk(Config) if path == section), ())
+    return next((members(one.type) for path, one in _keys() if path == section), ())
 
 
 def _chosen(data: Data, path: str, tables: tuple[Table, ...], default: Any) -> Table:

@@ -41,7 +41,8 @@ def evaluate(
         LoggedDataError: the log is wrong, or holds nothing of what is asked for.
         PropensityError: propensities are missing, and were not asked to be estimated.
         TargetError: a policy's probabilities are not lawful.
-        EstimationError: there are too few rounds, or none was done before an interrupt.
+        EstimationError: there are too few rounds.
+        InterruptedEarlyError: Ctrl-C came before any policy was judged.
     """
     asked, learning = entrants(policies)
     logged = read_rounds(source, log_plan, watch)

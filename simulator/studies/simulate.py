@@ -17,7 +17,7 @@ import numpy as np
 
 from bandit.types import FloatArray
 from simulator.environments.registry import make_environment
-from simulator.errors import SimulationError
+from simulator.errors import InterruptedEarlyError, SimulationError
 from simulator.jobs import Finished, run_jobs
 from simulator.loop import run
 from simulator.pages import Displays, Environment, PagePolicy, Pages, Served
@@ -107,8 +107,8 @@ def simulate(plan: SimulatePlan, begun: Begun, *, jobs: int, watch: Watch) -> Si
     """Run every policy on every seed.
 
     Raises:
-        SimulationError: the environment or a policy is not known, or was interrupted before any
-            seed was done.
+        SimulationError: the environment or a policy is not known.
+        InterruptedEarlyError: Ctrl-C came before any seed was done.
     """
     environment = _environment(plan)
     for policy in plan.policies:
@@ -175,7 +175,7 @@ def whole_seeds(plan: SimulatePlan, finished: Finished[Trace]) -> Kept:
     """Return what belongs to seeds that every policy finished.
 
     Raises:
-        SimulationError: there is none.
+        InterruptedEarlyError: there is none.
     """
     width = 1 + len(plan.policies)
     seeds, oracle = [], []
@@ -189,7 +189,7 @@ def whole_seeds(plan: SimulatePlan, finished: Finished[Trace]) -> Kept:
         for found, trace in zip(traces, of_seed[1:], strict=True):
             found.append(trace)
     if not seeds:
-        raise SimulationError(
+        raise InterruptedEarlyError(
             "interrupted before any seed was done: there is nothing to keep",
             hint="simulate fewer --pages, or with more --jobs",
         )

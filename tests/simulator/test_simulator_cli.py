@@ -1,0 +1,210 @@
+"""The commands of ``marquee-sim``, as a shell runs them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pyarrow.parquet
+import pytest
+from click.testing import CliRunner, Result
+
+from simulator.cli import main
+from simulator.cli.reference import commands
+from simulator.results import Evaluation, read_result
+from tests.real_data import open_bandit_directory
+from tests.simulator.choice_world import draw, write
+
+SMALL = [
+    word
+    for pair in ("titles=60", "artworks=3", "rows=3", "titles_a_row=4", "viewers=50")
+    for word in ("--set", pair)
+]
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(main, list(map(str, arguments)), catch_exceptions=False)
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write(tmp_path_factory.mktemp("cli") / "log.npz", draw(2000))
+
+
+@pytest.mark.parametrize("command", commands())
+def test_every_command_has_help_with_an_example(command: str) -> None:
+    result = run(*command.split()[1:], "--help")
+    assert result.exit_code == 0
+    assert command == "marquee-sim" or f"Example:\n    {command}" in result.output
+
+
+def test_evaluate_prints_a_table_and_keeps_the_result(log: Path, tmp_path: Path) -> None:
+    kept, table = tmp_path / "e.json", tmp_path / "e.parquet"
+    asked = ("evaluate", log, "--policy", "uniform", "--policy", "popularity", "--seed", 5)
+    done = run(*asked, "--json", kept, "--parquet", table)
+    assert done.exit_code == 0, done.stderr
+    assert "log: 1,000 choices of " in done.stdout
+    assert "note: popularity trained on rounds 1 to 1,000 of 2,000 in log order" in done.stdout
+    assert "effective rounds of 1,000" in done.stdout
+    assert "by segment" in done.stdout
+    result = read_result(kept)
+    assert isinstance(result, Evaluation)
+    assert result.about.seed == 5
+    assert result.about.command.startswith(f"marquee-sim evaluate {log} --policy uniform ")
+    assert result.about.versions["numpy"]
+    rows = pyarrow.parquet.read_table(table).to_pylist()
+    assert len(rows) == 2 * 3 * 2
+    values = {(one.policy, one.estimator): one.value for one in result.estimates}
+    assert {(row["policy"], row["estimator"]): row["value"] for row in rows} == values
+    assert {row["interval"] for row in rows} == {"normal", "bootstrap"}
+
+
+def test_json_may_go_to_standard_output_alone(log: Path) -> None:
+    done = run("evaluate", log, "--policy", "uniform", "--estimators", "ips", "--json", "-")
+    found = json.loads(done.stdout)
+    assert found["kind"] == "evaluation"
+    assert len(found["estimates"]) == 1
+
+
+def test_many_intervals_stand_below_each_other(log: Path) -> None:
+    intervals = "normal,bootstrap,hoeffding"
+    asked = ("--estimators", "ips", "--weight-max", 10, "--intervals", intervals, "--no-cluster")
+    done = run("evaluate", log, "--policy", "uniform", *asked)
+    lines = [line.split() for line in done.stdout.splitlines()]
+    headings = ["policy", "estimator", "value", "interval", "low", "high", "effective", "rounds"]
+    place = lines.index(headings)
+    assert lines[place + 1][:2] == ["uniform", "ips"]
+    assert lines[place + 1][3] == "normal"
+    assert [line[0] for line in lines[place + 2 : place + 4]] == ["bootstrap", "hoeffding"]
+
+
+def test_evaluate_tells_by_its_exit_code_when_nothing_could_be_estimated(tmp_path: Path) -> None:
+    columns = draw(400)
+    part = type(columns)(*(column[columns.action > 0] for column in columns))
+    log = write(tmp_path / "log.npz", part)
+    done = run("evaluate", log, "--policy", "editorial", "--estimators", "snips")
+    assert done.exit_code == 1
+    assert "editorial: none of the" in done.stdout
+
+
+def test_streaming_is_asked_for(log: Path) -> None:
+    done = run("evaluate", log, "--policy", "uniform", "--stream", "--intervals", "normal")
+    assert done.exit_code == 0, done.stderr
+    assert "streamed: " in done.stdout
+    refused = run("evaluate", log, "--policy", "uniform", "--stream", "--estimators", "dr")
+    assert refused.exit_code == 2
+    assert "error: dr needs all rounds at once" in refused.stderr
+    assert (
+        run("evaluate", log, "--policy", "uniform", "--stream", "--surface", "rows").exit_code == 2
+    )
+
+
+def test_compare_says_it_in_words(log: Path, tmp_path: Path) -> None:
+    table = tmp_path / "c.parquet"
+    done = run("compare", log, "uniform", "editorial", "--estimator", "ips", "--parquet", table)
+    assert done.exit_code == 0, done.stderr
+    assert "difference: " in done.stdout
+    assert "uniform" in done.stdout.splitlines()[-1]
+    (first, _) = pyarrow.parquet.read_table(table).to_pylist()
+    assert first["difference"] == pytest.approx(first["second_value"] - first["first_value"])
+
+
+def test_simulate_prints_keeps_and_reports(tmp_path: Path) -> None:
+    kept, table, page = tmp_path / "s.json", tmp_path / "s.parquet", tmp_path / "s.html"
+    asked = ("simulate", "homepage", "--policy", "uniform", "--policy", "editorial", *SMALL)
+    done = run(*asked, "--pages", 90, "--batch", 30, "--seeds", 2, "--json", kept)
+    assert done.exit_code == 0, done.stderr
+    assert "90 pages in batches of 30, 2 seeds from 0" in done.stdout
+    assert "more than uniform" in done.stdout
+    again = run(
+        *asked, "--pages", 90, "--batch", 30, "--seeds", 2, "--jobs", 2, "--parquet", table,
+        "--json", tmp_path / "again.json",
+    )  # fmt: skip
+    assert again.exit_code == 0, again.stderr
+    assert untimed(kept) == untimed(tmp_path / "again.json")
+    assert len(pyarrow.parquet.read_table(table)) == 2 * 3
+    told = run("report", kept, "--out", page)
+    assert (told.exit_code, told.stdout) == (0, f"{page}\n")
+    assert "<svg" in page.read_text()
+
+
+def untimed(path: Path) -> Any:
+    found = json.loads(path.read_bytes())
+    del found["about"]
+    for policy in found["policies"]:
+        del policy["pages_per_second"]
+    return found
+
+
+def test_report_stands_beside_its_result(log: Path, tmp_path: Path) -> None:
+    kept = tmp_path / "e.json"
+    assert run("evaluate", log, "--policy", "uniform", "--json", kept).exit_code == 0
+    done = run("report", kept)
+    assert done.stdout == f"{tmp_path / 'e.html'}\n"
+    assert (tmp_path / "e.html").stat().st_size > 1000
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["evaluate", "nowhere", "--policy", "uniform"], "there is nothing at nowhere"),
+        (["evaluate", "LOG", "--policy", "nobody"], "there is no target 'nobody'"),
+        (["evaluate", "LOG", "--policy", "uniform", "--estimators", "x"], "no estimator 'x'"),
+        (["evaluate", "LOG", "--policy", "linucb:wrong=1"], "linucb cannot be made"),
+        (["evaluate", "LOG", "--policy", "popularity", "--train", "0.9999"], "is none"),
+        (["evaluate", "LOG", "--policy", "uniform", "--json", "no/where.json"], "no directory no"),
+        (["evaluate", "LOG", "--policy", "uniform", "--surface", "rows"], "rankings"),
+        (["simulate", "nowhere", "--policy", "uniform"], "there is no environment"),
+        (["simulate", "homepage", "--policy", "uniform", "--set", "x=1"], "no setting 'x'"),
+        (["report", "none.json"], "cannot be read"),
+        (["datasets", "path", "nothing"], "there is no data set 'nothing'"),
+        (["environments", "nothing"], "there is no environment 'nothing'"),
+    ],
+)
+def test_errors_are_two_lines_and_exit_code_2(arguments: list[str], told: str, log: Path) -> None:
+    done = run(*(str(log) if word == "LOG" else word for word in arguments))
+    assert done.exit_code == 2
+    error, hint = done.stderr.splitlines()[-2:]
+    assert error.startswith("error: ")
+    assert told in error
+    assert hint.startswith("hint: ")
+
+
+@pytest.mark.parametrize("option", ["--set", "--estimators"])
+def test_what_is_no_list_and_no_pair_is_refused(option: str, log: Path) -> None:
+    command = ["simulate", "homepage"] if option == "--set" else ["evaluate", str(log)]
+    assert run(*command, "--policy", "uniform", option, " ,").exit_code == 2
+
+
+def test_what_there_is_is_listed() -> None:
+    assert "obd/random/men" in run("datasets", "list").stdout
+    described = run("datasets", "describe", "obd/random/men").stdout
+    assert "licence: " in described
+    assert "citation: Saito" in described
+    assert "homepage" in run("environments").stdout
+    assert "feedback_delay_s" in run("environments", "homepage").stdout
+    assert "linucb" in run("policies").stdout
+    listed = run("estimators").stdout
+    assert "switch-dr" in listed
+    assert "cascade-dr" in listed
+
+
+def test_the_open_bandit_dataset_is_evaluated(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Random to Thompson sampling: the interval holds what the latter earned on its own log."""
+    monkeypatch.setenv("MARQUEE_DATA", str(open_bandit_directory().parent))
+    assert run("datasets", "path", "obd/random/men").stdout.endswith("men\n")
+    kept = tmp_path / "obd.json"
+    asked = ("evaluate", "obd/random/men", "--policy", "log:obd/bts/men", "--policy", "uniform")
+    done = run(*asked, "--estimators", "ips,snips,dr", "--json", kept)
+    assert done.exit_code == 0, done.stderr
+    result = msgspec.json.decode(kept.read_bytes(), type=Evaluation)
+    assert result.data.rounds == 10_000
+    assert result.data.logged_mean == pytest.approx(0.0046)
+    for one in result.estimates:
+        truth = 0.0069 if one.policy == "log:bts/men" else 0.0046
+        assert all(each.low < truth < each.high for each in one.intervals), one.estimator
+        assert one.diagnostics.sound
