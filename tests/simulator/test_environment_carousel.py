@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import permutations
+
 import numpy as np
 import pytest
 
@@ -99,6 +101,25 @@ def test_visible_slots_are_looked_at_in_any_order_as_documented() -> None:
     assert (np.abs(counts[:3] - 3000) < 3.9 * np.sqrt(9000 * 2 / 9)).all()
     in_turn = Browsing(12, 3, "as_coded").draw(sure, np.random.default_rng(2))[1]
     assert in_turn[:, 0].all()
+
+
+@pytest.mark.parametrize(("behaviour", "in_vain"), [("as_documented", 3), ("as_coded", 5)])
+def test_expectations_are_those_of_every_order_and_outcome(behaviour: str, in_vain: int) -> None:
+    chances = np.array([0.7, 0.1, 0.4, 0.3, 0.2])
+    orders = [(*first, 3, 4) for first in permutations(range(3))]
+    if behaviour == "as_coded":
+        orders = [(0, 1, 2, 3, 4)]
+    reward = seen = 0.0
+    for order in orders:
+        left = 1.0
+        for turn, slot in enumerate(order):
+            streams = left * chances[slot]
+            reward, seen = reward + streams, seen + streams * (turn + 1)
+            left -= streams
+        seen += left * in_vain
+    found = Browsing(5, 3, behaviour).expected(chances[None, :])  # type: ignore[arg-type]
+    assert found.reward[0] == pytest.approx(reward / len(orders))
+    assert found.displays[0] == pytest.approx(seen / len(orders))
 
 
 def test_as_coded_the_first_users_of_a_batch_see_each_others_lists() -> None:

@@ -11,9 +11,9 @@ from simulator.environments.catalog_arrays import CatalogArrays
 from simulator.environments.catalogs import example_document, synthetic_document
 from simulator.environments.examination import Examination
 from simulator.environments.homepage import Homepage, HomepageSettings
-from simulator.environments.responses import Worth, act
+from simulator.environments.responses import Worth, abandon_chance, act
 from simulator.environments.rewards import display_rewards
-from simulator.environments.viewers import Appeal, Population, context_features
+from simulator.environments.viewers import Appeal, Cards, Population, Visits, context_features
 from simulator.errors import SimulationError
 from simulator.pages import Displays, Pages, Served
 from tests.simulator.environment_cases import uniform_served
@@ -142,6 +142,79 @@ def test_a_card_keeps_its_luck_wherever_its_row_stands() -> None:
     both = outcomes[0].keys() & outcomes[1].keys()
     assert len(both) > 3000
     assert all(outcomes[0][card] == outcomes[1][card] for card in both)
+
+
+def test_what_is_felt_is_the_sum_of_its_parts() -> None:
+    arrays = CatalogArrays.of(EXAMPLE)
+    population = Population(arrays, 40, 5)
+    visits = population.visits(6, np.random.default_rng(2))
+    taste = population.tastes(visits, 0.0)
+    genres = {genre: at for at, genre in enumerate(arrays.genres)}
+    columns, first = {}, len(genres)
+    for trait in ("subject", "mood", "palette", "genre_hint"):
+        for value in arrays.trait_values[trait]:
+            columns[trait, value] = first
+            first += 1
+    for page, (row, number) in enumerate(((0, 0), (3, 17), (23, 60), (5, 195), (9, 2), (1, 1))):
+        title = EXAMPLE.titles[number]
+        own = title.features["genres"]
+        assert isinstance(own, list)
+        liked = sum(taste[page, genres[str(genre)]] for genre in own) / np.sqrt(len(own))
+        for place, image in enumerate(title.artworks):
+            artwork = int(arrays.offsets[number]) + place
+            shown = [taste[page, columns[trait, str(image.features[trait])]]
+                     for trait in ("subject", "mood", "palette", "genre_hint")]  # fmt: skip
+            cards = Cards(*(np.array([x]) for x in (page, row, number, artwork)))
+            felt = population.appeal(taste, cards)
+            assert felt.title[0] == pytest.approx(population.popularity[number] + liked, abs=1e-5)
+            assert felt.artwork[0] == pytest.approx(
+                population.quality[artwork] + sum(shown), abs=1e-5
+            )
+            assert felt.row[0] == taste[page, first + row]
+            odds = -3.75 + felt.title[0] + felt.artwork[0] + felt.row[0]
+            assert felt.chance()[0] == pytest.approx(1 / (1 + np.exp(-odds)), abs=1e-6)
+
+
+def test_favourites_tell_of_a_taste_for_genres_and_add_nothing_to_it() -> None:
+    arrays = CatalogArrays.of(EXAMPLE)
+    population = Population(arrays, 40, 5)
+    visits = population.visits(30, np.random.default_rng(2))
+    others = visits.groups.copy()
+    others[:, -2:] = others[::-1, -2:]
+    one, two = population.tastes(visits, 0.0), population.tastes(Visits(visits.viewers, others), 0)
+    count = len(arrays.genres)
+    assert np.array_equal(one[:, :count], two[:, :count])
+    assert not np.array_equal(one[:, count:], two[:, count:])
+
+
+def test_artworks_that_mislead_are_abandoned_more_often() -> None:
+    def feel(title: float, artwork: float) -> float:
+        parts = (np.array([x], np.float32) for x in (title, artwork, 0.0))
+        return float(abandon_chance(Appeal(*parts))[0])
+
+    assert feel(-0.1, 0.5) == pytest.approx(0.32)
+    for title, artwork in ((0.1, 0.5), (-0.1, 0.3), (0.1, -0.5)):
+        assert feel(title, artwork) == pytest.approx(0.12)
+
+
+@pytest.mark.parametrize("leaves", [False, True])
+def test_expectations_hold_where_plays_are_frequent(
+    leaves: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Alpha 1e-4 for each of two means, over 4,000 pages on which every third card is played.
+    monkeypatch.setattr("simulator.environments.viewers.BASE_LOG_ODDS", -0.7)
+    rule = RewardRule(default=0.1)
+    settings = {"rows": 4, "titles_a_row": 3, "leaves_after_play": leaves, "rule": rule}
+    environment = _make(4000, 2000, **settings)
+    differences = []
+    for pages, served, displays in _rounds(environment):
+        told = environment.expected(pages, served)
+        total = np.bincount(displays.page, weights=displays.reward, minlength=pages.size)
+        count = np.bincount(displays.page, minlength=pages.size)
+        differences.append(np.stack([total - told.reward, count - told.displays]))
+    found = np.hstack(differences)
+    error = found.std(axis=1) / np.sqrt(found.shape[1])
+    assert (np.abs(found.mean(axis=1)) < 3.9 * error).all()
 
 
 def test_what_a_card_is_worth_is_what_it_earns() -> None:

@@ -123,6 +123,8 @@ def test_displays_are_recorded_as_choices() -> None:
         assert logged.cluster[at] == pages.viewers[page]
         assert np.array_equal(logged.context[at], pages.contexts[page])  # type: ignore[index]
     assert np.array_equal(logged.reward, displays.reward)
+    assert logged.position is not None
+    assert np.array_equal(logged.position, displays.position)
 
 
 def test_a_share_of_displays_is_the_same_share_again() -> None:
