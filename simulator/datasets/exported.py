@@ -112,14 +112,20 @@ class ExportSource:
 
     def _rounds(self, convert: Callable[[Pages, list[Outcome]], Logged]) -> Iterator[Logged]:
         first = 0
-        for outcomes in _outcomes(self._files):
-            good = [
-                outcome
-                for number, outcome in enumerate(outcomes, first)
-                if number not in self._dropped
-            ]
-            first += len(outcomes)
-            yield convert(self._pages, good)
+        batches = _outcomes(self._files)
+        while True:
+            with collecting_rarely():
+                outcomes = next(batches, None)
+                if outcomes is None:
+                    return
+                good = [
+                    outcome
+                    for number, outcome in enumerate(outcomes, first)
+                    if number not in self._dropped
+                ]
+                first += len(outcomes)
+                part = convert(self._pages, good)
+            yield part
 
     def _look_over(self, scan: PageScan, watch: Watch) -> _Certain:
         certain = _Certain()
