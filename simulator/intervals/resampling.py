@@ -12,7 +12,7 @@ distribution, the bootstrap's own:
   or none, times a weight); and the rest. How many draws fall to each is multinomial; within one,
   counts are Poisson at a rate a little below what is due (:mod:`.poisson_counts`) and, as the
   draws of a multinomial are exchangeable, what is still due is drawn one by one. Should a resample
-  get too many, about once in 10⁹, it is drawn anew.
+  get too many, about once in a million, it is drawn anew.
 
 Resamples are made in blocks with a seed each, and threads take blocks: the sums are identical bit
 for bit, whatever the number of threads. NumPy's own loops sum (no BLAS), in a fixed order.
@@ -29,7 +29,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bandit.types import FloatArray
-from simulator.intervals.poisson_counts import ByteArray, Counter, CountPlan, plan_counts
+from simulator.intervals.poisson_counts import ByteArray, Counter, mark_rates
 
 Totals = npt.NDArray[np.int64]
 Sums = Callable[[np.random.Generator, int], FloatArray]
@@ -47,7 +47,7 @@ PROBED_DISTINCT_MAX = 0.95
 """With so few distinct rows among those probed, it is worth counting all distinct rows."""
 GROUP_SIZE_MIN = 64
 """A binomial draw costs about as much as 64 draws by counts."""
-MARGIN_DEVIATIONS = 6.0
+MARGIN_DEVIATIONS = 5.0
 
 
 class Stratum(NamedTuple):
@@ -90,8 +90,8 @@ def _way(columns: Sequence[FloatArray]) -> Sums:
         if len(counts) * GROUP_SIZE_MIN <= units:
             return lambda rng, rows: _by_group(rng, values, counts, rows)
     strata = _strata(columns)
-    plans = [_plan(stratum.size, units) for stratum in strata]
-    return lambda rng, rows: _by_strata(rng, strata, plans, units, rows)
+    rates = [_rates(stratum.size, units) for stratum in strata]
+    return lambda rng, rows: _by_strata(rng, strata, rates, units, rows)
 
 
 def _by_index(rng: np.random.Generator, values: FloatArray, totals: Totals) -> FloatArray:
@@ -166,47 +166,49 @@ def _strata(columns: Sequence[FloatArray]) -> list[Stratum]:
     return [stratum for stratum in found if stratum.size]
 
 
-def _plan(size: int, units: int) -> CountPlan | None:
-    """Return the plan for a stratum that is due size draws on average; None: draw by index."""
+def _rates(size: int, units: int) -> FloatArray | None:
+    """Return marks for a stratum that is due size draws on average; None: draw by index."""
     if size <= INDEX_MAX:
         return None
     deviation = math.sqrt(size * (2 - size / units))
-    return plan_counts(1 - MARGIN_DEVIATIONS * deviation / size)
+    return mark_rates(1 - MARGIN_DEVIATIONS * deviation / size)
 
 
 def _by_strata(
     rng: np.random.Generator,
     strata: list[Stratum],
-    plans: list[CountPlan | None],
+    rates: list[FloatArray | None],
     units: int,
     rows: int,
 ) -> FloatArray:
     due = rng.multinomial(units, [stratum.size / units for stratum in strata], size=rows)
     sums = np.zeros((len(strata[0].loadings), rows))
-    for stratum, plan, totals in zip(strata, plans, due.T, strict=True):
+    for stratum, marks, totals in zip(strata, rates, due.T, strict=True):
         if not len(stratum.values):
             continue
-        if plan is None:
+        if marks is None:
             found = _by_index(rng, stratum.values, totals)
         else:
-            found = _by_counts(rng, stratum.values, plan, totals)
+            found = _by_counts(rng, stratum.values, marks, totals)
         sums += stratum.loadings @ found
     return sums
 
 
 def _by_counts(
-    rng: np.random.Generator, values: FloatArray, plan: CountPlan, totals: Totals
+    rng: np.random.Generator, values: FloatArray, rates: FloatArray, totals: Totals
 ) -> FloatArray:
     size, rows = values.shape[1], len(totals)
-    counter = Counter(rng, rows * SPAN)
+    counter = Counter(rng, BLOCK * SPAN)
     sums = np.zeros((len(values), rows))
     drawn = np.zeros(rows, np.int64)
     for first in range(0, size, SPAN):
         span = values[:, first : first + SPAN]
-        counts = counter.draw(plan, rows * span.shape[1]).reshape(rows, -1)
-        drawn += _row_totals(counts)
+        width = span.shape[1]
+        # units first: counts are alike in any order, and sums go along resamples
+        counts = counter.draw(rates, width * BLOCK).reshape(width, BLOCK)[:, :rows]
+        drawn += _column_totals(counts)
         for column, column_values in enumerate(span):
-            sums[column] += np.einsum("ru,u->r", counts, column_values)
+            sums[column] += np.einsum("ur,u->r", counts, column_values)
     for row, missing in enumerate(totals - drawn):
         if missing < 0:
             sums[:, row] = 0.0
@@ -217,10 +219,10 @@ def _by_counts(
     return sums
 
 
-def _row_totals(counts: ByteArray) -> Totals:
-    rows, width = counts.shape
+def _column_totals(counts: ByteArray) -> Totals:
+    width, rows = counts.shape
     if width % 8:
-        return np.asarray(counts.sum(axis=1, dtype=np.int64))
+        return np.asarray(counts.sum(axis=0, dtype=np.int64))
     # eight counts, each below COUNT_END, fit in a byte: one-byte additions are the fastest
-    eighths = counts.reshape(rows, 8, width // 8).sum(axis=1, dtype=np.uint8)
-    return np.asarray(eighths.sum(axis=1, dtype=np.int64))
+    eighths = counts.reshape(8, width // 8, rows).sum(axis=0, dtype=np.uint8)
+    return np.asarray(eighths.sum(axis=0, dtype=np.int64))

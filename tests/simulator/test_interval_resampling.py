@@ -13,7 +13,7 @@ from scipy import stats
 
 from bandit.types import FloatArray
 from simulator.intervals import resampling
-from simulator.intervals.poisson_counts import COUNT_END, Counter, plan_counts
+from simulator.intervals.poisson_counts import BITS_LAW, COUNT_END, STEP, THREE, Counter, mark_rates
 from simulator.intervals.resampling import resampled_sums
 
 ALPHA = 1e-3
@@ -167,7 +167,7 @@ def test_counts_follow_the_poisson_law(rate: float) -> None:
     counter = Counter(np.random.Generator(np.random.SFC64(5)), size)
     counts = np.zeros(COUNT_END, np.int64)
     for _ in range(16):
-        counts += np.bincount(counter.draw(plan_counts(rate), size), minlength=COUNT_END)
+        counts += np.bincount(counter.draw(mark_rates(rate), size), minlength=COUNT_END)
     expected = stats.poisson.pmf(np.arange(COUNT_END), rate) * counts.sum()
     enough = expected >= 20
     seen = np.append(counts[enough], counts[~enough].sum())
@@ -175,23 +175,18 @@ def test_counts_follow_the_poisson_law(rate: float) -> None:
     assert stats.chisquare(seen, wanted, sum_check=False).pvalue > ALPHA
 
 
-def test_the_plan_for_counts_is_an_exact_mixture() -> None:
-    """What bytes and marks add up to, reckoned by hand, is the Poisson law."""
-    for rate in (0.8, 0.97, 0.999):
-        plan = plan_counts(rate)
-        law = np.zeros(COUNT_END)
-        for byte in range(256):
-            law[byte // plan.step + (byte >= plan.cut)] += 1 / 256
-        for count, marks in enumerate(plan.mark_rates):
-            marked = 1 - np.exp(-marks)
-            law *= 1 - marked
-            law[count] += marked
-        assert np.abs(law - stats.poisson.pmf(np.arange(COUNT_END), rate)).max() < 1e-12
-
-
-def test_rates_that_bytes_cannot_bring_are_refused() -> None:
-    with pytest.raises(ValueError, match="rates from"):
-        plan_counts(0.5)
+@pytest.mark.parametrize("rate", [0.75, 0.97, 0.999, 1.0])
+def test_bits_and_marks_are_an_exact_mixture(rate: float) -> None:
+    """What they add up to, reckoned by hand, is the Poisson law."""
+    law = np.zeros(COUNT_END)
+    for value in range(16):
+        law[value // int(STEP) + (value == THREE)] += 1 / 16
+    assert law[: len(BITS_LAW)].tolist() == BITS_LAW.tolist()
+    for count, marks in enumerate(mark_rates(rate)):
+        marked = 1 - np.exp(-marks)
+        law *= 1 - marked
+        law[count] += marked
+    assert np.abs(law - stats.poisson.pmf(np.arange(COUNT_END), rate)).max() < 1e-12
 
 
 def test_resamples_that_got_too_many_draws_are_drawn_anew(monkeypatch: pytest.MonkeyPatch) -> None:
