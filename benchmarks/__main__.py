@@ -14,6 +14,7 @@ from typing import Final
 
 import click
 
+from benchmarks.estimation import measure_estimation
 from benchmarks.figures import Board
 from benchmarks.freshness import measure_freshness
 from benchmarks.http_pages import measure_http
@@ -30,6 +31,7 @@ PARTS: Final[dict[str, Callable[..., None]]] = {
     "http": measure_http,
     "freshness": measure_freshness,
     "real": measure_real,
+    "estimation": measure_estimation,
     "simulation": measure_simulation,
     "streaming": measure_streaming,
 }
