@@ -18,8 +18,8 @@ to rounding, tiny probabilities included:
   and sums of non-negative numbers occur; dividing an item out of the whole, cheaper by a factor of
   three, would lose the small probabilities to cancellation.
 
-Cost: O(nodes · L · R log R) a page; with logits 10 apart, on one core of a busy machine, 0.06 ms for
-R = L = 7, 1.5 ms for 20, 8 ms for 40, and 2.4 ms for the top 10 of 40.
+Cost: O(nodes · L · R log R) a page; with logits 10 apart, on one core of a busy machine, 0.06 ms
+for R = L = 7, 1.5 ms for 20, 8 ms for 40, and 2.4 ms for the top 10 of 40.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 from bandit.types import FloatArray
 from simulator.encoding import Pairs
@@ -49,6 +50,16 @@ def test_the_same_seed_gives_the_same_numbers_and_another_does_not(model: str) -
     np.testing.assert_array_equal(first.predicted(), again.predicted())
     np.testing.assert_array_equal(first.expected(Softmax()), again.expected(Softmax()))
     assert (first.predicted() != other.predicted()).any()
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_numbers_do_not_depend_on_how_many_threads_there_are(model: str) -> None:
+    logged, found = World(0.5).log(4000), []
+    for threads in (1, 3):
+        with threadpool_limits(limits=threads):
+            fitted = cross_fit(logged, model, seed=3)
+            found.append((fitted.predicted(), fitted.expected(Softmax(by_context=True))))
+    np.testing.assert_array_equal(found[0], found[1])
 
 
 def test_folds_never_split_a_viewer_and_are_of_one_size() -> None:
