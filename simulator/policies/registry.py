@@ -64,7 +64,7 @@ def _lin_ucb(
 def _lin_thompson(
     *,
     shared: bool,
-    scale: float = 1.0,
+    scale: float = 0.3,
     variance: float = 0.1,
     noise: float = 0.1,
     crosses_max: int = 1024,
