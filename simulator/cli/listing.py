@@ -37,17 +37,26 @@ def environments(name: str | None) -> None:
 
 @click.command()
 def policies() -> None:
-    """List the policies that can be simulated, and those that can be judged on logs.
+    """List the policies, and whether they can be judged on logs or simulated.
 
-    Production's policy is named by its TOML file.
+    Settings follow a colon, as in linucb:alpha=0.2; of any policy that is judged on logs, epsilon
+    mixes uniform choices in.
 
     \b
     Example:
       marquee-sim policies
     """
     from simulator.policies.registry import POLICIES
+    from simulator.policies.targets import TARGETS
 
-    print_table(("name", "what"), [(one.name, one.description) for one in POLICIES.values()])
+    rows: list[tuple[object, ...]] = [
+        (one.name, one.name in TARGETS, True, one.description) for one in POLICIES.values()
+    ]
+    rows += [
+        ("FILE.toml", True, True, "Production's own policy, as the file configures it."),
+        ("log:LOGS", True, False, "The policy that wrote another log, by how often it chose what."),
+    ]
+    print_table(("name", "on logs", "simulated", "what"), rows)
 
 
 @click.command()

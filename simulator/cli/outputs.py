@@ -78,7 +78,7 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> No
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column, heading in enumerate(headings):
-        numbers = all(isinstance(line[column], int | float | None) for line in lines)
+        numbers = all(_is_number(line[column]) for line in lines)
         table.add_column(heading, justify="right" if numbers else "left", overflow="fold")
     for line in lines:
         table.add_row(*map(cell, line))
@@ -86,6 +86,10 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> No
     Console(file=sys.stdout, width=None if sys.stdout.isatty() else 200, highlight=False).print(
         table
     )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float | None) and not isinstance(value, bool)
 
 
 def cell(value: object) -> str:

@@ -86,7 +86,7 @@ def open_source(
             "format",
             "Deezer's files hold no logged choices",
             hint="they are what the environment `carousel` is made of: "
-            "`marquee-sim simulate --environment carousel`",
+            "`marquee-sim simulate carousel`",
         )
     if chosen not in FORMATS:
         raise LoggedDataError(

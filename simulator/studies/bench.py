@@ -13,8 +13,10 @@ from typing import NamedTuple
 
 from simulator.errors import InterruptedEarlyError
 from simulator.estimators.registry import estimator_named
+from simulator.jobs import one_thread
 from simulator.logged import LoggedChoices, LoggedRankings
 from simulator.policies.targets import Target
+from simulator.progress import Watch
 from simulator.rankings.registry import RANKING_ESTIMATORS
 from simulator.reward_models import (
     CrossFitted,
@@ -90,9 +92,12 @@ def divide(logged: Logged, learning: Sequence[str], plan: LogPlan) -> Divided:
     return Divided(logged.take(training.rounds), logged.take(judged.rounds), notes)
 
 
-def make_bench(training: Logged | None, judged: Logged, plan: JudgePlan) -> Bench:
+def make_bench(training: Logged | None, judged: Logged, plan: JudgePlan, watch: Watch) -> Bench:
     """Return the bench for these rounds, with a reward model where an estimator needs one."""
-    return Bench(training, judged, plan, _shared_model(judged, plan))
+    with one_thread(), watch.task(f"fitting the {plan.model} model", 1, "models") as advance:
+        fitted = _shared_model(judged, plan)
+        advance()
+    return Bench(training, judged, plan, fitted)
 
 
 def case_of(bench: Bench, entrant: Entrant) -> Case:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from simulator.datasets.registry import Source
 from simulator.errors import EstimationError, InterruptedEarlyError, NotApplicableError
 from simulator.intervals import Paired, paired
-from simulator.jobs import one_thread, run_jobs
+from simulator.jobs import run_jobs
 from simulator.progress import Watch
 from simulator.results import Comparison, Estimate, Interval
 from simulator.studies.about import Begun
@@ -65,8 +65,7 @@ def compare(
     logged = read_rounds(source, log_plan, watch)
     training, judged, notes = divide(logged, learning, log_plan)
     plan = replace(plan, estimators=(asked,))
-    with one_thread():
-        bench = make_bench(training, judged, plan)
+    bench = make_bench(training, judged, plan, watch)
     finished = run_jobs(
         side, bench, both, jobs=jobs, watch=watch, label="comparing", unit="policies"
     )

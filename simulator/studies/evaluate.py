@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from simulator.datasets.registry import Source
 from simulator.diagnostics import calibration
-from simulator.jobs import one_thread, run_jobs
+from simulator.jobs import run_jobs
 from simulator.logged import LoggedChoices
 from simulator.progress import Watch
 from simulator.results import Evaluation
@@ -47,8 +47,7 @@ def evaluate(
     asked, learning = entrants(policies)
     logged = read_rounds(source, log_plan, watch)
     training, judged, notes = divide(logged, learning, log_plan)
-    with one_thread():
-        bench = make_bench(training, judged, plan)
+    bench = make_bench(training, judged, plan, watch)
     finished = run_jobs(
         judge_one,
         bench,

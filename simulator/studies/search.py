@@ -113,8 +113,7 @@ def search(
     ]
     with tempfile.TemporaryDirectory(prefix="marquee-search-") as directory:
         entrants = _entrants(base, tried, Path(directory))
-        with one_thread():
-            bench = make_bench(training, choosing, plan)
+        bench = make_bench(training, choosing, plan, watch)
         finished = run_jobs(
             try_one,
             bench,
@@ -129,8 +128,8 @@ def search(
             notes.append(f"interrupted: {len(finished.done())} of {len(tried)} candidates tried")
             watch.say(f"interrupted: judging the best of {len(finished.done())} candidates")
         best = entrants[1 + order[0]]._replace(name=CHOSEN)
+        bench = make_bench(training, judging, plan, watch)
         with one_thread():
-            bench = make_bench(training, judging, plan)
             base_found, found = (_judged(bench, one) for one in (entrants[0], best))
     _write(search_plan, changed(base, tried[order[0]]))
     result = Search(
