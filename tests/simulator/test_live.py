@@ -11,12 +11,12 @@ import pytest
 from bandit.events import FeedbackRecord
 from server.client import Client
 from server.local import LocalServer
+from simulator.environments.registry import make_environment
 from simulator.errors import SimulationError
 from simulator.live import LivePolicy, LiveSettings, feedback_event, send, wait_until_served
 from simulator.loop import Round, run
 from simulator.pages import Environment
 from simulator.policies.registry import make_policy
-from tests.simulator.tiny_world import TinyWorld
 
 pytestmark = pytest.mark.processes
 
@@ -54,7 +54,7 @@ rank_commit_timeout_s = 30.0
 
 
 def world() -> Environment:
-    return TinyWorld(batches=5, batch=40)
+    return make_environment("homepage", pages=200, batch=40)
 
 
 def configured(path: Path, salt: str, window_s: float) -> Path:
