@@ -1,1 +1,5 @@
-"""One self-contained HTML page from a study's result."""
+"""Reports: one self-contained HTML file from one result of :mod:`simulator.results`."""
+
+from simulator.report.write import render_report, write_report
+
+__all__ = ["render_report", "write_report"]

@@ -1,0 +1,59 @@
+"""The page of a comparison: two policies on the same rounds."""
+
+from __future__ import annotations
+
+from simulator.report.estimates import (
+    data_facts,
+    data_section,
+    estimates_forest,
+    estimates_table,
+    mark_notes,
+    verdicts,
+    whiskers,
+    with_interval,
+)
+from simulator.report.evaluation import TRUST
+from simulator.report.forest import Entry, Reference, forest
+from simulator.report.numbers import p_value
+from simulator.report.page import Fact, Page, Section
+from simulator.results import Comparison
+
+
+def comparison_page(result: Comparison) -> Page:
+    """Lay out a comparison."""
+    judged = [result.first, result.second]
+    names = f"{result.second.policy} minus {result.first.policy}"
+    difference = forest(
+        "difference",
+        "Difference in value",
+        f"{names}, round by round, by {result.estimator}. Right of the line the second is better.",
+        [Entry("", "difference", result.difference, whiskers(result.intervals), 0)],
+        "difference of mean rewards a round",
+        Reference("no difference", 0.0),
+    )
+    facts = [
+        Fact("p-value", p_value(result.p_value), "of no difference, two-sided"),
+        *data_facts(result.data),
+    ]
+    return Page(
+        kind="Comparison",
+        title=f"{result.first.policy} and {result.second.policy} on {result.data.name}",
+        headline=f"{result.verdict} Difference: "
+        f"{with_interval(result.difference, result.intervals)} a round.",
+        facts=facts,
+        sections=[
+            Section("difference-of", "The difference", "", [*mark_notes(judged), difference]),
+            Section(
+                "estimates-of",
+                "Each by itself",
+                "The difference is known better than either value, for both are judged on the "
+                "same rounds.",
+                [
+                    estimates_forest("estimates", "Estimated values", judged, result.data),
+                    estimates_table("estimates-table", judged),
+                ],
+            ),
+            Section("trust", "How far to trust them", TRUST, verdicts(judged)),
+            data_section(result.data),
+        ],
+    )
