@@ -109,7 +109,7 @@ judge_options = options(
     click.option(
         "--tuning",
         type=click.Choice(["slope", "slope++", "mse"]),
-        default="slope",
+        default="mse",
         show_default=True,
         help="What chooses the parameter of NAME=tuned, and of switch-dr, dros and sgdr.",
     ),

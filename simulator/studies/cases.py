@@ -23,6 +23,7 @@ class Answer(NamedTuple):
     """As results tell it."""
     bounds: Bounds | None
     """The range of the terms, whatever rounds are drawn; None where nobody knows."""
+    warnings: tuple[str, ...] = ()
 
 
 class Grouping(NamedTuple):

@@ -21,9 +21,11 @@ from simulator.studies.cases import Answer, Grouping
 from simulator.studies.plans import JudgePlan
 from simulator.studies.splitting import Clusters
 from simulator.targets import ChoiceTarget
+from simulator.terms import Terms
 from simulator.tuning import tune
 
 ESTIMATED_MARK: Final = "propensities are estimated"
+BIAS_WARNING: Final = "weights are modified: intervals do not tell of the bias that this brings"
 UNIFORM_TOLERANCE: Final = 1e-6
 """Relative: data sets round their propensities."""
 GRID: Final = 1001
@@ -68,15 +70,24 @@ class ChoiceCase:
         inputs = self._inputs(spec)
         if asked.parameter is None:
             return Answer(spec.terms(inputs, None), {}, self._bounds(spec, None))
-        name = spec.parameter or "parameter"
-        if asked.parameter == "tuned":
-            method = self.plan.tuning
-            tuned = tune(spec, inputs, method=method)
-            told = tuned.parameter if math.isfinite(tuned.parameter) else "none"
-            parameters: dict[str, float | str] = {name: told, "chosen by": method}
-            return Answer(tuned.terms, parameters, self._bounds(spec, tuned.parameter))
-        terms = spec.terms(inputs, asked.parameter)
-        return Answer(terms, {name: asked.parameter}, self._bounds(spec, asked.parameter))
+        if asked.parameter != "tuned":
+            return self._modified(spec, spec.terms(inputs, asked.parameter), asked.parameter, {})
+        method = self.plan.tuning
+        tuned = tune(spec, inputs, method=method)
+        return self._modified(spec, tuned.terms, tuned.parameter, {"chosen by": method})
+
+    def _modified(
+        self, spec: EstimatorSpec, terms: Terms, parameter: float, how: dict[str, float | str]
+    ) -> Answer:
+        told = parameter if math.isfinite(parameter) else "none"
+        warnings: tuple[str, ...] = ()
+        if (
+            spec.modified is not None
+            and (spec.modified(self.weight, parameter) != self.weight).any()
+        ):
+            warnings = (BIAS_WARNING,)
+        parameters = {spec.parameter or "parameter": told, **how}
+        return Answer(terms, parameters, self._bounds(spec, parameter), warnings)
 
     def diagnose(self, policy: str, asked: Asked) -> Diagnostics:
         """Return how far an estimator's word may be trusted."""

@@ -62,7 +62,7 @@ def estimated(policy: str, asked: Asked, case: Case) -> Estimated:
         intervals=found,
         parameters=answer.parameters,
         diagnostics=msgspec.structs.replace(
-            diagnostics, warnings=[*diagnostics.warnings, *refused]
+            diagnostics, warnings=[*diagnostics.warnings, *answer.warnings, *refused]
         ),
         marked=case.marked,
     )

@@ -21,7 +21,7 @@ from simulator.progress import Watch
 from simulator.results import Comparison, Estimate, Evaluation
 from simulator.studies.about import begin
 from simulator.studies.asked import asked_estimators
-from simulator.studies.choice_case import largest_modified
+from simulator.studies.choice_case import BIAS_WARNING, largest_modified
 from simulator.studies.compare import compare
 from simulator.studies.evaluate import evaluate
 from simulator.studies.pairing import rounds_needed, verdict
@@ -87,7 +87,9 @@ def test_every_estimator_comes_near_the_truth(log: Path) -> None:
     clipped = by_name(result.estimates)[("uniform", "ips=2")]
     assert clipped.parameters == {"clip": 2.0}
     assert found(clipped) < truth
-    assert by_name(result.estimates)[("uniform", "dros")].parameters["chosen by"] == "slope"
+    assert BIAS_WARNING in clipped.diagnostics.warnings
+    assert BIAS_WARNING not in by_name(kept)[("uniform", "ips")].diagnostics.warnings
+    assert by_name(result.estimates)[("uniform", "dros")].parameters["chosen by"] == "mse"
 
 
 def test_any_number_of_jobs_gives_the_same_bits(log: Path) -> None:
