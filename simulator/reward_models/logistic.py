@@ -30,6 +30,7 @@ from simulator.encoding import (
 )
 from simulator.reward_models.linear import LinearModel, constant_model
 from simulator.reward_models.model import RewardRange, Training, labelled
+from simulator.reward_models.threads import one_thread
 
 _ITERATIONS_MAX = 1000
 _TOLERANCE = 1e-6
@@ -69,7 +70,8 @@ def fit_logistic(training: Training, seed: int, *, crossed: bool = False) -> Lin
         pairs._replace(context=scaling.apply(pairs.context)).take(rows.row), scaled, crossed=crossed
     )
     model = LogisticRegression(max_iter=_ITERATIONS_MAX, tol=_TOLERANCE)
-    model.fit(as_csr(design), rows.label, sample_weight=rows.weight)
+    with one_thread():
+        model.fit(as_csr(design), rows.label, sample_weight=rows.weight)
     return _linear(model.coef_[0], float(model.intercept_[0]), rewards, scaled, scaling, crossed)
 
 

@@ -26,6 +26,7 @@ from bandit.types import FloatArray
 from simulator.errors import EstimationError
 from simulator.logged import CodeArray, LoggedChoices
 from simulator.reward_models.folds import fold_of_rounds
+from simulator.reward_models.threads import one_thread
 
 _PSEUDO_COUNT: Final = 0.5
 _ITERATIONS_MAX: Final = 200
@@ -121,7 +122,8 @@ def _by_context(logged: LoggedChoices, outside: np.ndarray, inside: np.ndarray) 
         columns.append(np.eye(int(logged.position.max()) + 1, dtype=np.float32)[logged.position])
     matrix = np.hstack(columns)
     model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
-    model.fit(matrix[outside], logged.action[outside])
+    with one_thread():
+        model.fit(matrix[outside], logged.action[outside])
     column_of = np.full(logged.action_count, -1)
     column_of[model.classes_] = np.arange(len(model.classes_))
     shares = np.column_stack([model.predict_proba(matrix[inside]), np.zeros(len(inside))])

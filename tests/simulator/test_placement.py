@@ -88,7 +88,7 @@ def test_rows_and_columns_sum_to_one_whatever_the_level(logits: FloatArray, leve
     np.testing.assert_allclose(found[0], top / top.sum(), rtol=1e-9)
 
 
-@pytest.mark.parametrize("count", [40, 200])
+@pytest.mark.parametrize("count", [40, 120])
 def test_many_items_stay_exact(count: int) -> None:
     logits = np.random.default_rng(2).uniform(-10, 0, count)
     logits[-2:] = logits[0]
@@ -96,7 +96,8 @@ def test_many_items_stay_exact(count: int) -> None:
     np.testing.assert_allclose(found.sum(axis=0), 1, atol=1e-9)
     np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-9)
     np.testing.assert_allclose(found[:, -1], found[:, 0], rtol=1e-9)
-    np.testing.assert_allclose(placement_probabilities(np.zeros(count), 3), 1 / count, rtol=1e-9)
+    alike = placement_probabilities(np.zeros(count), count)
+    np.testing.assert_allclose(alike, 1 / count, rtol=1e-9)
 
 
 @pytest.mark.parametrize("pinned", [{}, {0: 3}, {1: 0, 3: 4}, {4: 2}])

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from bandit.types import FloatArray
+from simulator.encoding import Pairs
 from simulator.errors import TargetError
 from simulator.logged import LoggedRankings
 from simulator.rankings.inputs import ranking_inputs
@@ -111,6 +112,27 @@ def short_rankings() -> LoggedRankings:
     return LoggedRankings(items, 1.0 / left, reward, ITEMS, candidates=candidates)
 
 
+class ByCode(Orders):
+    """The target of every test here, where candidates are listed in any order."""
+
+    def pages(self, logged: LoggedRankings) -> FloatArray:
+        assert logged.candidates is not None
+        return self.logits[logged.candidates]
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_candidates_may_be_listed_in_any_order(model: str) -> None:
+    rng = np.random.default_rng(5)
+    candidates = np.argsort(rng.random((len(LOG), ITEMS)), axis=1).astype(np.int32)
+    places = np.argsort(candidates, axis=1).astype(np.int32)
+    items = np.take_along_axis(places, LOG.items, axis=1)
+    listed = replace(LOG, items=items, candidates=candidates)
+    found = cross_fit_rankings(LOG, model, seed=2).cascade(Orders(TARGET))
+    again = cross_fit_rankings(listed, model, seed=2).cascade(ByCode(TARGET))
+    np.testing.assert_allclose(again.predicted, found.predicted, rtol=1e-9)
+    np.testing.assert_allclose(again.expected, found.expected, rtol=1e-9)
+
+
 class Uniform(Orders):
     """Candidates in any order alike, however many there are."""
 
@@ -130,6 +152,29 @@ def test_short_rankings_predict_nothing_past_their_end(model: str) -> None:
     # the log's own policy: weights are 1, and predictions of one item are their own mean
     value = RANKING_ESTIMATORS["cascade-dr"].terms(inputs).value()
     assert value == pytest.approx(logged.reward.sum(axis=1).mean(), abs=0.08)
+
+
+def test_what_is_to_come_ends_with_the_ranking() -> None:
+    """Of two candidates the second is certain once the first stands."""
+    logged = short_rankings()
+    assert logged.candidates is not None
+    fitted = cross_fit_rankings(logged, "logistic", seed=2)
+    found = fitted.cascade(Uniform(np.zeros(ITEMS)))
+    rows = np.flatnonzero(logged.placed().sum(axis=1) == 2)
+    own = [
+        fitted.fitted.predict(
+            Pairs(
+                logged.candidates[rows, logged.items[rows, position]],
+                None,
+                np.full(len(rows), position, np.int32),
+            ),
+            rows,
+        )
+        for position in range(2)
+    ]
+    assert len(rows) > 50
+    np.testing.assert_allclose(found.predicted[rows, 0], own[0] + own[1], rtol=1e-9)
+    np.testing.assert_allclose(found.predicted[rows, 1], own[1], rtol=1e-9)
 
 
 def test_unlawful_probabilities_are_refused() -> None:

@@ -65,6 +65,15 @@ def test_a_target_s_value_is_near_what_it_would_earn(model: str) -> None:
     assert found.mean() == pytest.approx(earned.mean(), abs=0.02)
 
 
+@pytest.mark.parametrize("model", ["logistic", "logistic-crossed", "boosting"])
+def test_contexts_may_be_measured_from_anywhere(model: str) -> None:
+    logged = LOGS[INTERACTING].take(slice(3000))
+    assert logged.context is not None
+    moved = replace(logged, context=logged.context * np.float32(2) + np.float32(8))
+    found = [cross_fit(one, model, seed=5).predicted() for one in (logged, moved)]
+    np.testing.assert_allclose(found[0], found[1], atol=1e-3)
+
+
 def noiseless(low: float, high: float) -> tuple[LoggedChoices, FloatArray]:
     logged = LOGS[ADDITIVE].take(slice(6000))
     reward = low + (high - low) * ADDITIVE.truth(logged, logged.action)
