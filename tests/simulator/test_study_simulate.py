@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -46,8 +47,15 @@ def without_timing(result: Simulation) -> bytes:
     return msgspec.json.encode(msgspec.structs.replace(result, policies=policies))
 
 
-def test_any_number_of_jobs_gives_the_same_bits() -> None:
-    assert without_timing(simulated(jobs=1)) == without_timing(simulated(jobs=3))
+def test_any_number_of_jobs_gives_the_same_bits(tmp_path: Path) -> None:
+    production = tmp_path / "ours.toml"
+    production.write_text("[surfaces.artwork.model]\nbits = 12\n")
+    policies = ("uniform", "linucb", "segment-ts", "lints:scale=0.5", str(production))
+    plan = replace(PLAN, policies=policies, pages=75, seeds=(3, 4))
+    one, three = (simulated(plan, jobs) for jobs in (1, 3))
+    assert without_timing(one) == without_timing(three)
+    names = ["uniform", "linucb", "segment-ts", "lints:scale=0.5", "ours"]
+    assert [each.policy for each in one.policies] == names
 
 
 def test_what_is_told_is_what_the_loop_gives() -> None:
