@@ -18,7 +18,6 @@ from simulator.cli.log_options import (
 )
 from simulator.cli.outputs import Outputs, check_writable, end, keep, print_table
 from simulator.cli.shared import run_options, typed
-from simulator.errors import SimulatorError
 from simulator.results import Search
 
 SHOWN = 20
@@ -139,14 +138,13 @@ def search(ctx: click.Context, /, logs: str, config: Path | None, **given: Any) 
 
 
 def _text_of(config: Path | None) -> str:
+    """Return a configuration's text, once it is known to be TOML."""
+    from bandit.config.loading import read_toml
+
     if config is None:
         return ""
-    try:
-        return config.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SimulatorError(
-            f"{config} cannot be read: {error}", hint="give the path of a TOML file"
-        ) from error
+    read_toml(config)
+    return config.read_text(encoding="utf-8")
 
 
 def _shares_of(given: tuple[float, float, float]) -> tuple[float, float, float]:

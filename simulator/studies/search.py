@@ -14,10 +14,11 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from bandit.config import parse_config
 from bandit.config.reference import toml_literal
+from bandit.errors import ConfigError
 from bandit.files import write_atomically
 from simulator.datasets.registry import Source
 from simulator.errors import EstimationError, SimulatorError
@@ -26,7 +27,7 @@ from simulator.progress import Watch
 from simulator.results import Candidate, Estimate, Search
 from simulator.studies.about import Begun
 from simulator.studies.asked import Asked
-from simulator.studies.bench import Bench, Entrant, case_of, make_bench, nothing_done
+from simulator.studies.bench import Bench, Entrant, Logged, case_of, make_bench, nothing_done
 from simulator.studies.compare import Side, contrast
 from simulator.studies.config_space import Axis, Method, candidates
 from simulator.studies.config_tables import Data, Value, changed
@@ -37,6 +38,8 @@ from simulator.studies.splitting import split
 from simulator.studies.toml_text import rewritten, whole
 
 ChooseBy = Literal["low", "value"]
+SEARCHED: Final = ("surfaces.", "context.")
+"""What a policy serves depends on these sections; rewards are the log's."""
 CHOSEN = "chosen"
 BASE = "base"
 
@@ -97,26 +100,14 @@ def search(
     """
     base = tomllib.loads(search_plan.base_text)
     tried = lawful_candidates(base, search_plan, plan.seed)
-    logged = read_rounds(source, log_plan, watch)
-    parts = split(
-        len(logged),
-        search_plan.shares,
-        by=log_plan.split_by,
-        clusters=logged.cluster,
-        seed=log_plan.seed,
-    )
-    training, choosing, judging = (logged.take(part.rounds) for part in parts)
     plan = replace(plan, estimators=(search_plan.estimator,))
-    notes = [
-        f"{office} on {part.told}"
-        for office, part in zip(("trained", "chosen", "judged"), parts, strict=True)
-    ]
+    rounds = _divide(read_rounds(source, log_plan, watch), search_plan, log_plan)
+    notes = list(rounds.notes)
     with tempfile.TemporaryDirectory(prefix="marquee-search-") as directory:
         entrants = _entrants(base, tried, Path(directory))
-        bench = make_bench(training, choosing, plan, watch)
         finished = run_jobs(
             try_one,
-            bench,
+            make_bench(rounds.training, rounds.choosing, plan, watch),
             entrants[1:],
             jobs=jobs,
             watch=watch,
@@ -125,24 +116,45 @@ def search(
         )
         order = best_first(finished.results, search_plan.choose_by)
         if finished.interrupted:
-            notes.append(f"interrupted: {len(finished.done())} of {len(tried)} candidates tried")
-            watch.say(f"interrupted: judging the best of {len(finished.done())} candidates")
-        best = entrants[1 + order[0]]._replace(name=CHOSEN)
-        bench = make_bench(training, judging, plan, watch)
+            notes.append(f"interrupted: {len(order)} of {len(tried)} candidates tried")
+            watch.say(f"interrupted: judging the best of {len(order)} candidates")
+        bench = make_bench(rounds.training, rounds.judging, plan, watch)
         with one_thread():
-            base_found, found = (_judged(bench, one) for one in (entrants[0], best))
+            under_base = _judged(bench, entrants[0])
+            best = _judged(bench, entrants[1 + order[0]]._replace(name=CHOSEN))
     _write(search_plan, changed(base, tried[order[0]]))
     result = Search(
         about=begun.about(),
-        data=summary(source, judging, plan),
+        data=summary(source, rounds.judging, plan),
         estimator=search_plan.estimator.label,
         candidates=[_candidate(tried[place], finished.results[place]) for place in order],
-        chosen=found.estimate,
-        baseline=base_found.estimate,
+        chosen=best.estimate,
+        baseline=under_base.estimate,
         written=str(search_plan.out),
-        notes=[*notes, _verdict(base_found, found, plan, len(judging))],
+        notes=[*notes, _verdict(under_base, best, plan, len(rounds.judging))],
     )
     return Searched(result, finished.interrupted)
+
+
+class _Rounds(NamedTuple):
+    training: Logged
+    choosing: Logged
+    judging: Logged
+    notes: list[str]
+
+
+def _divide(logged: Logged, search_plan: SearchPlan, plan: LogPlan) -> _Rounds:
+    parts = split(
+        len(logged),
+        search_plan.shares,
+        by=plan.split_by,
+        clusters=logged.cluster,
+        seed=plan.seed,
+    )
+    offices = zip(("trained", "chosen", "judged"), parts, strict=True)
+    notes = [f"{office} on {part.told}" for office, part in offices]
+    training, choosing, judging = (logged.take(part.rounds) for part in parts)
+    return _Rounds(training, choosing, judging, notes)
 
 
 def lawful_candidates(base: Data, plan: SearchPlan, seed: int) -> list[dict[str, Value]]:
@@ -152,6 +164,13 @@ def lawful_candidates(base: Data, plan: SearchPlan, seed: int) -> list[dict[str,
         ConfigError: the base, a key or a candidate is wrong.
     """
     parse_config(base, name="the base configuration")
+    for axis in plan.axes:
+        if not axis.key.startswith(SEARCHED):
+            raise ConfigError(
+                axis.key,
+                "makes no difference to what is served to logged viewers",
+                hint=f"search keys that begin with {' or '.join(SEARCHED)}",
+            )
     tried = candidates(
         base, plan.axes, method=plan.method, steps=plan.steps, trials=plan.trials, seed=seed
     )

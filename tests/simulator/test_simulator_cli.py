@@ -68,6 +68,16 @@ def test_json_may_go_to_standard_output_alone(log: Path) -> None:
     assert len(found["estimates"]) == 1
 
 
+def test_any_number_of_jobs_gives_the_same_json(log: Path) -> None:
+    """One policy leaves processes over, which then share its resampling."""
+    found = []
+    for jobs in (1, 3):
+        done = run("evaluate", log, "--policy", "uniform", "--jobs", jobs, "--json", "-")
+        found.append(json.loads(done.stdout))
+        del found[-1]["about"]
+    assert found[0] == found[1]
+
+
 def test_many_intervals_stand_below_each_other(log: Path) -> None:
     intervals = "normal,bootstrap,hoeffding"
     asked = ("--estimators", "ips", "--weight-max", 10, "--intervals", intervals, "--no-cluster")

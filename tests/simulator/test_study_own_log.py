@@ -108,6 +108,27 @@ def test_a_wrong_candidate_is_refused_before_any_work(served: ServedLog, tmp_pat
     assert not (tmp_path / "best.toml").exists()
 
 
+@pytest.mark.parametrize(
+    ("key", "told"),
+    [("reward.click=0.1,0.2", "makes no difference"), ("surfaces.x=1", "is no key")],
+)
+def test_what_a_policy_does_not_serve_by_is_not_searched(
+    served: ServedLog, tmp_path: Path, key: str, told: str
+) -> None:
+    done = run("search", served.export, "--out", tmp_path / "best.toml", "--set", key)
+    assert done.exit_code == 2
+    assert told in done.stderr
+
+
+def test_a_base_that_is_no_toml_is_told_with_its_line(served: ServedLog, tmp_path: Path) -> None:
+    base = tmp_path / "base.toml"
+    base.write_text("[surfaces\n")
+    asked = ("search", served.export, "--config", base, "--out", tmp_path / "best.toml")
+    done = run(*asked, "--set", f"{EPSILON}=0.1")
+    assert done.exit_code == 2
+    assert f"error: {base}:1: " in done.stderr
+
+
 def test_a_comparison_is_paired(served: ServedLog, tmp_path: Path) -> None:
     done = run("compare", served.export, "uniform", served.config, "--json", tmp_path / "c.json")
     assert done.exit_code == 0, done.stderr

@@ -52,8 +52,8 @@ def test_any_number_of_jobs_gives_the_same_bits(tmp_path: Path) -> None:
     production.write_text("[surfaces.artwork.model]\nbits = 12\n")
     policies = ("uniform", "linucb", "segment-ts", "lints:scale=0.5", str(production))
     plan = replace(PLAN, policies=policies, pages=75, seeds=(3, 4))
-    one, three = (simulated(plan, jobs) for jobs in (1, 3))
-    assert without_timing(one) == without_timing(three)
+    one, two = (simulated(plan, jobs) for jobs in (1, 2))
+    assert without_timing(one) == without_timing(two)
     names = ["uniform", "linucb", "segment-ts", "lints:scale=0.5", "ours"]
     assert [each.policy for each in one.policies] == names
 
