@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("bandit", "server", "examples", "benchmarks")
+PACKAGES = ("bandit", "server", "simulator", "examples", "benchmarks")
 MODULE_LINES_MAX = 400
 FUNCTION_LINES_MAX = 70
 
