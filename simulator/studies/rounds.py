@@ -9,13 +9,14 @@ import numpy as np
 
 from bandit.types import FloatArray
 from simulator.datasets.registry import Source, concatenate, concatenate_rankings
-from simulator.errors import EstimationError
+from simulator.errors import EstimationError, NotApplicableError
 from simulator.intervals import interval
 from simulator.logged import LoggedChoices, LoggedRankings
 from simulator.progress import Advance, Watch
-from simulator.results import DataSummary
+from simulator.results import DataSummary, Interval
 from simulator.reward_models import estimate_propensities
 from simulator.studies.plans import JudgePlan, LogPlan
+from simulator.studies.splitting import Clusters
 from simulator.terms import Terms
 
 Batch = TypeVar("Batch", LoggedChoices, LoggedRankings)
@@ -54,16 +55,19 @@ def summary(source: Source, logged: LoggedChoices | LoggedRankings, plan: JudgeP
         viewers=None if logged.cluster is None else len(np.unique(logged.cluster)),
         actions=logged.action_count if isinstance(logged, LoggedChoices) else logged.item_count,
         logged_mean=float(reward.mean()),
-        logged_interval=interval(
-            "normal",
-            Terms(reward),
-            level=plan.level,
-            cluster=logged.cluster if plan.clustered else None,
-        ),
+        logged_interval=_interval(reward, logged.cluster if plan.clustered else None, plan.level),
         propensities=logged.propensity_source if isinstance(logged, LoggedChoices) else "logged",
         skipped=source.skipped,
         notes=source.notes,
     )
+
+
+def _interval(reward: FloatArray, cluster: Clusters | None, level: float) -> Interval | None:
+    try:
+        return interval("normal", Terms(reward), level=level, cluster=cluster)
+    except NotApplicableError:
+        # One round or viewer alone: its spread is not known.
+        return None
 
 
 def page_reward(logged: LoggedChoices | LoggedRankings) -> FloatArray:

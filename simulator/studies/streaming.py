@@ -198,10 +198,10 @@ class _Sums:
             parameters: dict[str, float | str] = {}
             if isinstance(asked.parameter, float):
                 parameters = {estimator_named(asked.name).parameter or "": asked.parameter}
-            value, intervals = None, []
+            value, found = None, None
             try:
                 value = self._moments[label].value()
-                intervals = [_interval(self._moments[label], plan.level)]
+                found = _interval(self._moments[label], plan.level)
             except NoOverlapError:
                 # The verdict says so.
                 pass
@@ -209,7 +209,7 @@ class _Sums:
                 policy=name,
                 estimator=label,
                 value=value,
-                intervals=intervals,
+                intervals=[] if found is None else [found],
                 parameters=parameters,
                 diagnostics=diagnostics,
             )
@@ -255,7 +255,10 @@ def _diagnostics(weights: WeightSummary, name: str, plan: JudgePlan) -> Diagnost
     )
 
 
-def _interval(moments: Moments, level: float) -> Interval:
+def _interval(moments: Moments, level: float) -> Interval | None:
+    """Return the normal interval; None of one round, whose spread is not known."""
     reach = float(stats.norm.ppf((1 + level) / 2)) * moments.standard_error()
     value = moments.value()
+    if not np.isfinite(reach):
+        return None
     return Interval(method="normal", level=level, low=value - reach, high=value + reach, note=_NOTE)

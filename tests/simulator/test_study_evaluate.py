@@ -174,6 +174,23 @@ def test_what_the_log_says_nothing_of_has_no_value_but_a_reason(
     assert msgspec.json.decode(encoded, type=Evaluation) == result
 
 
+def test_one_round_has_a_value_and_no_normal_interval(tmp_path: Path, columns: Columns) -> None:
+    one_round = Columns(*(column[:1] for column in columns))
+    log = write(tmp_path / "log.npz", one_round, action_count=np.array(ACTIONS))
+    judge_plan = plan(["ips"], intervals=("normal",))
+    whole = judged(log, ["uniform"], judge_plan)
+    begun = begin("the command", 0, ManualClock(10))
+    streamed, _ = evaluate_streamed(
+        open_source(log), ["uniform"], LogPlan(), judge_plan, begun, watch=Watch()
+    )
+    for result in (whole, streamed):
+        assert result.data.logged_interval is None
+        (one,) = result.estimates
+        assert one.value is not None
+        assert one.intervals == []
+        assert msgspec.json.decode(msgspec.json.encode(result), type=Evaluation) == result
+
+
 def test_missing_propensities_are_refused_or_estimated_and_marked(
     tmp_path: Path, columns: Columns
 ) -> None:
