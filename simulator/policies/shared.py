@@ -84,24 +84,42 @@ class SharedPosterior:
         self._solve()
 
     def _solve(self) -> None:
-        width, wide = self._widths
-        covariance = inverse(self._precision)
-        self._theta = covariance @ self._moment
-        self._root = np.linalg.cholesky(covariance).astype(np.float32)
-        # (context, item, context, item) → the context's pairs × the item's pairs
-        by_pairs = covariance.reshape(width, wide, width, wide).transpose(0, 2, 1, 3)
-        halves = (by_pairs + by_pairs.transpose(0, 1, 3, 2)) / 2
-        first, second = np.triu_indices(width)
-        twice = np.where(first < second, 2.0, 1.0)[:, None]
-        self._pairs = (weights(halves[first, second]) * twice).astype(np.float32)
+        self._covariance = inverse(self._precision)
+        self._theta = self._covariance @ self._moment
+        self._root: Float32Array | None = None
+        self._pairs: Float32Array | None = None
+
+    def _roots(self) -> Float32Array:
+        """Return the covariance's Cholesky factor, worked out when draws are first wanted."""
+        if self._root is None:
+            self._root = np.linalg.cholesky(self._covariance).astype(np.float32)
+        return self._root
+
+    def _pair_weights(self) -> Float32Array:
+        """Return (the context's pairs, the item's pairs) the weights of their products.
+
+        Worked out when variances are first wanted.
+        """
+        if self._pairs is None:
+            width, wide = self._widths
+            # (context, item, context, item) → the context's pairs × the item's pairs
+            by_pairs = self._covariance.reshape(width, wide, width, wide).transpose(0, 2, 1, 3)
+            halves = (by_pairs + by_pairs.transpose(0, 1, 3, 2)) / 2
+            first, second = np.triu_indices(width)
+            twice = np.where(first < second, 2.0, 1.0)[:, None]
+            self._pairs = (weights(halves[first, second]) * twice).astype(np.float32)
+        return self._pairs
 
     def beliefs(self, asked: Asked) -> Beliefs:
         """Return what is believed of every item."""
         contexts = with_constant(asked.contexts)
+        variances = (products(contexts) @ self._pair_weights()) @ self._item_products.T
+        deviations = np.sqrt(np.maximum(variances, np.float32(0.0)))
+        return Beliefs(self._means(contexts), deviations)
+
+    def _means(self, contexts: Float32Array) -> Float32Array:
         theta = self._theta.reshape(self._widths).astype(np.float32)
-        variances = (products(contexts) @ self._pairs) @ self._item_products.T
-        means = np.asarray((contexts @ theta) @ self._items.T, np.float32)
-        return Beliefs(means, np.sqrt(np.maximum(variances, np.float32(0.0))))
+        return np.asarray((contexts @ theta) @ self._items.T, np.float32)
 
     def draw(
         self, asked: Asked, sets: Codes, rng: np.random.Generator, scale: float
@@ -109,16 +127,16 @@ class SharedPosterior:
         """Draw weights for each round, and score all items by them."""
         contexts = with_constant(asked.contexts)
         noise = rng.standard_normal((len(contexts), len(self._theta)), dtype=np.float32)
-        drawn = self._theta.astype(np.float32) + np.float32(scale) * (noise @ self._root.T)
+        drawn = self._theta.astype(np.float32) + np.float32(scale) * (noise @ self._roots().T)
         tastes = np.einsum("md,mdf->mf", contexts, drawn.reshape(-1, *self._widths))
         return np.asarray(gathered(tastes @ self._items.T, sets), np.float32)
 
     def contest(self, asked: Asked, sets: Codes) -> Contest:
         """Return independent Gaussians, by centring; see the head of this module."""
-        means = gathered(self.beliefs(asked).means, sets).astype(np.float64)
+        means = gathered(self._means(with_constant(asked.contexts)), sets).astype(np.float64)
         there = sets >= 0
         counts = np.maximum(there.sum(axis=-1, keepdims=True), 1)
-        forms = products(with_constant(asked.contexts)) @ self._pairs
+        forms = products(with_constant(asked.contexts)) @ self._pair_weights()
         variances = self._centred_variances(forms, sets).reshape(means.shape)
         variances = np.maximum(variances, 0.0) * (counts / np.maximum(counts - 1, 1))
         return Contest(means, np.where(there, np.sqrt(variances), 0.0))
