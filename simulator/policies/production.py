@@ -16,7 +16,7 @@ import tempfile
 import weakref
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final, Literal, NamedTuple
+from typing import Annotated, Final, Literal, NamedTuple
 
 import msgspec
 
@@ -42,7 +42,7 @@ from simulator.policies.feedback import Reporter
 _SNAPSHOTS_KEPT: Final = 2
 
 
-class Settings(NamedTuple):
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How production's policy is run."""
 
     shares: Literal["learned", "configured"] = "learned"
@@ -57,7 +57,7 @@ class Settings(NamedTuple):
     rule: Literal["configured", "environment"] = "configured"
     """By whose rule feedback is rewarded when learning: the configuration's or the
     environment's."""
-    publish_batches: int = 1
+    publish_batches: Annotated[int, msgspec.Meta(ge=1)] = 1
     """After how many batches models are published and served."""
 
 

@@ -7,6 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+import msgspec
+
 from bandit.config.loading import load_config
 from simulator.errors import SimulationError
 from simulator.pages import PagePolicy
@@ -154,9 +156,10 @@ def make_policy(spec: str, **settings: Any) -> PagePolicy:
         if is_production(spec):
             path = Path(spec)
             config = load_config(path, {})
-            return ProductionPolicy(config, name=path.stem, settings=Settings(**settings))
+            asked = msgspec.convert(settings, Settings)
+            return ProductionPolicy(config, name=path.stem, settings=asked)
         return known(spec, POLICIES).make(**settings)
-    except TypeError as error:
+    except (TypeError, msgspec.ValidationError) as error:
         raise SimulationError(
             f"the policy {spec} cannot be made with {', '.join(settings)}: {error}",
             hint="leave out settings that it does not have",

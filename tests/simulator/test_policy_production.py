@@ -145,6 +145,8 @@ def test_what_cannot_be_made_or_asked_is_told(tmp_path: Path) -> None:
         make_policy("best")
     with pytest.raises(SimulationError, match="cannot be made with pace"):
         production(tmp_path, pace=3)
+    with pytest.raises(SimulationError, match="cannot be made with shares"):
+        production(tmp_path, shares="all")
     assert all(spec.description for spec in POLICIES.values())
     assert load_config(tmp_path / "site.toml", {}).surfaces.artwork.model.bits == 12
 
