@@ -1,4 +1,4 @@
-"""Calibration: are choices as frequent as their logged propensities say?"""
+"""Calibration plots: whether choices are as frequent as their logged propensities say."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
-from matplotlib.ticker import NullLocator
+from matplotlib.ticker import FuncFormatter, NullLocator
 
 from simulator.report import canvas
+from simulator.report.numbers import tick
 from simulator.report.page import Column, Figure, Table
 from simulator.results import CalibrationBin
 
@@ -71,6 +72,8 @@ class _Plot:
         axes.set_ylim(*limits)
         if not self.logarithmic:
             axes.locator_params(nbins=6)
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: tick(x)))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: tick(y)))
         axes.xaxis.set_minor_locator(NullLocator())
         axes.yaxis.set_minor_locator(NullLocator())
         self._marks(axes, limits)

@@ -13,6 +13,7 @@ import io
 import re
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -35,7 +36,7 @@ _VARIABLES = {INK: "ink", MUTED: "muted", LINE: "line", PAPER: "card"} | {
 }
 _TAG = re.compile(r"<[^>]*>")
 _FONT_FAMILY = re.compile(r"font-family: [^;]*(; )?|font: (?:(\w+) )?([\d.]+px) [^;]*(; )?")
-_SETTINGS = {
+_SETTINGS: dict[Any, Any] = {
     "axes.edgecolor": LINE,
     "axes.facecolor": "none",
     "axes.labelcolor": MUTED,
@@ -94,9 +95,7 @@ def picture(
 
     The elements still carry style attributes; :func:`adopt` takes them into a page.
     """
-    wide, narrow = (
-        _svg(f"{name}-{width}", width, height(width), draw) for width in (WIDE, NARROW)
-    )
+    wide, narrow = (_svg(f"{name}-{width}", width, height(width), draw) for width in (WIDE, NARROW))
     return Picture(wide, narrow)
 
 
@@ -125,12 +124,11 @@ def adopt(svg: str, styles: StyleSheet) -> str:
     return _TAG.sub(lambda tag: re.sub(r'style="([^"]*)"', classed, tag[0]), svg)
 
 
-def _svg(
-    name: str, width: int, height: int, draw: Callable[[Drawing, int], None]
-) -> str:
+def _svg(name: str, width: int, height: int, draw: Callable[[Drawing, int], None]) -> str:
     with matplotlib.rc_context(), warnings.catch_warnings():
         matplotlib.rcdefaults()
-        matplotlib.rcParams.update(_SETTINGS | {"svg.hashsalt": name})
+        for setting, value in (_SETTINGS | {"svg.hashsalt": name}).items():
+            matplotlib.rcParams[setting] = value
         # The browser's fonts draw the text; matplotlib's only measure it.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         drawing = Drawing(figsize=(width / 72, height / 72))
@@ -145,7 +143,8 @@ def _element(document: str, name: str, width: int, height: int) -> str:
     """Return the content of an SVG document as an element of an HTML page."""
     content = document[document.index("</metadata>") + len("</metadata>") : -len("</svg>\n")]
     content = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", content, flags=re.DOTALL)
-    used = set(re.findall(r"#([\w.]+)", " ".join(re.findall(r'(?:href|clip-path)="[^"]*"', content))))
+    references = re.findall(r'(?:href|clip-path)="[^"]*"', content)
+    used = set(re.findall(r"#([\w.]+)", " ".join(references)))
     content = _TAG.sub(lambda tag: _tag(tag[0], name, used), content)
     content = re.sub(r"\n\s*", "\n", content)
     return f'<svg viewBox="0 0 {width} {height}">{content}</svg>'

@@ -12,7 +12,7 @@ from matplotlib.ticker import FuncFormatter
 
 from simulator.report import canvas
 from simulator.report.forest import shortened
-from simulator.report.numbers import compact
+from simulator.report.numbers import compact, tick
 from simulator.report.page import Column, Figure, LegendEntry, Table
 
 HEIGHT_PX = 380
@@ -89,7 +89,8 @@ class _Plot:
         axes.margins(x=0, y=0.06)
         axes.locator_params(axis="x", nbins=4 if narrow else 7)
         axes.locator_params(axis="y", nbins=6)
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: _thousands(x)))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: tick(y)))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: tick(x)))
         if not narrow:
             self._names(axes, self.height(width) - 76)
 
@@ -146,10 +147,3 @@ def _draw(axes: Axes, line: Curve) -> None:
         ls=canvas.line_style(canvas.series_dash(line.series)),
         marker="o" if len(drawn) == 1 else None,
     )
-
-
-def _thousands(value: float) -> str:
-    for size, unit in ((1e6, "M"), (1e3, "k")):
-        if abs(value) >= size:
-            return f"{value / size:g}{unit}"
-    return f"{value:g}"

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from simulator.report.page import Cell, Table
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 _SAFE = ",.:;_-/()[]{}!*"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from simulator.report.forest import Entry, Reference, Whisker, forest
-from simulator.report.numbers import bounds, compact, number, p_value, share
+from simulator.report.numbers import bounds, compact, decimals_of_width, number, p_value, share
 from simulator.report.page import Cell, Column, Fact, Figure, Note, Section, Table, Verdict
 from simulator.results import DataSummary, Diagnostics, Estimate, GroupRow, Interval
 
@@ -31,7 +31,8 @@ def with_interval(value: float | None, intervals: Sequence[Interval]) -> str:
     if not intervals:
         return compact(value)
     first = intervals[0]
-    return f"{compact(value)} ({first.level * 100:g} %: {bounds(first.low, first.high)})"
+    told = number(value, decimals_of_width(first.high - first.low))
+    return f"{told} ({first.level * 100:g} %: {bounds(first.low, first.high)})"
 
 
 def whiskers(intervals: Sequence[Interval]) -> list[Whisker]:
@@ -46,8 +47,10 @@ def data_facts(data: DataSummary) -> list[Fact]:
         Fact("rounds", number(data.rounds, 0), f"{data.kind} of {data.name}"),
         Fact("actions", number(data.actions, 0), "in the largest set to choose from"),
         Fact(
-            "logged mean reward",
-            compact(data.logged_mean),
+            "logged mean",
+            number(data.logged_mean, decimals_of_width(logged.high - logged.low))
+            if logged
+            else compact(data.logged_mean),
             f"{logged.level * 100:g} %: {bounds(logged.low, logged.high)}" if logged else "",
         ),
         Fact("propensities", data.propensities, "of the logging policy"),

@@ -16,7 +16,7 @@ from simulator.report.estimates import (
     with_interval,
 )
 from simulator.report.histogram import weight_histograms
-from simulator.report.numbers import compact
+from simulator.report.numbers import compact, decimals_of_width, number
 from simulator.report.page import Block, Page, Section
 from simulator.results import Evaluation
 
@@ -81,17 +81,25 @@ def _trust(result: Evaluation) -> list[Block]:
     return blocks
 
 
+def _logged(result: Evaluation) -> str:
+    interval = result.data.logged_interval
+    if interval is None:
+        return compact(result.data.logged_mean)
+    return number(result.data.logged_mean, decimals_of_width(interval.high - interval.low))
+
+
 def _headline(result: Evaluation) -> str:
     estimator = headline_estimator(result.estimates)
     made = [e for e in result.estimates if e.estimator == estimator and e.value is not None]
     if not made:
         return "No estimate could be made; the verdicts below say why."
-    best = max(made, key=lambda estimate: estimate.value or 0.0)
-    many = f"of {len(made)} policies judged, {best.policy} would have earned most"
+    sound = [estimate for estimate in made if estimate.diagnostics.sound]
+    best = max(sound or made, key=lambda estimate: estimate.value or 0.0)
+    which = "" if len(sound) in (0, len(made)) else " soundly"
+    many = f"of {len(sound or made)} policies{which} judged, {best.policy} would have earned most"
     found = with_interval(best.value, best.intervals)
-    told = f"{many}: {found}" if len(made) > 1 else f"{best.policy} would have earned {found}"
-    doubt = "" if best.diagnostics.sound else f" But: {best.diagnostics.verdict}"
-    return (
-        f"By {estimator}, {told} a round. "
-        f"The logging policy earned {compact(result.data.logged_mean)}.{doubt}"
+    told = (
+        f"{many}: {found}" if len(sound or made) > 1 else f"{best.policy} would have earned {found}"
     )
+    doubt = "" if best.diagnostics.sound else f" But: {best.diagnostics.verdict}"
+    return f"By {estimator}, {told} a round. The logging policy earned {_logged(result)}.{doubt}"

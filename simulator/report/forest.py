@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
 from simulator.report import canvas
-from simulator.report.numbers import NOTHING, decimals, number
+from simulator.report.numbers import NOTHING, decimals, decimals_of_width, number
 from simulator.report.page import Column, Figure, LegendEntry, Table
 
 LINE_PX = 24
@@ -112,7 +112,7 @@ class _Plot:
         """Return the drawing's height."""
         headings = len({entry.group for entry in self.entries}) if self.grouped else 0
         lines = len(self.entries) * self._line(width) + headings * HEADING_PX
-        return lines + AXIS_PX + 2 * self._top(width)
+        return lines + AXIS_PX + 2 * self._top()
 
     def draw(self, drawing: Drawing, width: int) -> None:
         """Draw at one width."""
@@ -120,7 +120,7 @@ class _Plot:
         longest = max((len(entry.label) for entry in self.entries), default=0)
         left = 14 if narrow else 36 + 6.6 * min(longest, LABEL_CHARACTERS)
         right = 14 if narrow else 200
-        top = self._top(width)
+        top = self._top()
         axes = canvas.box(drawing, left, AXIS_PX, right, top)
         depth = self.height(width) - AXIS_PX - top
         axes.set_xlim(*self.range)
@@ -136,7 +136,7 @@ class _Plot:
 
     def _entries(self, axes: Axes, width: int, left: float) -> None:
         narrow = width < canvas.WIDE
-        places = decimals([e.value for e in self.entries])
+        places = self._places()
         down, group = 0.0, ""
         for entry in self.entries:
             if self.grouped and entry.group != group:
@@ -206,7 +206,11 @@ class _Plot:
                 annotation_clip=False,
             )
 
-    def _top(self, width: int) -> int:
+    def _places(self) -> int:
+        widths = [w.high - w.low for e in self.entries for w in e.whiskers]
+        return decimals_of_width(min(widths)) if widths else decimals(e.value for e in self.entries)
+
+    def _top(self) -> int:
         return 0 if self.reference is None else 22
 
     def _line(self, width: int) -> int:

@@ -7,14 +7,15 @@ from collections.abc import Mapping
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
+from matplotlib.ticker import FuncFormatter
 
 from simulator.report import canvas
 from simulator.report.forest import shortened
-from simulator.report.numbers import number, share
+from simulator.report.numbers import number, share, tick
 from simulator.report.page import Column, Figure, Table
 from simulator.results import Histogram
 
-PANEL_PX = 168
+PANEL_PX = 184
 TICKS = 6
 
 COLUMNS = (
@@ -89,7 +90,8 @@ def _panel(axes: Axes, policy: str, found: Histogram, color: str, most: int) -> 
     axes.set_ylim(0.7, most * 1.6)
     axes.set_xlim(0, bins)
     ticks = sorted({round(i * bins / (TICKS - 1)) for i in range(TICKS)})
-    axes.set_xticks(ticks, [f"{found.edges[tick]:.3g}" for tick in ticks])
+    axes.set_xticks(ticks, [tick(float(f"{found.edges[at]:.2g}")) for at in ticks])
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: tick(y)))
     axes.minorticks_off()
     axes.grid(visible=True, axis="y")
     axes.spines["left"].set_visible(False)

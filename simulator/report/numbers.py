@@ -37,10 +37,26 @@ def compact(value: float | None) -> str:
     return number(value, decimals([value]))
 
 
+def decimals_of_width(width: float) -> int:
+    """Return how many decimals an interval of a width is worth: two or three digits of it."""
+    if not (math.isfinite(width) and width > 0):
+        return DIGITS - 1
+    return min(max(1 - math.floor(math.log10(width)), 0), 9)
+
+
 def bounds(low: float, high: float) -> str:
     """Return both ends of an interval with the same decimals."""
-    places = decimals([low, high])
+    places = decimals_of_width(high - low)
     return f"{number(low, places)} to {number(high, places)}"
+
+
+def tick(value: float) -> str:
+    """Return a number on an axis, short."""
+    if abs(value) >= 1e6:
+        return f"{value / 1e6:.3g}M".replace("-", "−")
+    if abs(value) >= 1e4:
+        return f"{value / 1e3:.4g}k".replace("-", "−")
+    return (f"{value:.4g}" if abs(value) < 1000 else f"{value:,.0f}").replace("-", "−")
 
 
 def share(value: float) -> str:

@@ -113,4 +113,3 @@ def _table(candidates: Sequence[Candidate]) -> Table:
         for c in candidates
     ]
     return Table("candidates-table", "Configurations tried", columns, rows)
-

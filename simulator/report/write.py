@@ -107,5 +107,3 @@ def _numeric(cell: Cell, shape: str) -> bool:
 
 def _hash(sheet: str) -> str:
     return base64.b64encode(hashlib.sha256(sheet.encode()).digest()).decode()
-
-

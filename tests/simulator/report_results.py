@@ -113,7 +113,9 @@ def evaluation(policies: tuple[str, ...] = POLICIES) -> Evaluation:
         weights={
             policy: Histogram(
                 edges=edges,
-                counts=np.histogram(draws.lognormal(-place, 0.5 + place, 10_000), edges)[0].tolist(),
+                counts=np.histogram(draws.lognormal(-place, 0.5 + place, 10_000), edges)[
+                    0
+                ].tolist(),
             )
             for place, policy in enumerate(policies)
         },
@@ -132,7 +134,9 @@ def evaluation(policies: tuple[str, ...] = POLICIES) -> Evaluation:
     )
 
 
-def simulation(policies: tuple[str, ...] = ("oracle", "segment-ts", "linucb", "uniform")) -> Simulation:
+def simulation(
+    policies: tuple[str, ...] = ("oracle", "segment-ts", "linucb", "uniform"),
+) -> Simulation:
     draws = np.random.default_rng(2)
     found = []
     for place, policy in enumerate(policies):
@@ -161,7 +165,10 @@ def simulation(policies: tuple[str, ...] = ("oracle", "segment-ts", "linucb", "u
                 final_reward_mean=float(np.mean(by_seed)),
                 final_regret_mean=float(regret[-1]),
                 final_regret=Interval(
-                    method="t", level=0.95, low=float(regret[-1]) * 0.9, high=float(regret[-1]) * 1.1
+                    method="t",
+                    level=0.95,
+                    low=float(regret[-1]) * 0.9,
+                    high=float(regret[-1]) * 1.1,
                 ),
                 pages_per_second=52_000.0 / (place + 1),
                 by_seed=by_seed,
