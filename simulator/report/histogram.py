@@ -15,7 +15,7 @@ from simulator.report.numbers import number, share, tick
 from simulator.report.page import Column, Figure, Table
 from simulator.results import Histogram
 
-PANEL_PX = 184
+PANEL_PX = 194
 TICKS = 6
 
 COLUMNS = (
@@ -74,7 +74,7 @@ class _Plot:
             axes = canvas.box(
                 drawing,
                 column * panel + 46,
-                height - (row + 1) * PANEL_PX + 10,
+                height - (row + 1) * PANEL_PX + 22,
                 width - (column + 1) * panel + 14,
                 top,
             )

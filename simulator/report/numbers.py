@@ -9,7 +9,10 @@ from simulator.report.page import Cell, Format
 
 DIGITS = 4
 """Significant digits of a column's largest value."""
+DECIMALS_MAX = 9
 NOTHING = "–"
+NO_SPREAD = "no spread seen"
+"""In place of an interval without width, which would look certain."""
 
 
 def decimals(values: Iterable[Cell]) -> int:
@@ -18,7 +21,7 @@ def decimals(values: Iterable[Cell]) -> int:
     largest = max(sizes, default=0.0)
     if largest == 0:
         return DIGITS - 1
-    return min(max(DIGITS - 1 - math.floor(math.log10(largest)), 0), 9)
+    return min(max(DIGITS - 1 - math.floor(math.log10(largest)), 0), DECIMALS_MAX)
 
 
 def number(value: Cell, places: int) -> str:
@@ -29,7 +32,8 @@ def number(value: Cell, places: int) -> str:
         return value
     if not math.isfinite(value):
         return "not a number" if math.isnan(value) else ("∞" if value > 0 else "−∞")
-    return f"{value:,.{places}f}".replace("-", "−")
+    # Adding 0.0 to what is rounded leaves no negative zero.
+    return f"{round(value, places) + 0.0:,.{places}f}".replace("-", "−")
 
 
 def compact(value: float | None) -> str:
@@ -41,7 +45,7 @@ def decimals_of_width(width: float) -> int:
     """Return how many decimals an interval of a width is worth: two or three digits of it."""
     if not (math.isfinite(width) and width > 0):
         return DIGITS - 1
-    return min(max(1 - math.floor(math.log10(width)), 0), 9)
+    return min(max(1 - math.floor(math.log10(width)), 0), DECIMALS_MAX)
 
 
 def bounds(low: float, high: float) -> str:
@@ -51,12 +55,27 @@ def bounds(low: float, high: float) -> str:
 
 
 def tick(value: float) -> str:
-    """Return a number on an axis, short."""
-    if abs(value) >= 1e6:
-        return f"{value / 1e6:.3g}M".replace("-", "−")
-    if abs(value) >= 1e4:
-        return f"{value / 1e3:.4g}k".replace("-", "−")
-    return (f"{value:.4g}" if abs(value) < 1000 else f"{value:,.0f}").replace("-", "−")
+    """Return a number on an axis, short and without powers.
+
+    >>> tick(0.00002), tick(0.30000000000000004), tick(1500.0), tick(20_000.0), tick(2.5e6)
+    ('0.00002', '0.3', '1,500', '20k', '2.5M')
+    """
+    for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= max(size, 1e4):
+            return f"{value / size:.6g}{unit}".replace("-", "−")
+    if abs(value) >= 1e3:
+        return f"{value:,.8g}".replace("-", "−")
+    digits = f"{value:.{DECIMALS_MAX}f}".rstrip("0").rstrip(".")
+    return "0" if digits in ("-0", "") else digits.replace("-", "−")
+
+
+def spread(low: Cell, high: Cell, places: int) -> str:
+    """Return both ends of an interval as a table has them; one without width is none to lean on."""
+    if low is None or high is None:
+        return NOTHING
+    if low == high:
+        return NO_SPREAD
+    return f"{number(low, places)} to {number(high, places)}"
 
 
 def share(value: float) -> str:

@@ -20,6 +20,8 @@ class Column(NamedTuple):
     title: str
     format: Format = "text"
     """``share`` is a proportion shown as per cent, ``p`` a p-value."""
+    joined: bool = False
+    """The upper end of an interval, shown in one cell with the column before it, the lower end."""
 
 
 class Table(NamedTuple):
@@ -42,6 +44,8 @@ class LegendEntry(NamedTuple):
     """Which of the page's colours; None is the colour of text."""
     dash: int = 0
     """Which of ``simulator.report.canvas.DASHES``."""
+    hollow: bool = False
+    """A hollow mark in place of a line."""
 
 
 class Picture(NamedTuple):
@@ -81,9 +85,11 @@ class Verdict(NamedTuple):
 
 
 class Note(NamedTuple):
-    """A paragraph a reader must not miss."""
+    """A paragraph beside the numbers."""
 
     text: str
+    alarm: bool = False
+    """Whether nobody may read the numbers without it."""
     kind: Literal["note"] = "note"
 
 
@@ -105,6 +111,7 @@ class Fact(NamedTuple):
     label: str
     value: str
     detail: str = ""
+    alarm: bool = False
 
 
 class Page(NamedTuple):

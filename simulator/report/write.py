@@ -20,10 +20,10 @@ from simulator.report.canvas import DASHES, SERIES_COUNT, StyleSheet, adopt
 from simulator.report.comparison import comparison_page
 from simulator.report.downloads import csv_uri, json_uri
 from simulator.report.evaluation import evaluation_page
-from simulator.report.numbers import decimals, formatted
-from simulator.report.page import Cell, Figure, Page, Table
+from simulator.report.page import Figure, Page
 from simulator.report.search import search_page
 from simulator.report.simulation import simulation_page
+from simulator.report.tables import shown
 from simulator.results import Comparison, Evaluation, Result, Search
 
 FOLDED_ROWS = 40
@@ -61,7 +61,7 @@ def render_report(result: Result) -> str:
         drawings=drawings,
         csv_uri=csv_uri,
         json_uri=json_uri(msgspec.json.format(msgspec.json.encode(result), indent=1)),
-        shown=_shown,
+        shown=shown,
         dashes=[" ".join(f"{length:g}" for length in dash) for dash in DASHES],
         series_count=SERIES_COUNT,
         folded_rows=FOLDED_ROWS,
@@ -84,25 +84,6 @@ def _drawing(figure: Figure, styles: StyleSheet) -> Mapping[str, Markup]:
         size: Markup(adopt(svg, styles))  # noqa: S704 - matplotlib escapes what labels say
         for size, svg in (("wide", figure.picture.wide), ("narrow", figure.picture.narrow))
     }
-
-
-def _shown(table: Table) -> list[list[tuple[str, bool]]]:
-    """Return a table's cells as text, and whether each stands right-aligned, as numbers do."""
-    places = [
-        decimals(row[i] for row in table.rows if not isinstance(row[i], str))
-        for i in range(len(table.columns))
-    ]
-    return [
-        [
-            (formatted(cell, column.format, place), _numeric(cell, column.format))
-            for cell, column, place in zip(row, table.columns, places, strict=True)
-        ]
-        for row in table.rows
-    ]
-
-
-def _numeric(cell: Cell, shape: str) -> bool:
-    return shape != "text" and not isinstance(cell, str)
 
 
 def _hash(sheet: str) -> str:
