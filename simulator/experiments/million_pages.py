@@ -1,0 +1,132 @@
+"""Estimates against the truth on a million logged pages, streamed.
+
+    python -m simulator.experiments.million_pages --jobs 4
+
+Runs of an exploring policy are recorded batch by batch and judged as they come; what is kept is
+sums by viewer, so that memory stays the same however long the log is. DR's reward model is fitted
+beforehand, on a log of its own.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import click
+import numpy as np
+
+from bandit.types import FloatArray
+from simulator.encoding import logged_pairs, space_of
+from simulator.environments.recording import logged_choices
+from simulator.estimators.inputs import weighted
+from simulator.estimators.registry import estimator_named
+from simulator.experiments.overlap import TAUGHT_SEED, Stage, World, staged, truths
+from simulator.experiments.telling import (
+    Cell,
+    Found,
+    Running,
+    Table,
+    bounds,
+    experiment,
+    percent,
+    whole,
+)
+from simulator.experiments.viewer_sums import statistic, sums_by_viewer
+from simulator.intervals import interval
+from simulator.jobs import run_jobs
+from simulator.loop import run
+from simulator.reward_models.cross_fitting import CrossFitted, FoldModels
+from simulator.reward_models.logistic import fit_logistic
+from simulator.reward_models.model import RewardModel, Training
+
+VIEWERS: Final = 5000
+WORLD: Final = World({"world_seed": 7, "viewers": VIEWERS})
+ESTIMATORS: Final = ("ips", "snips", "dr")
+RUN_PAGES: Final = 10_000
+MODEL_PAGES: Final = 400
+PROMISED: Final = 0.025
+"""Within which of the truth estimates are to be."""
+
+
+class Judging(NamedTuple):
+    """What jobs share."""
+
+    stage: Stage
+    model: RewardModel
+
+
+class Logged(NamedTuple):
+    """One run of the exploring policy."""
+
+    seed: int
+    pages: int
+
+
+def fitted_model(stage: Stage) -> RewardModel:
+    """Fit the reward model on a log of its own."""
+    environment = stage.world.environment(MODEL_PAGES, MODEL_PAGES)
+    rounds = next(run(environment, stage.cast.logs.policy(), TAUGHT_SEED))
+    logged = logged_choices(environment, *rounds)
+    return fit_logistic(Training(space_of(logged), logged_pairs(logged), logged.reward, None), 0)
+
+
+def sums_of_run(judging: Judging, task: Logged) -> FloatArray:
+    """Return (policies, estimators, 4, viewers): Σ linear, numerator, denominator and rounds."""
+    stage = judging.stage
+    environment = stage.world.environment(task.pages)
+    targets = [one.target() for one in stage.cast.judged]
+    sums = np.zeros((len(targets), len(ESTIMATORS), 4, VIEWERS))
+    for each in run(environment, stage.cast.logs.policy(), task.seed):
+        logged = logged_choices(environment, *each)
+        model = FoldModels(np.zeros(len(logged), np.int32), [judging.model])
+        fitted = CrossFitted(logged, model)
+        predicted = fitted.predicted()
+        for place, target in enumerate(targets):
+            inputs = weighted(
+                logged.reward,
+                target.chosen_probability(logged),
+                logged.propensity,
+                predicted=predicted,
+                expected=fitted.expected(target),
+            )
+            for which, name in enumerate(ESTIMATORS):
+                terms = estimator_named(name).terms(inputs, None)
+                sums[place, which] += sums_by_viewer(terms, logged.cluster, VIEWERS)
+    return sums
+
+
+@experiment("million_pages")
+@click.option("--pages", default=1_000_000, show_default=True, type=click.IntRange(RUN_PAGES))
+@click.option("--truth-pages", default=400_000, show_default=True, type=click.IntRange(1))
+def main(running: Running, pages: int, truth_pages: int) -> Found:
+    """Estimates on a log of a million pages in the homepage environment, and the truth."""
+    stage = staged(WORLD)
+    fan = {"jobs": running.jobs, "watch": running.watch}
+    truth = truths(stage, truth_pages, jobs=running.jobs, watch=running.watch)
+    tasks = [Logged(running.seed + number, RUN_PAGES) for number in range(pages // RUN_PAGES)]
+    judging = Judging(stage, fitted_model(stage))
+    label = f"{pages:,} logged pages"
+    sums = np.sum(whole(run_jobs(sums_of_run, judging, tasks, label=label, unit="runs", **fan)), 0)
+    rows: list[list[Cell]] = []
+    errors = []
+    for place, one in enumerate(stage.cast.judged):
+        for which, name in enumerate(ESTIMATORS):
+            found = statistic(sums[place, which])
+            errors.append(found.value() / truth[place].value - 1)
+            ends = bounds(interval("normal", found))
+            told = percent(errors[-1], 2)
+            rows.append([one.name, name, truth[place].value, found.value(), ends, told])
+    headings = ["policy", "estimator", "truth", "estimate", "95 % (viewers)", "relative error"]
+    rounds = int(sums[0, 0, -1].sum())
+    title = f"{pages:,} pages, {rounds:,} displays, logged by {stage.cast.logs.name}"
+    worst = float(np.abs(errors).max())
+    unsure = max(one.standard_error / one.value for one in truth)
+    notes = [
+        f"largest relative error {percent(worst, 2)}; promised {percent(PROMISED)}",
+        f"largest standard error of a truth {percent(unsure, 2)}",
+        "intervals take a viewer's rounds together, as if viewers were drawn anew",
+    ]
+    return Found([Table(title=title, headings=headings, rows=rows)], notes)
+
+
+if __name__ == "__main__":
+    main()
