@@ -7,15 +7,14 @@ from simulator.report.estimates import (
     data_section,
     estimates_forest,
     estimates_table,
-    mark_notes,
-    verdicts,
+    urgent_notes,
     whiskers,
     with_interval,
 )
-from simulator.report.evaluation import TRUST
 from simulator.report.forest import Entry, Reference, forest
 from simulator.report.numbers import p_value
 from simulator.report.page import Fact, Page, Section
+from simulator.report.trust import TRUST, cautions, trust_blocks
 from simulator.results import Comparison
 
 
@@ -42,7 +41,12 @@ def comparison_page(result: Comparison) -> Page:
         f"{with_interval(result.difference, result.intervals)} a round.",
         facts=facts,
         sections=[
-            Section("difference-of", "The difference", "", [*mark_notes(judged), difference]),
+            Section(
+                "difference-of",
+                "The difference",
+                "",
+                [*urgent_notes(result.notes), *cautions(judged), difference],
+            ),
             Section(
                 "estimates-of",
                 "Each by itself",
@@ -53,7 +57,7 @@ def comparison_page(result: Comparison) -> Page:
                     estimates_table("estimates-table", judged),
                 ],
             ),
-            Section("trust", "How far to trust them", TRUST, verdicts(judged)),
-            data_section(result.data),
+            Section("trust", "How far to trust them", TRUST, trust_blocks(judged)),
+            data_section(result.data, result.notes),
         ],
     )

@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from simulator.report.forest import Entry, Reference, Whisker, forest
-from simulator.report.numbers import bounds, compact, decimals_of_width, number, p_value, share
-from simulator.report.page import Cell, Column, Fact, Figure, Note, Section, Table, Verdict
-from simulator.results import DataSummary, Diagnostics, Estimate, GroupRow, Interval
+from simulator.report.numbers import NO_SPREAD, bounds, compact, decimals_of_width, number
+from simulator.report.page import Cell, Column, Fact, Figure, Note, Section, Table
+from simulator.report.trust import bound, is_doubtful
+from simulator.results import DataSummary, Estimate, GroupRow, Interval
 
-PREFERRED = ("dr", "snips", "cascade-dr", "sniips", "ips")
+PREFERRED = ("dr", "snips", "cascade-dr", "snrips", "sniips", "ips")
 """Whose estimate the headline tells, where there is a choice: the first of these that was made."""
+
+DRAWN_MAX = 80
+"""Estimates in one figure."""
+INTERRUPTED = "interrupted"
+"""How notes on a run begin that was cut short."""
 
 
 def series_of(policies: Iterable[str]) -> dict[str, int]:
@@ -31,8 +37,18 @@ def with_interval(value: float | None, intervals: Sequence[Interval]) -> str:
     if not intervals:
         return compact(value)
     first = intervals[0]
+    if first.low == first.high:
+        return f"{compact(value)} ({NO_SPREAD})"
     told = number(value, decimals_of_width(first.high - first.low))
     return f"{told} ({first.level * 100:g} %: {bounds(first.low, first.high)})"
+
+
+def logged_mean(data: DataSummary) -> str:
+    """Return what the logging policy earned, with as many digits as are known."""
+    interval = data.logged_interval
+    if interval is None:
+        return compact(data.logged_mean)
+    return number(data.logged_mean, decimals_of_width(interval.high - interval.low))
 
 
 def whiskers(intervals: Sequence[Interval]) -> list[Whisker]:
@@ -48,12 +64,10 @@ def data_facts(data: DataSummary) -> list[Fact]:
         Fact("actions", number(data.actions, 0), "in the largest set to choose from"),
         Fact(
             "logged mean",
-            number(data.logged_mean, decimals_of_width(logged.high - logged.low))
-            if logged
-            else compact(data.logged_mean),
+            logged_mean(data),
             f"{logged.level * 100:g} %: {bounds(logged.low, logged.high)}" if logged else "",
         ),
-        Fact("propensities", data.propensities, "of the logging policy"),
+        Fact("propensities", data.propensities, "of the logging policy", alarm=_guessed(data)),
     ]
     if data.viewers is not None:
         facts.insert(1, Fact("viewers", number(data.viewers, 0)))
@@ -62,8 +76,17 @@ def data_facts(data: DataSummary) -> list[Fact]:
     return facts
 
 
-def data_section(data: DataSummary) -> Section:
-    """Return what a reader should know of the data."""
+def _guessed(data: DataSummary) -> bool:
+    return data.propensities != "logged"
+
+
+def urgent_notes(notes: Sequence[str]) -> list[Note]:
+    """Return the notes on a run that nobody may read its numbers without."""
+    return [Note(f"{note}.", alarm=True) for note in notes if note.startswith(INTERRUPTED)]
+
+
+def data_section(data: DataSummary, notes: Sequence[str]) -> Section:
+    """Return what a reader should know of the data, and of the run that judged on it."""
     rows: list[Sequence[Cell]] = [
         ("name", data.name),
         ("kind", data.kind),
@@ -80,7 +103,8 @@ def data_section(data: DataSummary) -> Section:
     shown = [(what, _plain(value)) for what, value in rows]
     table = Table("data", "The log", (Column("what", "What"), Column("value", "Value")), shown)
     lead = "What was evaluated on. All estimates are means of its rewards, by round."
-    return Section("data", "Data", lead, [*_notes(data), table])
+    told = [Note(note) for note in dict.fromkeys([*data.notes, *notes])]
+    return Section("data", "Data", lead, [*told, table])
 
 
 def logged_reference(data: DataSummary) -> Reference:
@@ -97,79 +121,80 @@ def logged_reference(data: DataSummary) -> Reference:
 def estimates_forest(
     name: str, title: str, estimates: Sequence[Estimate], data: DataSummary
 ) -> Figure:
-    """Return a forest plot of estimates, grouped by policy."""
-    series = series_of(estimate.policy for estimate in estimates)
-    entries = [
-        Entry(
-            estimate.policy,
-            estimate.estimator + ("*" if estimate.marked else ""),
-            estimate.value,
-            whiskers(estimate.intervals),
-            series[estimate.policy],
-        )
-        for policy in series
-        for estimate in estimates
-        if estimate.policy == policy
-    ]
+    """Return a forest plot of estimates, grouped by policy; of very many, the headline's alone."""
     caption = (
         "What each policy would have earned a round, by estimator. The dashed line is what the "
         "logging policy did earn; its band is that figure's own interval. An arrow says that an "
         "interval goes on beyond the scale."
     )
-    if any(estimate.marked for estimate in estimates):
+    drawn = list(estimates)
+    if len(drawn) > DRAWN_MAX:
+        best = headline_estimator(estimates)
+        drawn = [estimate for estimate in estimates if estimate.estimator == best][:DRAWN_MAX]
+        caption += f" Drawn are {len(drawn)} of {len(estimates)}; the table has all."
+    if any(estimate.marked for estimate in drawn):
         caption += " Estimates with an asterisk come with a note above."
+    series = series_of(estimate.policy for estimate in drawn)
+    entries = [
+        _entry(estimate, series[policy])
+        for policy in series
+        for estimate in drawn
+        if estimate.policy == policy
+    ]
     return forest(name, title, caption, entries, "mean reward a round", logged_reference(data))
+
+
+def _entry(estimate: Estimate, series: int) -> Entry:
+    found = whiskers(estimate.intervals)
+    stand_in = bound(estimate)
+    return Entry(
+        estimate.policy,
+        estimate.estimator + ("*" if estimate.marked else ""),
+        estimate.value,
+        [*found, stand_in] if stand_in else found,
+        series,
+        doubtful=is_doubtful(estimate),
+    )
 
 
 def estimates_table(name: str, estimates: Sequence[Estimate]) -> Table:
     """Return every estimate with all of its intervals, one line each."""
-    methods = list(dict.fromkeys(i.method for e in estimates for i in e.intervals))
+    levels = {i.method: i.level for e in estimates for i in e.intervals}
     columns = [
         Column("policy", "Policy"),
         Column("estimator", "Estimator"),
         Column("value", "Value", "number"),
     ]
-    for method in methods:
-        columns.append(Column(f"{method}_low", f"{method} low", "number"))
-        columns.append(Column(f"{method}_high", f"{method} high", "number"))
+    for method, level in levels.items():
+        columns += interval_columns(method, f"{method}, {level * 100:g} %")
     columns.append(Column("effective_rounds", "Effective rounds", "count"))
-    columns.append(Column("parameters", "Parameters"))
-    columns.append(Column("remark", "Remark"))
     rows = []
     for estimate in estimates:
         found = {i.method: i for i in estimate.intervals}
         ends: list[Cell] = []
-        for method in methods:
+        for method in levels:
             ends += [found[method].low, found[method].high] if method in found else [None, None]
-        told = ", ".join(f"{key} = {_setting(v)}" for key, v in estimate.parameters.items())
-        head = (estimate.policy, estimate.estimator, estimate.value)
-        tail = (estimate.diagnostics.effective_rounds, told, _remark(estimate))
-        rows.append((*head, *ends, *tail))
+        star = "*" if estimate.marked else ""
+        head = (estimate.policy, estimate.estimator + star, estimate.value)
+        rows.append([*head, *ends, estimate.diagnostics.effective_rounds])
+    for key, title, told in (
+        ("parameters", "Parameters", _parameters),
+        ("remark", "Remark", _remark),
+    ):
+        texts = [told(estimate) for estimate in estimates]
+        if any(texts):
+            columns.append(Column(key, title))
+            for row, text in zip(rows, texts, strict=True):
+                row.append(text)
     return Table(name, "Estimates", columns, rows)
 
 
-def mark_notes(estimates: Sequence[Estimate]) -> list[Note]:
-    """Return what a reader must know before any estimate, once each."""
-    return [Note(mark) for mark in dict.fromkeys(e.marked for e in estimates if e.marked)]
-
-
-def verdicts(estimates: Sequence[Estimate]) -> list[Verdict]:
-    """Return the diagnostics of every policy; those that estimators share are told once."""
-    shared: dict[tuple[str, str], list[str]] = {}
-    found: dict[tuple[str, str], Diagnostics] = {}
-    for estimate in estimates:
-        key = (estimate.policy, repr(estimate.diagnostics))
-        shared.setdefault(key, []).append(estimate.estimator)
-        found[key] = estimate.diagnostics
-    policies = [policy for policy, _ in found]
-    return [
-        _verdict(
-            policy if policies.count(policy) == 1 else f"{policy}: {', '.join(shared[key])}",
-            found[key],
-        )
-        for key in found
-        for policy in [key[0]]
-    ]
+def interval_columns(key: str, title: str) -> tuple[Column, Column]:
+    """Return the columns of an interval's ends, shown as one."""
+    return (
+        Column(f"{key}_low", title, "number"),
+        Column(f"{key}_high", f"{title}, upper end", "number", joined=True),
+    )
 
 
 def group_table(name: str, caption: str, group: str, rows: Sequence[GroupRow]) -> Table:
@@ -181,8 +206,8 @@ def group_table(name: str, caption: str, group: str, rows: Sequence[GroupRow]) -
         Column("effective_rounds", "Effective rounds", "count"),
         Column("logged_mean", "Logged mean", "number"),
         Column("estimate", "Estimate", "number"),
-        Column("low", "Low", "number"),
-        Column("high", "High", "number"),
+        Column("low", "Interval", "number"),
+        Column("high", "Interval, upper end", "number", joined=True),
     )
     cells = [
         (r.policy, r.group, r.rounds, r.effective_rounds, r.logged_mean, r.estimate, r.low, r.high)
@@ -191,27 +216,13 @@ def group_table(name: str, caption: str, group: str, rows: Sequence[GroupRow]) -
     return Table(name, caption, columns, cells)
 
 
-def _verdict(title: str, found: Diagnostics) -> Verdict:
-    facts = [
-        ("effective rounds", f"{number(found.effective_rounds, 0)} of {number(found.rounds, 0)}"),
-        ("largest weight", compact(found.weight_max)),
-        ("mean weight", f"{compact(found.weight_mean)} (p {p_value(found.weight_mean_p)})"),
-        ("without overlap", share(found.zero_overlap_share)),
-    ]
-    effective = found.effective_rounds / found.rounds if found.rounds else 0.0
-    return Verdict(title, found.sound, found.verdict, found.warnings, facts, effective)
-
-
 def _remark(estimate: Estimate) -> str:
     notes = [i.note for i in estimate.intervals if i.note]
     return "; ".join(dict.fromkeys([estimate.marked, *notes] if estimate.marked else notes))
 
 
-def _notes(data: DataSummary) -> list[Note]:
-    notes = [Note(note) for note in data.notes]
-    if data.propensities == "estimated":
-        notes.insert(0, Note("Propensities were not logged: they are estimated from the log."))
-    return notes
+def _parameters(estimate: Estimate) -> str:
+    return ", ".join(f"{key} = {_setting(v)}" for key, v in estimate.parameters.items())
 
 
 def _plain(value: Cell) -> Cell:

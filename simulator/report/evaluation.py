@@ -10,25 +10,28 @@ from simulator.report.estimates import (
     estimates_table,
     group_table,
     headline_estimator,
-    mark_notes,
+    logged_mean,
     series_of,
-    verdicts,
+    urgent_notes,
     with_interval,
 )
 from simulator.report.histogram import weight_histograms
-from simulator.report.numbers import compact, decimals_of_width, number
 from simulator.report.page import Block, Page, Section
+from simulator.report.trust import TRUST, cautions, is_doubtful, trust_blocks
 from simulator.results import Evaluation
 
-TRUST = (
-    "An estimate leans on the rounds in which the policy might have done what was logged. "
-    "Effective rounds say how many those are worth; the mean weight should be 1."
+GROUPS = (
+    ("segments", "By segment", "Segment", "The same policies among groups of viewers."),
+    ("positions", "By position", "Position", "The same policies by place on the page."),
+)
+SELF_NORMALISED = (
+    " By weights that are normalised within each group, with normal intervals. Few effective "
+    "rounds mean wide intervals, and intervals that cannot be trusted."
 )
 
 
 def evaluation_page(result: Evaluation) -> Page:
     """Lay out an evaluation."""
-    notes = mark_notes(result.estimates)
     title = "Estimated value of each policy"
     sections = [
         Section(
@@ -36,32 +39,21 @@ def evaluation_page(result: Evaluation) -> Page:
             "Estimates",
             "",
             [
-                *notes,
+                *urgent_notes(result.notes),
+                *cautions(result.estimates),
                 estimates_forest("estimates", title, result.estimates, result.data),
                 estimates_table("estimates-table", result.estimates),
             ],
         ),
         Section("trust", "How far to trust them", TRUST, _trust(result)),
     ]
-    if result.segments:
-        sections.append(
-            Section(
-                "segments",
-                "By segment",
-                "The same policies among groups of viewers. Few rounds mean wide intervals.",
-                [group_table("segments", "Estimates by segment", "Segment", result.segments)],
-            )
-        )
-    if result.positions:
-        sections.append(
-            Section(
-                "positions",
-                "By position",
-                "The same policies by place on the page.",
-                [group_table("positions", "Estimates by position", "Position", result.positions)],
-            )
-        )
-    sections.append(data_section(result.data))
+    for rows, (name, heading, group, lead) in zip(
+        (result.segments, result.positions), GROUPS, strict=True
+    ):
+        if rows:
+            table = group_table(name, f"Estimates {heading.lower()}", group, rows)
+            sections.append(Section(name, heading, lead + SELF_NORMALISED, [table]))
+    sections.append(data_section(result.data, result.notes))
     return Page(
         kind="Evaluation",
         title=f"Evaluation on {result.data.name}",
@@ -72,7 +64,7 @@ def evaluation_page(result: Evaluation) -> Page:
 
 
 def _trust(result: Evaluation) -> list[Block]:
-    blocks: list[Block] = list(verdicts(result.estimates))
+    blocks = trust_blocks(result.estimates)
     if result.weights:
         series = series_of(estimate.policy for estimate in result.estimates)
         blocks.append(weight_histograms("weights", result.weights, series))
@@ -81,25 +73,23 @@ def _trust(result: Evaluation) -> list[Block]:
     return blocks
 
 
-def _logged(result: Evaluation) -> str:
-    interval = result.data.logged_interval
-    if interval is None:
-        return compact(result.data.logged_mean)
-    return number(result.data.logged_mean, decimals_of_width(interval.high - interval.low))
-
-
 def _headline(result: Evaluation) -> str:
+    """Tell of the best policy that is soundly judged, if there is one."""
     estimator = headline_estimator(result.estimates)
     made = [e for e in result.estimates if e.estimator == estimator and e.value is not None]
     if not made:
         return "No estimate could be made; the verdicts below say why."
-    sound = [estimate for estimate in made if estimate.diagnostics.sound]
+    sound = [estimate for estimate in made if not is_doubtful(estimate)]
     best = max(sound or made, key=lambda estimate: estimate.value or 0.0)
-    which = "" if len(sound) in (0, len(made)) else " soundly"
-    many = f"of {len(sound or made)} policies{which} judged, {best.policy} would have earned most"
     found = with_interval(best.value, best.intervals)
-    told = (
-        f"{many}: {found}" if len(sound or made) > 1 else f"{best.policy} would have earned {found}"
-    )
-    doubt = "" if best.diagnostics.sound else f" But: {best.diagnostics.verdict}"
-    return f"By {estimator}, {told} a round. The logging policy earned {_logged(result)}.{doubt}"
+    told = f"{best.policy} would have earned {found}"
+    if len(made) > 1:
+        which = "" if len(sound) in (0, len(made)) else " soundly"
+        told = (
+            f"of {len(sound or made)} policies{which} judged, {best.policy} would have earned "
+            f"most: {found}"
+        )
+    doubt = "" if best.diagnostics.sound else f" But: {best.diagnostics.verdict}."
+    mark = f" But {best.marked}." if best.marked else ""
+    logged = logged_mean(result.data)
+    return f"By {estimator}, {told} a round. The logging policy earned {logged}.{doubt}{mark}"

@@ -9,9 +9,17 @@ from typing import NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
+from matplotlib.ticker import FuncFormatter
 
 from simulator.report import canvas
-from simulator.report.numbers import NOTHING, decimals, decimals_of_width, number
+from simulator.report.numbers import (
+    NO_SPREAD,
+    NOTHING,
+    decimals,
+    decimals_of_width,
+    number,
+    tick,
+)
 from simulator.report.page import Column, Figure, LegendEntry, Table
 
 LINE_PX = 24
@@ -29,7 +37,7 @@ COLUMNS = (
     Column("policy", "Policy"),
     Column("label", "Estimate"),
     Column("value", "Value", "number"),
-    Column("method", "Interval"),
+    Column("method", "Interval or observation"),
     Column("level", "Level", "share"),
     Column("low", "Low", "number"),
     Column("high", "High", "number"),
@@ -45,6 +53,13 @@ class Whisker(NamedTuple):
     high: float
 
 
+class Dot(NamedTuple):
+    """A single observation."""
+
+    label: str
+    value: float
+
+
 class Entry(NamedTuple):
     """One line of the plot."""
 
@@ -53,8 +68,15 @@ class Entry(NamedTuple):
     value: float | None
     whiskers: Sequence[Whisker]
     series: int
-    dots: Sequence[float] = ()
-    """Single observations, such as one a seed, drawn faintly."""
+    dots: Sequence[Dot] = ()
+    """Single observations, such as one a seed, drawn faintly below the value."""
+    doubtful: bool = False
+    """Whether the value's mark is hollow: nothing to lean on."""
+
+    @property
+    def spread(self) -> list[Whisker]:
+        """The intervals that have a width; one without would look certain."""
+        return [w for w in self.whiskers if w.high > w.low]
 
 
 class Reference(NamedTuple):
@@ -81,7 +103,10 @@ def forest(
     legend = [
         LegendEntry(f"{method}, {levels[method] * 100:g} %", None, place)
         for place, method in enumerate(methods)
+        if any(w.method == method for entry in entries for w in entry.spread)
     ]
+    if any(entry.doubtful for entry in entries):
+        legend.append(LegendEntry("hollow: in doubt, as told below", None, hollow=True))
     return Figure(
         name=name,
         title=title,
@@ -129,6 +154,7 @@ class _Plot:
         axes.spines["left"].set_visible(False)
         axes.grid(visible=True, axis="x")
         axes.locator_params(axis="x", nbins=4 if narrow else 7)
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: tick(x)))
         axes.set_xlabel(self.axis, labelpad=6)
         if self.reference is not None:
             self._reference(axes, self.reference, top)
@@ -156,10 +182,12 @@ class _Plot:
     def _marks(self, axes: Axes, entry: Entry, middle: float) -> None:
         color = canvas.series_color(entry.series)
         low, high = self.range
-        axes.plot(entry.dots, [middle] * len(entry.dots), "o", ms=4, color=color, alpha=0.35, mew=0)
-        for whisker in entry.whiskers:
+        dots = [dot.value for dot in entry.dots]
+        below = middle + WHISKER_PX * max(len(entry.spread), 1)
+        axes.plot(dots, [below] * len(dots), "o", ms=4.5, color=color, alpha=0.5, mew=0)
+        for line, whisker in enumerate(entry.spread):
             place = self.methods.index(whisker.method)
-            height = middle + place * WHISKER_PX
+            height = middle + line * WHISKER_PX
             ends = [max(whisker.low, low), min(whisker.high, high)]
             if ends[0] > ends[1]:
                 continue
@@ -178,9 +206,8 @@ class _Plot:
                 if beyond:
                     axes.plot([end], [height], mark, ms=7, color=color, mew=0, clip_on=False)
         if entry.value is not None and low <= entry.value <= high:
-            axes.plot(
-                [entry.value], [middle], "o", ms=8, color=color, mec=canvas.PAPER, mew=1.5, zorder=5
-            )
+            face, edge = (canvas.PAPER, color) if entry.doubtful else (color, canvas.PAPER)
+            axes.plot([entry.value], [middle], "o", ms=8, color=face, mec=edge, mew=1.8, zorder=5)
 
     def _reference(self, axes: Axes, reference: Reference, top: float) -> None:
         if reference.low is not None and reference.high is not None:
@@ -207,7 +234,7 @@ class _Plot:
             )
 
     def _places(self) -> int:
-        widths = [w.high - w.low for e in self.entries for w in e.whiskers]
+        widths = [w.high - w.low for e in self.entries for w in e.spread]
         return decimals_of_width(min(widths)) if widths else decimals(e.value for e in self.entries)
 
     def _top(self) -> int:
@@ -215,13 +242,16 @@ class _Plot:
 
     def _line(self, width: int) -> int:
         line = LINE_NARROW_PX if width < canvas.WIDE else LINE_PX
-        return line + WHISKER_PX * max(len(self.methods) - 1, 0)
+        lines = max((len(e.spread) + bool(e.dots) for e in self.entries), default=1)
+        return line + WHISKER_PX * max(lines - 1, 0)
 
     def _told(self, entry: Entry, places: int) -> str:
         if entry.value is None:
             return "no estimate"
         if not entry.whiskers:
             return number(entry.value, places)
+        if not entry.spread or entry.whiskers[0] not in entry.spread:
+            return f"{number(entry.value, places)}  {NO_SPREAD}"
         first = entry.whiskers[0]
         return (
             f"{number(entry.value, places)}  "
@@ -230,9 +260,12 @@ class _Plot:
 
 
 def shortened(label: str, characters: int = LABEL_CHARACTERS) -> str:
-    """Return a label that fits a drawing: one line, cut with an ellipsis."""
+    """Return a label that fits a drawing: one line, cut in the middle, for ends tell apart."""
     line = "".join(c if c.isprintable() else " " for c in label)
-    return line if len(line) <= characters else line[: characters - 1] + "…"
+    if len(line) <= characters:
+        return line
+    kept = characters - 1
+    return line[: kept // 2] + "…" + line[-(kept - kept // 2) :]
 
 
 def _text(
@@ -256,7 +289,7 @@ def _range(entries: Sequence[Entry], reference: Reference | None) -> tuple[float
     values = [e.value for e in entries if e.value is not None and math.isfinite(e.value)]
     values += [reference.value] if reference else []
     ends = [end for e in entries for w in e.whiskers for end in (w.low, w.high)]
-    ends += [dot for e in entries for dot in e.dots]
+    ends += [dot.value for e in entries for dot in e.dots]
     ends += [e for e in (reference or Reference("", 0))[2:] if e is not None]
     core = values or [end for end in ends if math.isfinite(end)] or [0.0, 1.0]
     spans = [w.high - w.low for e in entries for w in e.whiskers if math.isfinite(w.high - w.low)]
@@ -278,6 +311,7 @@ def _rows(
         if not entry.whiskers:
             rows.append((*head, None, None, None, None))
         rows += [(*head, w.method, w.level, w.low, w.high) for w in entry.whiskers]
+        rows += [(*head[:2], d.value, d.label, None, None, None) for d in entry.dots]
     if reference is not None:
         rows.append(
             (reference.label, "", reference.value, None, None, reference.low, reference.high)

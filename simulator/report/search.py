@@ -10,12 +10,12 @@ from simulator.report.estimates import (
     estimates_forest,
     estimates_table,
     logged_reference,
-    mark_notes,
-    verdicts,
+    urgent_notes,
     with_interval,
 )
 from simulator.report.forest import Entry, Whisker, forest
 from simulator.report.page import Cell, Column, Fact, Figure, Page, Section, Table
+from simulator.report.trust import cautions, trust_blocks
 from simulator.results import Candidate, Search
 
 DRAWN_MAX = 20
@@ -47,22 +47,22 @@ def search_page(result: Search) -> Page:
                 "candidates",
                 "What was tried",
                 "Estimates on the rounds that chose, best first.",
-                [_figure(result), _table(result.candidates)],
+                [*urgent_notes(result.notes), _figure(result), _table(result.candidates)],
             ),
             Section(
                 "judged",
                 "The winner, judged apart",
                 HONEST,
                 [
-                    *mark_notes(judged),
+                    *cautions(judged),
                     estimates_forest(
                         "judged", "Winner and base on unseen rounds", judged, result.data
                     ),
                     estimates_table("judged-table", judged),
-                    *verdicts(judged),
+                    *trust_blocks(judged),
                 ],
             ),
-            data_section(result.data),
+            data_section(result.data, result.notes),
         ],
     )
 

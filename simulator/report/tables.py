@@ -23,7 +23,7 @@ def shown(table: Table) -> list[list[Shown]]:
 
 
 def _row(columns: Sequence[Column], row: Sequence[Cell], places: Sequence[int]) -> list[Shown]:
-    cells = []
+    cells: list[Shown] = []
     for i, (column, cell) in enumerate(zip(columns, row, strict=True)):
         if column.joined:
             digits = min(places[i - 1], places[i])
