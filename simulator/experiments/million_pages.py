@@ -19,7 +19,7 @@ from simulator.encoding import logged_pairs, space_of
 from simulator.environments.recording import logged_choices
 from simulator.estimators.inputs import weighted
 from simulator.estimators.registry import estimator_named
-from simulator.experiments.overlap import TAUGHT_SEED, Stage, World, staged, truths
+from simulator.experiments.overlap import TAUGHT_SEED, WORLD, Stage, staged, truths
 from simulator.experiments.telling import (
     Cell,
     Found,
@@ -38,8 +38,7 @@ from simulator.reward_models.cross_fitting import CrossFitted, FoldModels
 from simulator.reward_models.logistic import fit_logistic
 from simulator.reward_models.model import RewardModel, Training
 
-VIEWERS: Final = 5000
-WORLD: Final = World({"world_seed": 7, "viewers": VIEWERS})
+VIEWERS: Final = WORLD.settings["viewers"]
 ESTIMATORS: Final = ("ips", "snips", "dr")
 RUN_PAGES: Final = 10_000
 MODEL_PAGES: Final = 400
@@ -76,6 +75,7 @@ def sums_of_run(judging: Judging, task: Logged) -> FloatArray:
     targets = [one.target() for one in stage.cast.judged]
     sums = np.zeros((len(targets), len(ESTIMATORS), 4, VIEWERS))
     for each in run(environment, stage.cast.logs.policy(), task.seed):
+        viewer = each.pages.viewers[each.displays.page]
         logged = logged_choices(environment, *each)
         model = FoldModels(np.zeros(len(logged), np.int32), [judging.model])
         fitted = CrossFitted(logged, model)
@@ -90,7 +90,7 @@ def sums_of_run(judging: Judging, task: Logged) -> FloatArray:
             )
             for which, name in enumerate(ESTIMATORS):
                 terms = estimator_named(name).terms(inputs, None)
-                sums[place, which] += sums_by_viewer(terms, logged.cluster, VIEWERS)
+                sums[place, which] += sums_by_viewer(terms, viewer, VIEWERS)
     return sums
 
 
@@ -99,13 +99,14 @@ def sums_of_run(judging: Judging, task: Logged) -> FloatArray:
 @click.option("--truth-pages", default=400_000, show_default=True, type=click.IntRange(1))
 def main(running: Running, pages: int, truth_pages: int) -> Found:
     """Estimates on a log of a million pages in the homepage environment, and the truth."""
-    stage = staged(WORLD)
-    fan = {"jobs": running.jobs, "watch": running.watch}
-    truth = truths(stage, truth_pages, jobs=running.jobs, watch=running.watch)
+    stage, (_, jobs, watch, _) = staged(WORLD), running
+    truth = truths(stage, truth_pages, jobs=jobs, watch=watch)
     tasks = [Logged(running.seed + number, RUN_PAGES) for number in range(pages // RUN_PAGES)]
     judging = Judging(stage, fitted_model(stage))
     label = f"{pages:,} logged pages"
-    sums = np.sum(whole(run_jobs(sums_of_run, judging, tasks, label=label, unit="runs", **fan)), 0)
+    done = run_jobs(sums_of_run, judging, tasks, jobs=jobs, watch=watch, label=label, unit="runs")
+    parts: list[FloatArray] = whole(done)
+    sums = np.sum(parts, axis=0)
     rows: list[list[Cell]] = []
     errors = []
     for place, one in enumerate(stage.cast.judged):

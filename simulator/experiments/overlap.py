@@ -50,6 +50,10 @@ class World:
         return make_environment("homepage", pages=pages, batch=batch, **dict(self.settings))
 
 
+WORLD: Final = World({"world_seed": 7, "viewers": 5000})
+"""What experiments judge on."""
+
+
 class Candidate(NamedTuple):
     """A policy that learns no more, as it serves and as it is judged."""
 
