@@ -14,7 +14,7 @@ from simulator.report.estimates import (
 from simulator.report.forest import Entry, Reference, forest
 from simulator.report.numbers import p_value
 from simulator.report.page import Fact, Page, Section
-from simulator.report.trust import TRUST, cautions, trust_blocks
+from simulator.report.trust import TRUST, cautions, in_doubt, trust_blocks
 from simulator.results import Comparison
 
 
@@ -37,8 +37,8 @@ def comparison_page(result: Comparison) -> Page:
     return Page(
         kind="Comparison",
         title=f"{result.first.policy} and {result.second.policy} on {result.data.name}",
-        headline=f"{result.verdict} Difference: "
-        f"{with_interval(result.difference, result.intervals)} a round.",
+        headline=f"{result.verdict.rstrip('.')}. Difference: "
+        f"{with_interval(result.difference, result.intervals)} a round.{in_doubt(*judged)}",
         facts=facts,
         sections=[
             Section(

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from simulator.report.forest import Entry, Reference, Whisker, forest
 from simulator.report.numbers import NO_SPREAD, bounds, compact, decimals_of_width, number
-from simulator.report.page import Cell, Column, Fact, Figure, Note, Section, Table
+from simulator.report.page import Cell, Column, Fact, Figure, Note, Remarks, Section, Table
 from simulator.report.trust import bound, is_doubtful
 from simulator.results import DataSummary, Estimate, GroupRow, Interval
 
@@ -103,8 +103,8 @@ def data_section(data: DataSummary, notes: Sequence[str]) -> Section:
     shown = [(what, _plain(value)) for what, value in rows]
     table = Table("data", "The log", (Column("what", "What"), Column("value", "Value")), shown)
     lead = "What was evaluated on. All estimates are means of its rewards, by round."
-    told = [Note(note) for note in dict.fromkeys([*data.notes, *notes])]
-    return Section("data", "Data", lead, [*told, table])
+    remarks = [Remarks(told)] if (told := list(dict.fromkeys([*data.notes, *notes]))) else []
+    return Section("data", "Data", lead, [*remarks, table])
 
 
 def logged_reference(data: DataSummary) -> Reference:
@@ -177,16 +177,18 @@ def estimates_table(name: str, estimates: Sequence[Estimate]) -> Table:
         star = "*" if estimate.marked else ""
         head = (estimate.policy, estimate.estimator + star, estimate.value)
         rows.append([*head, *ends, estimate.diagnostics.effective_rounds])
-    for key, title, told in (
-        ("parameters", "Parameters", _parameters),
-        ("remark", "Remark", _remark),
-    ):
-        texts = [told(estimate) for estimate in estimates]
-        if any(texts):
-            columns.append(Column(key, title))
-            for row, text in zip(rows, texts, strict=True):
+    known = _shared_notes(estimates)
+    texts = {
+        Column("parameters", "Parameters"): [_parameters(e) for e in estimates],
+        Column("remark", "Remark"): [_remark(e, known) for e in estimates],
+    }
+    for column, told in texts.items():
+        if any(told):
+            columns.append(column)
+            for row, text in zip(rows, told, strict=True):
                 row.append(text)
-    return Table(name, "Estimates", columns, rows)
+    caption = f"Estimates ({'; '.join(known)})" if known else "Estimates"
+    return Table(name, caption, columns, rows)
 
 
 def interval_columns(key: str, title: str) -> tuple[Column, Column]:
@@ -216,9 +218,20 @@ def group_table(name: str, caption: str, group: str, rows: Sequence[GroupRow]) -
     return Table(name, caption, columns, cells)
 
 
-def _remark(estimate: Estimate) -> str:
-    notes = [i.note for i in estimate.intervals if i.note]
-    return "; ".join(dict.fromkeys([estimate.marked, *notes] if estimate.marked else notes))
+def _remark(estimate: Estimate, known: Sequence[str]) -> str:
+    notes = [f"{i.method}: {i.note}" for i in estimate.intervals if i.note]
+    remarks = [note for note in dict.fromkeys(notes) if note not in known]
+    return "; ".join([estimate.marked, *remarks] if estimate.marked else remarks)
+
+
+def _shared_notes(estimates: Sequence[Estimate]) -> list[str]:
+    """Return what is to be known of an interval's method, the same for all estimates."""
+    noted: dict[str, set[str]] = {}
+    for estimate in estimates:
+        for found in estimate.intervals:
+            noted.setdefault(found.method, set()).add(found.note)
+    alike = {method: notes.pop() for method, notes in noted.items() if len(notes) == 1}
+    return [f"{method}: {note}" for method, note in alike.items() if note]
 
 
 def _parameters(estimate: Estimate) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from simulator.report.calibration import calibration_plot
 from simulator.report.estimates import (
     data_facts,
@@ -17,9 +19,11 @@ from simulator.report.estimates import (
 )
 from simulator.report.histogram import weight_histograms
 from simulator.report.page import Block, Page, Section
-from simulator.report.trust import TRUST, cautions, is_doubtful, trust_blocks
+from simulator.report.trust import TRUST, cautions, in_doubt, is_doubtful, trust_blocks
 from simulator.results import Evaluation
 
+NAMED_MAX = 3
+"""Policies in doubt that the headline names; of more, it says how many."""
 GROUPS = (
     ("segments", "By segment", "Segment", "The same policies among groups of viewers."),
     ("positions", "By position", "Position", "The same policies by place on the page."),
@@ -83,13 +87,22 @@ def _headline(result: Evaluation) -> str:
     best = max(sound or made, key=lambda estimate: estimate.value or 0.0)
     found = with_interval(best.value, best.intervals)
     told = f"{best.policy} would have earned {found}"
-    if len(made) > 1:
+    if len(sound or made) > 1:
         which = "" if len(sound) in (0, len(made)) else " soundly"
         told = (
             f"of {len(sound or made)} policies{which} judged, {best.policy} would have earned "
             f"most: {found}"
         )
-    doubt = "" if best.diagnostics.sound else f" But: {best.diagnostics.verdict}."
-    mark = f" But {best.marked}." if best.marked else ""
-    logged = logged_mean(result.data)
-    return f"By {estimator}, {told} a round. The logging policy earned {logged}.{doubt}{mark}"
+    others = [e.policy for e in made if e not in sound] if sound else []
+    return (
+        f"By {estimator}, {told} a round. The logging policy earned {logged_mean(result.data)}."
+        f"{in_doubt(best)}{_left_out(others)}"
+    )
+
+
+def _left_out(policies: Sequence[str]) -> str:
+    if not policies:
+        return ""
+    if len(policies) > NAMED_MAX:
+        return f" The estimates of {len(policies)} others are in doubt, as told below."
+    return f" In doubt, as told below: {', '.join(policies)}."

@@ -10,9 +10,13 @@ from simulator.report.page import Cell, Format
 DIGITS = 4
 """Significant digits of a column's largest value."""
 DECIMALS_MAX = 9
+TINY = 1e-4
+NOUGHT = 1e-13
+"""What is smaller is a zero that rounding missed."""
 NOTHING = "–"
 NO_SPREAD = "no spread seen"
 """In place of an interval without width, which would look certain."""
+_SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def decimals(values: Iterable[Cell]) -> int:
@@ -55,18 +59,23 @@ def bounds(low: float, high: float) -> str:
 
 
 def tick(value: float) -> str:
-    """Return a number on an axis, short and without powers.
+    """Return a number on an axis, short, with powers of ten only where it is tiny.
 
-    >>> tick(0.00002), tick(0.30000000000000004), tick(1500.0), tick(20_000.0), tick(2.5e6)
-    ('0.00002', '0.3', '1,500', '20k', '2.5M')
+    >>> tick(0.0002), tick(0.30000000000000004), tick(1500.0), tick(2.5e6), tick(4e-7)
+    ('0.0002', '0.3', '1.5k', '2.5M', '4·10⁻⁷')
     """
-    for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if abs(value) >= max(size, 1e4):
-            return f"{value / size:.6g}{unit}".replace("-", "−")
-    if abs(value) >= 1e3:
-        return f"{value:,.8g}".replace("-", "−")
-    digits = f"{value:.{DECIMALS_MAX}f}".rstrip("0").rstrip(".")
-    return "0" if digits in ("-0", "") else digits.replace("-", "−")
+    size = abs(value)
+    if size < NOUGHT:
+        return "0"
+    if size < TINY:
+        mantissa, _, exponent = f"{value:.1e}".partition("e-")
+        power = str(int(exponent)).translate(_SUPERSCRIPT)
+        digits = f"{mantissa.removesuffix('.0')}·10⁻{power}"
+        return digits.removeprefix("1·").replace("-", "−")
+    for unit_size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if size >= unit_size:
+            return f"{value / unit_size:.6g}{unit}".replace("-", "−")
+    return f"{value:.6g}".replace("-", "−")
 
 
 def spread(low: Cell, high: Cell, places: int) -> str:

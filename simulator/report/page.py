@@ -93,7 +93,14 @@ class Note(NamedTuple):
     kind: Literal["note"] = "note"
 
 
-Block = Table | Figure | Verdict | Note
+class Remarks(NamedTuple):
+    """What else is to be known, as a list."""
+
+    texts: Sequence[str]
+    kind: Literal["remarks"] = "remarks"
+
+
+Block = Table | Figure | Verdict | Note | Remarks
 
 
 class Section(NamedTuple):

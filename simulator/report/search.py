@@ -9,13 +9,14 @@ from simulator.report.estimates import (
     data_section,
     estimates_forest,
     estimates_table,
+    interval_columns,
     logged_reference,
     urgent_notes,
     with_interval,
 )
 from simulator.report.forest import Entry, Whisker, forest
-from simulator.report.page import Cell, Column, Fact, Figure, Page, Section, Table
-from simulator.report.trust import cautions, trust_blocks
+from simulator.report.page import Cell, Column, Fact, Figure, Page, Remarks, Section, Table
+from simulator.report.trust import cautions, in_doubt, trust_blocks
 from simulator.results import Candidate, Search
 
 DRAWN_MAX = 20
@@ -39,7 +40,7 @@ def search_page(result: Search) -> Page:
             f"{with_interval(result.chosen.value, result.chosen.intervals)} a round by "
             f"{result.estimator}, the base configuration "
             f"{with_interval(result.baseline.value, result.baseline.intervals)}. "
-            f"It is written to {result.written}."
+            f"It is written to {result.written}.{in_doubt(result.chosen)}"
         ),
         facts=[Fact("configurations", f"{tried:,}", "tried"), *data_facts(result.data)],
         sections=[
@@ -55,6 +56,7 @@ def search_page(result: Search) -> Page:
                 HONEST,
                 [
                     *cautions(judged),
+                    *([Remarks(result.notes)] if result.notes else []),
                     estimates_forest(
                         "judged", "Winner and base on unseen rounds", judged, result.data
                     ),
@@ -62,14 +64,17 @@ def search_page(result: Search) -> Page:
                     *trust_blocks(judged),
                 ],
             ),
-            data_section(result.data, result.notes),
+            data_section(result.data, []),
         ],
     )
 
 
 def _figure(result: Search) -> Figure:
+    level = next((i.level for i in result.chosen.intervals), 0.95)
     entries = [
-        Entry("", _name(candidate), candidate.tuning_value, _whiskers(candidate), min(place, 1))
+        Entry(
+            "", _name(candidate), candidate.tuning_value, _whiskers(candidate, level), min(place, 1)
+        )
         for place, candidate in enumerate(result.candidates[:DRAWN_MAX])
     ]
     left = len(result.candidates) - len(entries)
@@ -84,9 +89,9 @@ def _figure(result: Search) -> Figure:
     )
 
 
-def _whiskers(candidate: Candidate) -> list[Whisker]:
+def _whiskers(candidate: Candidate, level: float) -> list[Whisker]:
     low, high = candidate.tuning_low, candidate.tuning_high
-    return [] if low is None or high is None else [Whisker("tuning interval", 0.95, low, high)]
+    return [] if low is None or high is None else [Whisker("tuning interval", level, low, high)]
 
 
 def _name(candidate: Candidate) -> str:
@@ -105,8 +110,7 @@ def _table(candidates: Sequence[Candidate]) -> Table:
     columns = [
         *(Column(key, key) for key in keys),
         Column("value", "Value", "number"),
-        Column("low", "Low", "number"),
-        Column("high", "High", "number"),
+        *interval_columns("value", "Interval"),
     ]
     rows = [
         (*(c.settings.get(key) for key in keys), c.tuning_value, c.tuning_low, c.tuning_high)

@@ -8,7 +8,18 @@ from simulator.report.curves import Curve, curves
 from simulator.report.estimates import interval_columns, series_of, urgent_notes, whiskers
 from simulator.report.forest import Dot, Entry, Reference, forest, shortened
 from simulator.report.numbers import number
-from simulator.report.page import Block, Cell, Column, Fact, Figure, Note, Page, Section, Table
+from simulator.report.page import (
+    Block,
+    Cell,
+    Column,
+    Fact,
+    Figure,
+    Note,
+    Page,
+    Remarks,
+    Section,
+    Table,
+)
 from simulator.report.paired import gain, headline, reference_of, share_of_lead
 from simulator.results import SimulatedPolicy, Simulation
 
@@ -27,7 +38,6 @@ def simulation_page(result: Simulation) -> Page:
     if len(result.seeds) == 1:
         alarms.append(Note(ONE_SEED, alarm=True))
     standing = [*alarms, *_standing(ranked, series, result.seeds, reference)]
-    notes = [Note(note) for note in result.notes]
     return Page(
         kind="Simulation",
         title=f"Simulation in {result.environment}",
@@ -40,7 +50,9 @@ def simulation_page(result: Simulation) -> Page:
         sections=[
             Section("standing", "Where they stand", "", standing),
             Section("curves", "How they got there", "", _curves(ranked, series)),
-            Section("environment", "Environment", "", [Note(_environment(result)), *notes]),
+            Section(
+                "environment", "Environment", "", [Remarks([_environment(result), *result.notes])]
+            ),
         ],
     )
 

@@ -47,6 +47,15 @@ def is_doubtful(estimate: Estimate) -> bool:
     return is_flat(estimate) or not estimate.diagnostics.sound
 
 
+def in_doubt(*estimates: Estimate) -> str:
+    """Return what a headline must say of the estimates that it tells of, if anything."""
+    doubts = [
+        f" But {e.policy}: {e.diagnostics.verdict}." for e in estimates if not e.diagnostics.sound
+    ]
+    marks = [f" Mind that {mark}." for mark in dict.fromkeys(e.marked for e in estimates) if mark]
+    return "".join([*doubts, *marks]).replace("..", ".")
+
+
 def bound(estimate: Estimate) -> Whisker | None:
     """Return what stands in place of the interval of an estimate of 0 without spread."""
     effective = estimate.diagnostics.effective_rounds
@@ -59,9 +68,7 @@ def cautions(estimates: Sequence[Estimate]) -> list[Note]:
     """Return what a reader must know before any estimate, once each."""
     marks = dict.fromkeys(e.marked for e in estimates if e.marked)
     notes = [Note(f"Marked with an asterisk: {mark}.", alarm=True) for mark in marks]
-    for policy in dict.fromkeys(e.policy for e in estimates):
-        notes += _flat_note(policy, [e for e in estimates if e.policy == policy])
-    return notes
+    return [*notes, *_flat_notes([e for e in estimates if is_flat(e)])]
 
 
 def trust_blocks(estimates: Sequence[Estimate]) -> list[Block]:
@@ -88,25 +95,39 @@ def trust_blocks(estimates: Sequence[Estimate]) -> list[Block]:
     return [*shown, Table("diagnostics", "Diagnostics", COLUMNS, rows, folded=folded)]
 
 
-def _flat_note(policy: str, estimates: Sequence[Estimate]) -> list[Note]:
-    flat = [e for e in estimates if is_flat(e)]
-    if not flat:
-        return []
-    names = ", ".join(e.estimator for e in flat)
-    whisker = next((w for w in map(bound, flat) if w), None)
-    if whisker is None:
-        text = "the rounds that count all tell the same, so that intervals have no width."
-        return [Note(f"{policy} by {names}: {text} That is no certainty.", alarm=True)]
-    text = (
-        f"{policy} by {names}: no round that counts earned anything, so that the estimate is 0 and "
-        f"its interval has no width. That is no certainty: with "
-        f"{number(flat[0].diagnostics.effective_rounds, 0)} effective rounds, a true value of up "
-        f"to about {number(whisker.high, 4)} may well earn nothing (rule of three)."
+def _flat_notes(flat: Sequence[Estimate]) -> list[Note]:
+    """Return notes on estimates without spread; of a policy, one bound by the first is told."""
+    unseen: dict[str, list[Estimate]] = {}
+    alike: dict[str, list[Estimate]] = {}
+    for estimate in flat:
+        kind = unseen if bound(estimate) else alike
+        kind.setdefault(estimate.policy, []).append(estimate)
+    notes = []
+    if unseen:
+        told = "; ".join(_unseen(policy, found) for policy, found in unseen.items())
+        notes.append(
+            "No round that counts earned anything, so that the estimate is 0 and its intervals "
+            f"have no width. That is no certainty: {told} (rule of three)."
+        )
+    if alike:
+        told = "; ".join(_judged(policy, found) for policy, found in alike.items())
+        notes.append(
+            "The rounds that count all tell the same, so that intervals have no width. That is no "
+            f"certainty: {told}."
+        )
+    return [Note(note, alarm=True) for note in notes]
+
+
+def _unseen(policy: str, estimates: Sequence[Estimate]) -> str:
+    effective = estimates[0].diagnostics.effective_rounds
+    return (
+        f"{_judged(policy, estimates)} may be worth up to about {number(3 / effective, 4)}, for "
+        f"all that {number(effective, 0)} effective rounds can tell"
     )
-    others = [e.estimator for e in estimates if e.value is not None and not is_flat(e)]
-    if others and any(e.estimator in ("ips", "snips") for e in flat):
-        text += f" What {', '.join(others)} say of it is hardly better founded."
-    return [Note(text, alarm=True)]
+
+
+def _judged(policy: str, estimates: Sequence[Estimate]) -> str:
+    return f"{policy} by {', '.join(e.estimator for e in estimates)}"
 
 
 Told = tuple[str, list[str], Diagnostics, list[str], bool]
