@@ -14,6 +14,7 @@ from simulator.cli.log_options import (
     judge_plan_of,
     log_options,
     log_plan_of,
+    snapshots_of,
     source_of,
 )
 from simulator.cli.outputs import Outputs, bounds, cell, check_writable, keep
@@ -82,7 +83,7 @@ def compare(
         (first, second),
         asked,
         log_plan_of(given, train),
-        judge_plan_of(given, (asked,), 2),
+        judge_plan_of(given, (asked,), 2, snapshots_of(logs, given, config)),
         begin(typed(ctx), given["seed"], WallClock()),
         jobs=given["jobs"],
         watch=ShownWatch(),

@@ -17,6 +17,7 @@ from simulator.cli.log_options import (
     judge_plan_of,
     log_options,
     log_plan_of,
+    snapshots_of,
     source_of,
 )
 from simulator.cli.outputs import Outputs, check_writable, end, keep, print_table
@@ -103,7 +104,7 @@ def evaluate(
         estimators or _default_estimators(given["surface"], streamed=streamed), given["surface"]
     )
     log_plan = replace(log_plan_of(given, train), train_rounds=given["train_rounds"])
-    plan = judge_plan_of(given, asked, len(policies))
+    plan = judge_plan_of(given, asked, len(policies), snapshots_of(logs, given, config))
     begun = begin(typed(ctx), given["seed"], WallClock())
     watch = ShownWatch()
     if streamed:

@@ -13,6 +13,7 @@ from simulator.cli.shared import options, words
 if TYPE_CHECKING:
     from simulator.datasets.registry import Source
     from simulator.studies.asked import Asked
+    from simulator.studies.logged_places import Snapshots
     from simulator.studies.plans import JudgePlan, LogPlan
 
 CHOICE_ESTIMATORS = ("ips", "snips", "dr")
@@ -118,6 +119,13 @@ judge_options = options(
         type=click.FloatRange(min=1.0),
         help="No weight can be larger: makes several intervals tighter.",
     ),
+    click.option(
+        "--snapshots",
+        type=click.Path(path_type=Path, file_okay=False, exists=True),
+        metavar="DIR",
+        help="Of the service that wrote LOGS, for iips, sniips and pbm-iips where rows were drawn "
+        "by a learned model. By default where --config has them.",
+    ),
 )
 
 
@@ -155,7 +163,9 @@ def log_plan_of(given: dict[str, Any], train: float = 0.5) -> LogPlan:
     )
 
 
-def judge_plan_of(given: dict[str, Any], asked: tuple[Asked, ...], policies: int) -> JudgePlan:
+def judge_plan_of(
+    given: dict[str, Any], asked: tuple[Asked, ...], policies: int, snapshots: Snapshots | None
+) -> JudgePlan:
     """Return how policies are judged; processes that policies leave over speed up resampling."""
     from simulator.studies.plans import JudgePlan
 
@@ -171,4 +181,23 @@ def judge_plan_of(given: dict[str, Any], asked: tuple[Asked, ...], policies: int
         weight_max=given["weight_max"],
         seed=given["seed"],
         threads=max(1, given["jobs"] // max(1, policies)),
+        snapshots=snapshots,
     )
+
+
+def snapshots_of(location: str, given: dict[str, Any], config: Path | None) -> Snapshots | None:
+    """Return where the models are that wrote a log of ours; None where nobody says.
+
+    Raises:
+        ConfigError: the configuration is wrong.
+    """
+    from bandit.config import Config, load_config
+    from simulator.studies.logged_places import Snapshots
+
+    named = Path(location) if location.endswith(".toml") else config
+    directory: Path | None = given["snapshots"]
+    if named is None:
+        return None if directory is None else Snapshots(directory, Config())
+    settings = load_config(config or named, os.environ)
+    kept = directory or Path(settings.snapshots.directory)
+    return Snapshots(kept, settings) if kept.is_dir() else None

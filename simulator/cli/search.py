@@ -14,6 +14,7 @@ from simulator.cli.log_options import (
     judge_plan_of,
     log_options,
     log_plan_of,
+    snapshots_of,
     source_of,
 )
 from simulator.cli.outputs import Outputs, check_writable, end, keep, print_table
@@ -126,7 +127,7 @@ def search(ctx: click.Context, /, logs: str, config: Path | None, **given: Any) 
         source_of(logs, given, config),
         plan,
         log_plan_of(given),
-        judge_plan_of(given, (asked,), given["jobs"]),
+        judge_plan_of(given, (asked,), given["jobs"], snapshots_of(logs, given, config)),
         begin(typed(ctx), given["seed"], WallClock()),
         jobs=given["jobs"],
         watch=ShownWatch(),

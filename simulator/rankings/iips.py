@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-from bandit.types import FloatArray
-from simulator.rankings.inputs import RankingInputs, needed
+from simulator.rankings.inputs import RankingInputs
 from simulator.terms import Terms
-
-_HINT = (
-    "log marginal propensities: for Plackett-Luce orders placement_probabilities gives them, for "
-    "uniform orders they are 1 over the number of candidates; or use rips, which needs none"
-)
 
 
 def iips(inputs: RankingInputs) -> Terms:
@@ -21,7 +15,7 @@ def iips(inputs: RankingInputs) -> Terms:
     Raises:
         EstimationError: there are no marginal probabilities.
     """
-    return Terms((_weight(inputs) * inputs.reward).sum(axis=1))
+    return Terms((inputs.marginal_weight() * inputs.reward).sum(axis=1))
 
 
 def sniips(inputs: RankingInputs) -> Terms:
@@ -32,11 +26,5 @@ def sniips(inputs: RankingInputs) -> Terms:
         NoOverlapError: on :meth:`Terms.value` and :meth:`Terms.influence`, when all weights of a
             position are 0.
     """
-    weight = _weight(inputs)
+    weight = inputs.marginal_weight()
     return Terms(weight * inputs.reward, denominator=weight)
-
-
-def _weight(inputs: RankingInputs) -> FloatArray:
-    logged = needed(inputs.logged_marginal, "marginal propensities of the log", _HINT)
-    target = needed(inputs.target_marginal, "the target's marginal probabilities", _HINT)
-    return target / logged

@@ -15,6 +15,12 @@ from simulator.errors import EstimationError, TargetError
 from simulator.logged import LoggedRankings
 from simulator.targets import SUM_TOLERANCE, RankingTarget
 
+_NO_MARGINALS = (
+    "log marginal propensities: for Plackett-Luce orders placement_probabilities gives them, for "
+    "uniform orders they are 1 over the number of candidates; or use rips, which needs none"
+)
+_NO_EXAMINATION = "add it: simulator.rankings.inputs.with_examination"
+
 
 class CascadeTarget(RankingTarget, Protocol):
     """A target that tells its probabilities of every candidate; Cascade-DR needs them."""
@@ -64,6 +70,26 @@ class RankingInputs(NamedTuple):
         """Return (n, L): the ratio of the probabilities of the ranking down to each position."""
         return np.asarray(np.cumprod(self.target / self.logged, axis=1), np.float64)
 
+    def marginal_weight(self) -> FloatArray:
+        """Return (n, L): the ratio of the marginal probabilities at each position.
+
+        Raises:
+            EstimationError: there are none.
+        """
+        logged = needed(self.logged_marginal, "marginal propensities of the log", _NO_MARGINALS)
+        target = needed(self.target_marginal, "the target's marginal probabilities", _NO_MARGINALS)
+        return target / logged
+
+    def examined_weight(self) -> FloatArray:
+        """Return (n, L): the ratio of the examination that each logged item gets on average.
+
+        Raises:
+            EstimationError: there is no examination.
+        """
+        target = needed(self.target_examined, "examination under the target", _NO_EXAMINATION)
+        logged = needed(self.logged_examined, "examination under the log", _NO_EXAMINATION)
+        return target / logged
+
 
 def ranking_inputs(logged: LoggedRankings, target: RankingTarget) -> RankingInputs:
     """Put together what is known without a reward model or examination.
@@ -80,12 +106,34 @@ def ranking_inputs(logged: LoggedRankings, target: RankingTarget) -> RankingInpu
         logged=np.where(placed, logged.propensity, 1.0),
         target=np.where(placed, conditional, 1.0),
     )
-    if logged.marginal is None:
-        return inputs
-    marginal = _checked(target.marginal_probability(logged), placed.shape)
+    return inputs if logged.marginal is None else with_marginals(inputs, logged, target)
+
+
+def with_marginals(
+    inputs: RankingInputs,
+    rankings: LoggedRankings,
+    target: RankingTarget,
+    marginal: FloatArray | None = None,
+) -> RankingInputs:
+    """Add each logged item's probability at its position, whatever stands above.
+
+    Args:
+        inputs: what is known so far.
+        rankings: the rankings that the inputs are from.
+        target: the policy to judge.
+        marginal: (n, L) those of the policy that wrote the log; None takes what the log tells.
+
+    Raises:
+        EstimationError: neither is given.
+        TargetError: the target's probabilities have the wrong shape or lie outside [0, 1].
+    """
+    placed = rankings.placed()
+    given = rankings.marginal if marginal is None else marginal
+    logged = needed(given, "marginal propensities of the log", _NO_MARGINALS)
+    found = _checked(target.marginal_probability(rankings), placed.shape)
     return inputs._replace(
-        logged_marginal=np.where(placed, logged.marginal, 1.0),
-        target_marginal=np.where(placed, marginal, 1.0),
+        logged_marginal=np.where(placed, logged, 1.0),
+        target_marginal=np.where(placed, found, 1.0),
     )
 
 

@@ -7,10 +7,8 @@ import numpy as np
 from bandit.types import FloatArray
 from simulator.errors import EstimationError
 from simulator.logged import LoggedRankings
-from simulator.rankings.inputs import RankingInputs, needed
+from simulator.rankings.inputs import RankingInputs
 from simulator.terms import Terms
-
-_HINT = "add it: simulator.rankings.inputs.with_examination"
 
 
 def pbm_iips(inputs: RankingInputs) -> Terms:
@@ -24,9 +22,22 @@ def pbm_iips(inputs: RankingInputs) -> Terms:
     Raises:
         EstimationError: there is no examination.
     """
-    target = needed(inputs.target_examined, "the items' examination under the target", _HINT)
-    logged = needed(inputs.logged_examined, "the items' examination under the log", _HINT)
-    return Terms((target / logged * inputs.reward).sum(axis=1))
+    return Terms((inputs.examined_weight() * inputs.reward).sum(axis=1))
+
+
+def seen_examination(rankings: LoggedRankings) -> FloatArray | None:
+    """Return (L,) the share of pages on which each position was seen, of those that filled it.
+
+    None where the log does not tell what was seen, or has all of it as seen: such a log was joined
+    by a rule (exposure "all"), and nobody knows where viewers looked. That it is a position's own,
+    whatever stands there, is the position-based model's assumption (Richardson, Dominowska and
+    Ragno, 2007).
+    """
+    placed = rankings.placed()
+    if rankings.seen is None or bool(rankings.seen[placed].all()):
+        return None
+    filled = placed.sum(axis=0)
+    return np.asarray((rankings.seen & placed).sum(axis=0) / np.maximum(filled, 1))
 
 
 def examination(rankings: LoggedRankings, marginal: FloatArray) -> FloatArray:

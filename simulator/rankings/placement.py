@@ -18,6 +18,8 @@ to rounding, tiny probabilities included:
   and sums of non-negative numbers occur; dividing an item out of the whole, cheaper by a factor of
   three, would lose the small probabilities to cancellation.
 
+Where all rates are equal nothing is integrated: each item has the same share of each position.
+
 Cost: O(nodes · L · R log R) a page; with logits 10 apart, on one core of a busy machine, 0.06 ms
 for R = L = 7, 1.5 ms for 20, 8 ms for 40, and 2.4 ms for the top 10 of 40.
 """
@@ -78,7 +80,15 @@ def placement_probabilities(logits: npt.ArrayLike, positions: int) -> FloatArray
         )
     count, items = batch.shape
     result = np.zeros((count, positions, items))
-    pages = np.flatnonzero(np.isfinite(batch).any(axis=1))
+    there = np.isfinite(batch)
+    sizes = there.sum(axis=1)
+    lowest = np.where(there, batch, np.inf).min(axis=1, initial=np.inf)
+    alike = batch.max(axis=1, initial=-np.inf) == lowest
+    even = np.flatnonzero(alike)
+    # Of equal rates every item is anywhere alike, at each position that there are items for.
+    filled = np.arange(positions) < sizes[even, None]
+    result[even] = (filled / sizes[even, None])[:, :, None] * there[even, None, :]
+    pages = np.flatnonzero((sizes > 0) & ~alike)
     if not len(pages):
         return result if given.ndim == 2 else result[0]
     rates = np.zeros((len(pages), 1 << (items - 1).bit_length()))

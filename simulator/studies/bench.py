@@ -26,6 +26,7 @@ from simulator.reward_models import (
 )
 from simulator.studies.cases import Case
 from simulator.studies.choice_case import ChoiceCase
+from simulator.studies.logged_places import LoggedPlaces, logged_places
 from simulator.studies.naming import distinct
 from simulator.studies.plans import JudgePlan, LogPlan
 from simulator.studies.ranking_case import RankingCase
@@ -44,6 +45,8 @@ class Bench(NamedTuple):
     plan: JudgePlan
     fitted: CrossFitted | CrossFittedRankings | None
     """The plain reward model, cross-fitted on the rounds that judge, where one is needed."""
+    places: LoggedPlaces | None = None
+    """Where the policy that wrote the log puts rows, where an estimator needs to know it."""
 
 
 class Entrant(NamedTuple):
@@ -93,11 +96,23 @@ def divide(logged: Logged, learning: Sequence[str], plan: LogPlan) -> Divided:
 
 
 def make_bench(training: Logged | None, judged: Logged, plan: JudgePlan, watch: Watch) -> Bench:
-    """Return the bench for these rounds, with a reward model where an estimator needs one."""
+    """Return the bench for these rounds, with all that an estimator needs of them."""
     with one_thread(), watch.task(f"fitting the {plan.model} model", 1, "models") as advance:
         fitted = _shared_model(judged, plan)
         advance()
-    return Bench(training, judged, plan, fitted)
+    return Bench(training, judged, plan, fitted, _places(judged, plan, watch))
+
+
+def _places(judged: Logged, plan: JudgePlan, watch: Watch) -> LoggedPlaces | None:
+    if not isinstance(judged, LoggedRankings):
+        return None
+    specs = [RANKING_ESTIMATORS[asked.name] for asked in plan.estimators]
+    if not any(spec.needs_marginals or spec.needs_examination for spec in specs):
+        return None
+    with watch.task("working out where rows were drawn to", 1, "logs") as advance:
+        found = logged_places(judged, plan.snapshots)
+        advance()
+    return found
 
 
 def case_of(bench: Bench, entrant: Entrant) -> Case:
@@ -116,7 +131,7 @@ def _case(bench: Bench, policy: Target) -> Case:
     judged, fitted = bench.judged, bench.fitted
     if isinstance(judged, LoggedRankings):
         of_rankings = fitted if isinstance(fitted, CrossFittedRankings) else None
-        return RankingCase(judged, policy, bench.plan, of_rankings)
+        return RankingCase(judged, policy, bench.plan, of_rankings, bench.places)
     of_choices = fitted if isinstance(fitted, CrossFitted) else None
     return ChoiceCase(judged, policy, bench.plan, of_choices)
 

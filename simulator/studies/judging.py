@@ -106,6 +106,6 @@ def _without_value(
         policy=policy,
         estimator=asked.label,
         value=None,
-        diagnostics=msgspec.structs.replace(diagnostics, sound=False, verdict=verdict),
+        diagnostics=msgspec.structs.replace(diagnostics, sound=False, verdict=verdict, warnings=[]),
         marked=case.marked,
     )

@@ -7,6 +7,7 @@ from typing import Literal
 
 from bandit.types import Surface
 from simulator.studies.asked import Asked
+from simulator.studies.logged_places import Snapshots
 from simulator.studies.splitting import SplitBy
 
 Tuning = Literal["slope", "slope++", "mse"]
@@ -30,6 +31,8 @@ class JudgePlan:
     known, SLOPE clips so far that no interval holds the truth; the bound leaves weights alone."""
     weight_max: float | None = None
     """No weight can be larger, where that is known."""
+    snapshots: Snapshots | None = None
+    """Where the models are that the log's orders were drawn by."""
     seed: int = 0
     threads: int = 1
     """For the resampling of one interval; the numbers do not depend on it."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+from typing import NamedTuple, Protocol
+
 import numpy as np
 
 from bandit.types import FloatArray
@@ -9,14 +12,37 @@ from simulator.diagnostics import diagnose
 from simulator.errors import EstimationError
 from simulator.intervals import Bounds
 from simulator.logged import LoggedRankings
-from simulator.rankings.inputs import CascadeTarget, RankingInputs, ranking_inputs
+from simulator.policies.lotteries import at_logged
+from simulator.rankings.inputs import (
+    CascadeTarget,
+    PlacementTarget,
+    RankingInputs,
+    ranking_inputs,
+    with_examination,
+    with_marginals,
+)
+from simulator.rankings.pbm_iips import examination, seen_examination
 from simulator.rankings.registry import RANKING_ESTIMATORS, RankingEstimatorSpec
 from simulator.results import Diagnostics
 from simulator.reward_models import CrossFittedRankings
 from simulator.studies.asked import Asked
 from simulator.studies.cases import Answer, Grouping
+from simulator.studies.logged_places import LoggedPlaces, Placing
 from simulator.studies.plans import JudgePlan
 from simulator.studies.splitting import Clusters
+
+
+class OrderTarget(CascadeTarget, PlacementTarget, Protocol):
+    """A target that tells all that estimators of rankings may ask."""
+
+
+class _Curve(NamedTuple):
+    """How far viewers look."""
+
+    examination: FloatArray
+    """Shape (L,): the chance of each position to be looked at, or in proportion to it."""
+    told: str
+    """Where it is taken from."""
 
 
 class RankingCase:
@@ -27,18 +53,19 @@ class RankingCase:
     def __init__(
         self,
         logged: LoggedRankings,
-        target: CascadeTarget,
+        target: OrderTarget,
         plan: JudgePlan,
         fitted: CrossFittedRankings | None,
+        places: LoggedPlaces | None,
     ) -> None:
-        """Take what there is; ``fitted`` is the reward model that all policies share."""
+        """Take what there is; the reward model and the log's places are the same for all."""
         self.plan = plan
         self.cluster: Clusters | None = logged.cluster if plan.clustered else None
         self._logged = logged
         self._target = target
         self._fitted = fitted
+        self._places = places or LoggedPlaces(None, "nobody worked them out")
         self._inputs = ranking_inputs(logged, target)
-        self._with_model: RankingInputs | None = None
 
     @property
     def weight(self) -> FloatArray:
@@ -48,18 +75,17 @@ class RankingCase:
     def answer(self, asked: Asked) -> Answer:
         """Return what an estimator says."""
         spec = RANKING_ESTIMATORS[asked.name]
-        if spec.needs_examination:
-            raise EstimationError(
-                f"{spec.name} needs to know how far viewers look, and the policy that logged",
-                hint="use simulator.rankings.inputs.with_examination from Python, or another "
-                "estimator here",
-            )
-        inputs = self._modelled() if spec.needs_model else self._inputs
-        return Answer(spec.terms(inputs), {}, self._bounds(spec))
+        terms = spec.terms(self._inputs_of(spec))
+        warnings = (self._curve.told,) if spec.needs_examination else ()
+        return Answer(terms, {}, self._bounds(spec), warnings)
 
     def diagnose(self, policy: str, asked: Asked) -> Diagnostics:
         """Return how far an estimator's word may be trusted."""
-        return diagnose(self._weight_of(RANKING_ESTIMATORS[asked.name]), target_name=policy)
+        return diagnose(
+            self._weight_of(RANKING_ESTIMATORS[asked.name]),
+            target_name=policy,
+            reward=np.asarray(self._inputs.reward.sum(axis=1)),
+        )
 
     def segments(self) -> Grouping | None:
         """Return rankings by segment."""
@@ -84,28 +110,85 @@ class RankingCase:
             cluster,
         )
 
+    def _inputs_of(self, spec: RankingEstimatorSpec) -> RankingInputs:
+        if spec.needs_model:
+            return self._modelled
+        if spec.needs_marginals:
+            return self._with_marginals
+        return self._examined if spec.needs_examination else self._inputs
+
+    @cached_property
     def _modelled(self) -> RankingInputs:
-        if self._with_model is None:
-            if self._fitted is None:
-                raise EstimationError(
-                    "no reward model was fitted", hint="name the model of the study's plan"
-                )
-            self._with_model = self._fitted.fill(self._inputs, self._target)
-        return self._with_model
+        if self._fitted is None:
+            raise EstimationError(
+                "no reward model was fitted", hint="name the model of the study's plan"
+            )
+        return self._fitted.fill(self._inputs, self._target)
+
+    @cached_property
+    def _with_marginals(self) -> RankingInputs:
+        marginal = self._logged.marginal
+        if marginal is None:
+            marginal = at_logged(self._placements(), self._logged.items)
+        return with_marginals(self._inputs, self._logged, self._target, marginal)
+
+    @cached_property
+    def _examined(self) -> RankingInputs:
+        logging = Placing(self._placements())
+        curve = self._curve.examination
+        return with_examination(self._inputs, self._logged, logging, self._target, curve)
+
+    @cached_property
+    def _curve(self) -> _Curve:
+        """Return how far viewers look, by what they saw or else by what they rewarded."""
+        curve = seen_examination(self._logged)
+        source = "the share of pages on which it was seen"
+        if curve is None:
+            marginal = at_logged(self._placements(), self._logged.items)
+            curve = examination(self._logged, marginal)
+            source = "what it earned, as the log does not tell what was seen"
+        shown = ", ".join(f"{value:.2g}" for value in curve)
+        return _Curve(
+            curve,
+            f"a position is taken to be looked at whatever stands there, by {source} "
+            f"({shown} from the top); intervals take this as exact",
+        )
+
+    def _placements(self) -> FloatArray:
+        """Return (n, L, R) where the policy that wrote the log would have put its rows.
+
+        Raises:
+            EstimationError: that is not known of all rounds.
+        """
+        if self._places.placements is None:
+            raise EstimationError(
+                "this estimator needs the log's probabilities of rows at positions whatever "
+                f"stands above, but {self._places.unknown}",
+                hint="or use rips, which needs none",
+            )
+        return self._places.placements
 
     def _weight_of(self, spec: RankingEstimatorSpec) -> FloatArray:
         """Return (n,) the weights that an estimator uses, their mean where it has several.
 
-        Of position by position weights the mean over a ranking's places is taken: 1 in expectation
-        as each of them is.
+        Each has a mean of 1 in expectation. Of position by position weights that holds at every
+        position, and so of their mean over a ranking's places; of weights by examination, of their
+        mean weighted by it.
         """
         if spec.name in ("sips", "snsips"):
             return self.weight
-        weight = self._inputs.cascade_weight()
-        logged, target = self._inputs.logged_marginal, self._inputs.target_marginal
-        if spec.needs_marginals and logged is not None and target is not None:
-            weight = target / logged
-        return np.asarray(weight.mean(axis=1, where=self._logged.placed()))
+        placed = self._logged.placed()
+        try:
+            inputs = self._inputs_of(spec)
+        except EstimationError:
+            # There is no estimate either, which says why; these are weights of what was logged.
+            return np.asarray(self._inputs.cascade_weight().mean(axis=1, where=placed))
+        if spec.needs_examination:
+            looked_at = placed * self._curve.examination
+            weighted = (inputs.examined_weight() * looked_at).sum(axis=1)
+            return np.asarray(weighted / looked_at.sum(axis=1))
+        weight = inputs.marginal_weight() if spec.needs_marginals else inputs.cascade_weight()
+        return np.asarray(weight.mean(axis=1, where=placed))
 
     def _bounds(self, spec: RankingEstimatorSpec) -> Bounds | None:
         """Return the range of an estimator's terms, where the plan knows the largest weight."""
