@@ -22,6 +22,11 @@ from simulator.policies.popularity import Popularity
 from simulator.policies.posterior import Posterior, Prior
 from simulator.policies.production import ProductionPolicy, Settings
 from simulator.policies.segment import SegmentThompson
+from simulator.policies.segment_counts import (
+    SegmentExploreThenCommit,
+    SegmentGreedy,
+    SegmentKLUCB,
+)
 from simulator.policies.shared import SharedPosterior
 from simulator.policies.uniform import UniformPolicy
 
@@ -104,6 +109,21 @@ MODELS: Final[Mapping[str, ModelSpec]] = {
             "Thompson sampling by segment of viewers, Beta priors.",
             SegmentThompson,
         ),
+        ModelSpec(
+            "segment-greedy",
+            "What earned most so far, by segment of viewers.",
+            SegmentGreedy,
+        ),
+        ModelSpec(
+            "segment-etc",
+            "Everything so often, then what earned most, by segment of viewers.",
+            SegmentExploreThenCommit,
+        ),
+        ModelSpec(
+            "segment-kl-ucb",
+            "KL-UCB by segment of viewers.",
+            SegmentKLUCB,
+        ),
     )
 }
 """Models by the name of the policy that they make."""
@@ -146,7 +166,7 @@ def make_policy(spec: str, **settings: Any) -> PagePolicy:
             ``epsilon`` and ``propensities`` (:class:`simulator.policies.array_policy.Mixing`) and
             their model's: popularity ``strength``, ``prior``, ``temperature``; linear ones
             ``variance`` and ``noise``, ``alpha`` or ``scale``, and ``crosses_max``; segment-ts
-            ``successes`` and ``failures``.
+            ``successes`` and ``failures``; segment-etc ``displays``.
 
     Raises:
         ConfigError: the TOML file is wrong.
