@@ -56,6 +56,9 @@ class Diagnostics(msgspec.Struct, frozen=True, kw_only=True):
     """Two-sided p-value of the test that the mean weight is 1."""
     zero_overlap_share: float
     """Share of rounds whose action the target would never take."""
+    telling_rounds: float | None = None
+    """Rounds that the intervals' width rests on (:mod:`simulator.diagnostics.telling`); None where
+    nobody looked at rewards."""
     sound: bool
     """Whether the verdict is a good one."""
     verdict: str

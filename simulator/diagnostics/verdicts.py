@@ -2,7 +2,8 @@
 
 The first of these that holds is the verdict: no overlap at all; weights that do not average 1
 (wrong propensities, or actions that the log never tried); too few effective rounds; one round that
-decides; else a good one. What does not spoil an estimate but should be known is a warning.
+decides; too few rounds whose rewards tell anything; else a good one, in words that go by the share
+of rounds that count. What does not spoil an estimate but should be known is a warning.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from scipy.special import stdtr
 
 from bandit.types import FloatArray
 from simulator.diagnostics.propensities import calibration
+from simulator.diagnostics.telling import telling_rounds
 from simulator.errors import EstimationError
 from simulator.logged import LoggedChoices
 from simulator.results import CalibrationBin, Diagnostics
@@ -25,7 +27,15 @@ EFFECTIVE_ROUNDS_MIN: Final = 100
 TOP_SHARE_MAX: Final = 0.05
 """One round with more of all the weight decides the estimate."""
 MEAN_WEIGHT_P_MIN: Final = 1e-3
-EFFECTIVE_SHARE_LOW: Final = 0.01
+TELLING_ROUNDS_MIN: Final = 10
+"""With 5 clicks expected, a nominal 95 % normal interval holds the truth in 91 % of logs, with 10
+in 92.6 %, with 15 in 93.4 %, with 30 in 94.3 %; nearly all misses are upper ends too low. Uneven
+weights are like fewer clicks: 5.6 telling rounds out of 25 clicks gave 90 %, 18 out of 200 93.5 %.
+"""
+TELLING_ROUNDS_WARNED: Final = 30
+GOOD_SHARE: Final = 0.2
+USABLE_SHARE: Final = 0.01
+"""Of rounds that count; with fewer, overlap is called thin."""
 CALIBRATION_SPREADS: Final = 2.0
 """A bin is told of when it is so many half-widths of its 95 % interval off: about 4 σ."""
 
@@ -50,10 +60,17 @@ class Weights(NamedTuple):
     zero_share: float
     top_share: float
     """The largest weight's share of them all."""
+    telling: float | None = None
+    """Rounds that the spread rests on; None: rewards were not looked at."""
 
     @classmethod
-    def of(cls, weight: FloatArray, cluster: npt.NDArray[np.int64] | None = None) -> Weights:
-        """Sum up weights; the test of their mean is over clusters where there are some."""
+    def of(
+        cls,
+        weight: FloatArray,
+        cluster: npt.NDArray[np.int64] | None = None,
+        reward: FloatArray | None = None,
+    ) -> Weights:
+        """Sum up weights; by clusters, where there are some, what hangs together within them."""
         total = float(weight.sum())
         squares = float(np.einsum("i,i->", weight, weight))
         largest = float(weight.max())
@@ -65,6 +82,7 @@ class Weights(NamedTuple):
             mean_weight_p(weight, cluster),
             float((weight == 0).mean()),
             largest / total if total > 0 else 0.0,
+            None if reward is None else telling_rounds(weight, reward, cluster),
         )
 
 
@@ -91,14 +109,17 @@ def diagnose(
     *,
     target_name: str,
     logged: LoggedChoices | None = None,
+    reward: FloatArray | None = None,
     weight_max_known: float | None = None,
 ) -> Diagnostics:
     """Return how far estimates from these weights, shape (n,), may be trusted.
 
-    ``logged`` adds what propensities tell; ``weight_max_known`` is the largest weight possible.
+    ``logged`` adds what propensities tell, ``reward``, shape (n,), whether what was earned tells
+    enough; ``weight_max_known`` is the largest weight possible.
 
     Raises:
-        EstimationError: there are no rounds, or a weight is negative or not finite.
+        EstimationError: there are no rounds, a weight is negative or not finite, or there is not
+            one reward a round.
     """
     if not len(weight):
         raise EstimationError("there are no rounds to judge by", hint="give a log with rounds")
@@ -107,7 +128,12 @@ def diagnose(
             "weights are negative or not finite",
             hint="check the target's probabilities and the logged propensities",
         )
-    found = Weights.of(weight, None if logged is None else logged.cluster)
+    if reward is not None and reward.shape != weight.shape:
+        raise EstimationError(
+            f"there are {len(weight)} weights, and rewards of shape {reward.shape}",
+            hint="give one reward a round: of rankings, the sum over positions",
+        )
+    found = Weights.of(weight, None if logged is None else logged.cluster, reward)
     verdict = judge(found, target_name)
     return Diagnostics(
         rounds=found.rounds,
@@ -116,9 +142,10 @@ def diagnose(
         weight_mean=found.mean,
         weight_mean_p=found.p_value,
         zero_overlap_share=found.zero_share,
+        telling_rounds=found.telling,
         sound=verdict.sound,
         verdict=verdict.text,
-        warnings=_warnings(found, logged, weight_max_known),
+        warnings=_warnings(found, verdict, logged, weight_max_known),
     )
 
 
@@ -144,9 +171,33 @@ def judge(found: Weights, target_name: str) -> Verdict:
             f"one round decides: it carries {found.top_share:.0%} of all the weight; clip or "
             "shrink weights, or gather more explore traffic",
         )
-    return Verdict(
-        True,
-        f"good overlap: {found.effective:,.0f} effective rounds of {found.rounds:,}",
+    if found.telling is not None and found.telling < TELLING_ROUNDS_MIN:
+        return Verdict(False, _untold(found))
+    return Verdict(True, f"{_overlap(found)}: {_counted(found)}")
+
+
+def _counted(found: Weights) -> str:
+    return f"{found.effective:,.0f} effective rounds of {found.rounds:,}"
+
+
+def _overlap(found: Weights) -> str:
+    share = found.effective / found.rounds
+    if share >= GOOD_SHARE:
+        return "good overlap"
+    return "usable overlap" if share >= USABLE_SHARE else "thin overlap"
+
+
+def _untold(found: Weights) -> str:
+    """Say that rewards tell too little, and what to do."""
+    advice = (
+        "gather more rounds, and go by bernstein intervals (clopper-pearson for replay and for "
+        "what was served): normal and bootstrap ones are too narrow"
+    )
+    if not found.telling:
+        return f"nothing to tell by: all {_counted(found)} earned the same; {advice}"
+    return (
+        f"too few rewards tell: the spread rests on about {found.telling:,.2g} of "
+        f"{_counted(found)}; {advice}"
     )
 
 
@@ -160,13 +211,27 @@ def _off_balance(found: Weights, target_name: str) -> str:
     return told + "logged propensities are too low; look at the calibration"
 
 
+def few_rewards(found: Weights, verdict: Verdict) -> list[str]:
+    """Return a warning where few rewards tell, unless the verdict says so already."""
+    few = found.telling is not None and found.telling < TELLING_ROUNDS_WARNED
+    if not few or found.largest == 0 or verdict.text == _untold(found):
+        return []
+    return [
+        f"only about {found.telling:,.2g} rounds tell, those whose rewards differ from what is "
+        "common: normal and bootstrap intervals are somewhat too narrow"
+    ]
+
+
 def _warnings(
-    found: Weights, logged: LoggedChoices | None, weight_max_known: float | None
+    found: Weights,
+    verdict: Verdict,
+    logged: LoggedChoices | None,
+    weight_max_known: float | None,
 ) -> list[str]:
-    warnings = []
+    warnings = few_rewards(found, verdict)
     if logged is not None and logged.propensity_source == "estimated":
         warnings.append("propensities are estimated: what the log never tells cannot be corrected")
-    if found.largest > 0 and found.effective < EFFECTIVE_SHARE_LOW * found.rounds:
+    if found.largest > 0 and found.effective < USABLE_SHARE * found.rounds:
         warnings.append(
             f"only {found.effective / found.rounds:.2%} of the rounds count: intervals rest on few"
         )

@@ -46,5 +46,5 @@ def _around(method: str, level: float, mean: float, reach: float, known: Bounds)
         level=level,
         low=known.term_low + known.term_range * low,
         high=known.term_low + known.term_range * high,
-        note=f"terms within {known.term_low:g} to {known.term_high:g}",
+        note=known.of_terms(),
     )

@@ -61,7 +61,7 @@ def sequence(terms: Terms, level: float, bounds: Bounds | None) -> Interval:
     scaled, known = _scaled(terms, bounds)
     alpha = 1 - level
     low, high = _lowest(scaled, alpha), 1 - _lowest(1 - scaled, alpha)
-    note = f"holds at every moment at once; terms within {known.term_low:g} to {known.term_high:g}"
+    note = f"holds at every moment at once; {known.of_terms()}"
     if low > high:
         low, high = high, low
         note = "every mean was excluded at some moment: the mean changed as rounds went by; " + note

@@ -12,7 +12,7 @@ import numpy as np
 from bandit.types import FloatArray
 from simulator.errors import EstimationError, NotApplicableError
 from simulator.intervals.resampling import resampled_sums
-from simulator.intervals.statistic import Statistic
+from simulator.intervals.statistic import Statistic, notes_of_ends
 from simulator.results import Interval
 
 
@@ -44,16 +44,16 @@ def bootstrap(
     """Return the interval between the two quantiles of the resampled values."""
     values = bootstrap_values(statistic, resamples=resamples, seed=seed, threads=threads)
     lawful = values[~np.isnan(values)]
-    notes = [f"{resamples} resamples", *([note] if note else [])]
+    notes = [f"{resamples} resamples", note]
     if len(lawful) < len(values):
         notes.append(f"{len(values) - len(lawful)} of them without weight, left out")
     if not len(lawful):
         raise NotApplicableError(
             "no resample had any weight", hint="log with more explore traffic, or resample more"
         )
-    low, high = np.quantile(lawful, ((1 - level) / 2, (1 + level) / 2))
+    low, high = np.quantile(lawful, ((1 - level) / 2, (1 + level) / 2)).tolist()
     return Interval(
-        method="bootstrap", level=level, low=float(low), high=float(high), note="; ".join(notes)
+        method="bootstrap", level=level, low=low, high=high, note=notes_of_ends(low, high, *notes)
     )
 
 

@@ -27,11 +27,28 @@ class Bounds(NamedTuple):
     """None: unknown."""
     reward_low: float = 0.0
     reward_high: float = 1.0
+    source: str = ""
+    """How they are known, for intervals' notes."""
 
     @property
     def term_range(self) -> float:
         """From the lowest term to the highest."""
         return self.term_high - self.term_low
+
+    def of_terms(self) -> str:
+        """Return a note of the terms' range."""
+        return self._sourced(f"terms within {self.term_low:g} to {self.term_high:g}")
+
+    def of_weights(self) -> str:
+        """Return a note of the largest weight."""
+        if self.weight_max is None:
+            return (
+                "the largest weight possible is unknown and taken as unbounded: wider than need be"
+            )
+        return self._sourced(f"weights up to {self.weight_max:g}")
+
+    def _sourced(self, note: str) -> str:
+        return f"{note} ({self.source})" if self.source else note
 
 
 def importance_bounds(

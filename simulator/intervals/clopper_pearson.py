@@ -20,7 +20,8 @@ def clopper_pearson(terms: Terms, level: float) -> Interval:
     """
     denominator = np.ones(len(terms)) if terms.denominator is None else terms.denominator
     lawful = (
-        (terms.base is None or not terms.base.any())
+        terms.numerator.ndim == 1
+        and (terms.base is None or not terms.base.any())
         and _binary(terms.numerator)
         and _binary(denominator)
         and not ((terms.numerator > 0) & (denominator == 0)).any()

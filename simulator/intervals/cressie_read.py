@@ -72,18 +72,24 @@ def cressie_read(terms: Terms, level: float, bounds: Bounds | None) -> Interval:
 
     Raises:
         NotApplicableError: there is no range of rewards, a weight or term lies outside what was
-            said to be possible, the denominators do not average 1 (clipped weights, replay), or
-            there are fewer than two rounds.
+            said to be possible, the denominators do not average 1 (clipped weights, replay) or are
+            several a round, or there are fewer than two rounds.
         NoOverlapError: no round has weight.
     """
     known = required(bounds, METHOD)
     if len(terms) < 2:
         raise NotApplicableError(f"{METHOD} needs two rounds at least", hint="log more")
     quantile = float(stdtrit(len(terms) - 1, (1 + level) / 2)) ** 2
-    term = terms.numerator if terms.base is None else terms.base + terms.numerator
     if terms.denominator is None:
-        low, high, note = _of_mean(term, quantile, known)
+        low, high, note = _of_mean(terms.influence(), quantile, known)
+    elif terms.denominator.ndim > 1:
+        raise NotApplicableError(
+            f"{METHOD} knows the mean of one weight a round; rankings normalised position by "
+            "position have one a position",
+            hint="use normal or bootstrap, or snsips",
+        )
     else:
+        term = terms.numerator if terms.base is None else terms.base + terms.numerator
         _check_weights(terms.denominator, known)
         modelled = terms.base is not None
         if known.weight_max is None and modelled:
@@ -96,11 +102,7 @@ def cressie_read(terms: Terms, level: float, bounds: Bounds | None) -> Interval:
         flipped = known._replace(reward_low=-known.reward_high, reward_high=-known.reward_low)
         flipped = flipped._replace(term_low=-known.term_high, term_high=-known.term_low)
         high = -_low(-term, weight, quantile, _low_points(weight, flipped, modelled), flipped)
-        note = (
-            "the largest weight possible is unknown and taken as unbounded: wider than need be"
-            if known.weight_max is None
-            else f"weights up to {known.weight_max:g}"
-        )
+        note = known.of_weights()
     low, high = max(low, known.reward_low), min(high, known.reward_high)
     return Interval(method=METHOD, level=level, low=low, high=high, note=note)
 
@@ -119,7 +121,7 @@ def _of_mean(term: FloatArray, quantile: float, known: Bounds) -> tuple[float, f
         points = np.append(term, worst)
         reach = math.sqrt(quantile / len(points)) * float(points.std())
         ends.append(float(points.mean()) + sign * reach)
-    return ends[0], ends[1], f"terms within {known.term_low:g} to {known.term_high:g}"
+    return ends[0], ends[1], known.of_terms()
 
 
 def _low_points(weight: FloatArray, known: Bounds, modelled: bool) -> list[_Point]:

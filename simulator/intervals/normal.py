@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import stdtr, stdtrit
 
 from simulator.errors import NotApplicableError
-from simulator.intervals.statistic import Statistic
+from simulator.intervals.statistic import Statistic, notes_of_ends
 from simulator.results import Interval
 
 
@@ -31,7 +31,10 @@ def normal(statistic: Statistic, level: float, note: str = "") -> Interval:
     """Return the interval, with Student's quantile: wider where units, say viewers, are few."""
     value = statistic.value()
     reach = float(stdtrit(statistic.units - 1, (1 + level) / 2)) * standard_error(statistic)
-    return Interval(method="normal", level=level, low=value - reach, high=value + reach, note=note)
+    low, high = value - reach, value + reach
+    return Interval(
+        method="normal", level=level, low=low, high=high, note=notes_of_ends(low, high, note)
+    )
 
 
 def normal_p_value(statistic: Statistic) -> float:

@@ -11,7 +11,7 @@ new sums, and so the ratios anew: nothing is normalised by what another resample
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,10 @@ from simulator.errors import EstimationError, NoOverlapError
 from simulator.terms import Terms
 
 ClusterArray = npt.NDArray[np.int64]
+
+NO_SPREAD: Final = "no spread was seen, which does not prove that there is none"
+"""What is to be known of an interval of no width."""
+ROUNDING: Final = 1e-12
 
 
 class Ratio(NamedTuple):
@@ -121,6 +125,12 @@ class Statistic:
             ),
             np.bincount(unit, minlength=count).astype(np.float64),
         )
+
+
+def notes_of_ends(low: float, high: float, *notes: str) -> str:
+    """Return an interval's notes, with one more where its ends are equal but for rounding."""
+    alike = high - low <= ROUNDING * max(abs(low), abs(high))
+    return "; ".join(note for note in (*notes, NO_SPREAD if alike else "") if note)
 
 
 def statistic_of(terms: Terms) -> Statistic:

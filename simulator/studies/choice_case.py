@@ -26,6 +26,7 @@ from simulator.tuning import tune
 
 ESTIMATED_MARK: Final = "propensities are estimated"
 BIAS_WARNING: Final = "weights are modified: intervals do not tell of the bias that this brings"
+UNIFORM_LOGGING: Final = "every logged propensity is one over the number of actions"
 UNIFORM_TOLERANCE: Final = 1e-6
 """Relative: data sets round their propensities."""
 GRID: Final = 1001
@@ -52,7 +53,9 @@ class ChoiceCase:
         self.plan = plan
         self.marked = ESTIMATED_MARK if logged.propensity_source == "estimated" else ""
         self.cluster: Clusters | None = logged.cluster if plan.clustered else None
-        self._weight_max = plan.weight_max or known_weight_max(logged)
+        self._weight_max, self._known_by = plan.weight_max, "as told"
+        if plan.weight_max is None:
+            self._weight_max, self._known_by = known_weight_max(logged), UNIFORM_LOGGING
         self._logged = logged
         self._target = target
         self._fitted = fitted
@@ -98,6 +101,7 @@ class ChoiceCase:
                 self._balanced_weight() if balanced else self.weight,
                 target_name=policy,
                 logged=self._logged,
+                reward=self._logged.reward,
                 weight_max_known=None if balanced else self.plan.weight_max,
             )
         return self._diagnostics[weighting]
@@ -156,7 +160,7 @@ class ChoiceCase:
         """Return the range that an estimator's terms are within, whatever rounds are drawn.
 
         It is known where the largest weight is and rewards are within [0, 1]; the largest weight
-        that happens to be in the log is no bound.
+        that happens to be in the log, or one over the smallest propensity in it, is no bound.
         """
         most = self._weight_max
         reward = self._logged.reward
@@ -164,7 +168,8 @@ class ChoiceCase:
             return None
         if parameter is not None and spec.modified is not None:
             most = largest_modified(spec.modified, most, parameter)
-        return doubly_robust_bounds(most) if spec.needs_model else importance_bounds(most)
+        bounds = doubly_robust_bounds(most) if spec.needs_model else importance_bounds(most)
+        return bounds._replace(source=self._known_by)
 
 
 def known_weight_max(logged: LoggedChoices) -> float | None:

@@ -10,7 +10,7 @@ import numpy as np
 from bandit.types import FloatArray
 from simulator.diagnostics import diagnose
 from simulator.errors import EstimationError
-from simulator.intervals import Bounds
+from simulator.intervals import Bounds, importance_bounds
 from simulator.logged import LoggedRankings
 from simulator.policies.lotteries import at_logged
 from simulator.rankings.inputs import (
@@ -191,11 +191,12 @@ class RankingCase:
         return np.asarray(weight.mean(axis=1, where=placed))
 
     def _bounds(self, spec: RankingEstimatorSpec) -> Bounds | None:
-        """Return the range of an estimator's terms, where the plan knows the largest weight."""
-        most = self.plan.weight_max
-        if most is None or spec.needs_model:
+        """Return the range of an estimator's terms, where the plan knows the largest weight.
+
+        Rewards at a position must be within [0, 1]: what was seen of others is no bound.
+        """
+        most, reward = self.plan.weight_max, self._inputs.reward
+        if most is None or spec.needs_model or reward.min() < 0 or reward.max() > 1:
             return None
-        positions = self._logged.items.shape[1]
-        low = min(0.0, float(self._inputs.reward.min())) * positions
-        high = max(1.0, float(self._inputs.reward.max())) * positions
-        return Bounds(low * most, high * most, most, low, high)
+        positions = float(self._logged.items.shape[1])
+        return importance_bounds(most, 0.0, positions)._replace(source="as told")

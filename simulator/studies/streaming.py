@@ -18,10 +18,12 @@ from scipy import stats
 
 from simulator.datasets.registry import Source, concatenate
 from simulator.datasets.streaming import WeightSummary
-from simulator.diagnostics.verdicts import Weights, judge
+from simulator.diagnostics.telling import TellingSums
+from simulator.diagnostics.verdicts import Weights, few_rewards, judge
 from simulator.errors import EstimationError, NoOverlapError, NotApplicableError
 from simulator.estimators.inputs import weighted
 from simulator.estimators.registry import estimator_named
+from simulator.intervals.statistic import notes_of_ends
 from simulator.logged import LoggedChoices
 from simulator.moments import Moments
 from simulator.policies.targets import Target
@@ -180,11 +182,13 @@ class _Sums:
         self._asked = {each.label: each for each in asked}
         self._moments: dict[str, Moments] = {}
         self._weights = WeightSummary()
+        self._telling = TellingSums.none()
         self._counts = np.zeros(len(_EDGES) - 1, np.int64)
 
     def take(self, batch: LoggedChoices, policy: Target) -> None:
         inputs = weighted(batch.reward, policy.chosen_probability(batch), batch.propensity)
         self._weights = self._weights.plus(inputs.weight)
+        self._telling = self._telling.plus(inputs.weight, inputs.reward)
         self._counts += np.histogram(inputs.weight, bins=_EDGES)[0]
         for label, asked in self._asked.items():
             parameter = asked.parameter if isinstance(asked.parameter, float) else None
@@ -193,7 +197,7 @@ class _Sums:
             self._moments[label] = found if before is None else before.merge(found)
 
     def estimates(self, name: str, plan: JudgePlan) -> Iterator[Estimate]:
-        diagnostics = _diagnostics(self._weights, name, plan)
+        diagnostics = _diagnostics(self._weights, self._telling, name, plan)
         for label, asked in self._asked.items():
             parameters: dict[str, float | str] = {}
             if isinstance(asked.parameter, float):
@@ -222,7 +226,9 @@ class _Sums:
         return Histogram(edges=edges.tolist(), counts=self._counts[:held].tolist())
 
 
-def _diagnostics(weights: WeightSummary, name: str, plan: JudgePlan) -> Diagnostics:
+def _diagnostics(
+    weights: WeightSummary, telling: TellingSums, name: str, plan: JudgePlan
+) -> Diagnostics:
     mean = weights.total / weights.rounds
     spread = max(weights.squares / weights.rounds - mean**2, 0.0)
     error = float(np.sqrt(spread / max(weights.rounds - 1, 1)))
@@ -235,9 +241,10 @@ def _diagnostics(weights: WeightSummary, name: str, plan: JudgePlan) -> Diagnost
         p_value,
         weights.zeros / weights.rounds,
         weights.largest / weights.total if weights.total else 0.0,
+        telling.rounds(),
     )
     verdict = judge(found, name)
-    warnings = [
+    warnings = few_rewards(found, verdict) + [
         f"no {method} interval: a streamed log has normal ones alone"
         for method in plan.intervals
         if method != "normal"
@@ -249,6 +256,7 @@ def _diagnostics(weights: WeightSummary, name: str, plan: JudgePlan) -> Diagnost
         weight_mean=found.mean,
         weight_mean_p=found.p_value,
         zero_overlap_share=found.zero_share,
+        telling_rounds=found.telling,
         sound=verdict.sound,
         verdict=verdict.text,
         warnings=warnings,
@@ -261,4 +269,7 @@ def _interval(moments: Moments, level: float) -> Interval | None:
     value = moments.value()
     if not np.isfinite(reach):
         return None
-    return Interval(method="normal", level=level, low=value - reach, high=value + reach, note=_NOTE)
+    low, high = value - reach, value + reach
+    return Interval(
+        method="normal", level=level, low=low, high=high, note=notes_of_ends(low, high, _NOTE)
+    )

@@ -15,7 +15,7 @@ from simulator.studies.cases import Grouping
 def group_rows(policy: str, grouping: Grouping | None, level: float) -> list[GroupRow]:
     """Return one line a group, by SNIPS with a normal interval; none where nobody knows groups.
 
-    A group without overlap has no estimate.
+    A group without overlap has no estimate, one whose rounds all earned the same no interval.
     """
     if grouping is None:
         return []
@@ -31,7 +31,8 @@ def _row(policy: str, grouping: Grouping, code: int, level: float) -> GroupRow:
     try:
         estimate = terms.value()
         found = interval("normal", terms, level=level, cluster=cluster)
-        low, high = found.low, found.high
+        if found.low < found.high:
+            low, high = found.low, found.high
     except (NoOverlapError, NotApplicableError):
         # Told by what is missing, and by the effective rounds beside it.
         pass

@@ -309,3 +309,47 @@ def test_what_makes_no_sense_is_refused() -> None:
     for name in ("hoeffding", "sequence", "bootstrap"):
         with pytest.raises(NotApplicableError):
             interval(name, none, bounds=IPS_BOUNDS)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.3])
+@pytest.mark.parametrize("name", ["normal", "bootstrap"])
+def test_an_interval_of_no_width_says_that_this_is_no_proof(name: str, value: float) -> None:
+    weight = draw_rounds(np.random.default_rng(3), 400).weight
+    clusters = np.repeat(np.arange(100), 4)
+    for found in (
+        interval(name, Terms(weight * value, weight)),
+        interval(name, Terms(weight * value, weight), cluster=clusters),
+    ):
+        assert found.high - found.low < 1e-12
+        assert "does not prove" in found.note
+    assert "100 clusters" in found.note
+    assert "does not prove" not in interval(name, ROUNDS.snips()).note
+
+
+def test_notes_tell_how_bounds_are_known() -> None:
+    known = IPS_BOUNDS._replace(source="as told")
+    for name in ("bernstein", "hoeffding", "sequence", "cressie-read"):
+        assert interval(name, ROUNDS.ips(), bounds=known).note.endswith("0 to 2 (as told)")
+        assert interval(name, ROUNDS.ips(), bounds=IPS_BOUNDS).note.endswith("0 to 2")
+    assert (
+        interval("cressie-read", ROUNDS.snips(), bounds=known).note == "weights up to 2 (as told)"
+    )
+
+
+def test_rankings_sums_are_taken_whole_and_their_many_ratios_are_refused() -> None:
+    """Of terms (n, L) without denominators the value is the mean of the sums over positions."""
+    rng = np.random.default_rng(4)
+    weight = rng.choice([0.5, 1.5], (200, 3))
+    terms = weight * (rng.random((200, 3)) < 0.3)
+    bounds = importance_bounds(1.5, 0.0, 3.0)
+    for name, spec in INTERVALS.items():
+        if name == "clopper-pearson":
+            continue
+        whole = interval(name, Terms(terms.sum(axis=1)), bounds=bounds)
+        assert interval(name, Terms(terms), bounds=bounds) == whole
+        if spec.needs_bounds:
+            with pytest.raises(NotApplicableError):
+                interval(name, Terms(terms, weight), bounds=bounds)
+    match = np.ones((200, 3))
+    with pytest.raises(NotApplicableError):
+        interval("clopper-pearson", Terms(match, match))

@@ -217,4 +217,5 @@ def test_the_open_bandit_dataset_is_evaluated(
     for one in result.estimates:
         truth = 0.0069 if one.policy == "log:bts/men" else 0.0046
         assert all(each.low < truth < each.high for each in one.intervals), one.estimator
-        assert one.diagnostics.sound
+        # 46 clicks with weights up to 7.5 are like ten with equal ones: intervals are too narrow.
+        assert one.diagnostics.sound == (one.policy == "uniform")

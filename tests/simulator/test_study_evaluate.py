@@ -223,6 +223,8 @@ def test_a_stream_says_what_the_whole_says(log: Path) -> None:
         assert found(other) == pytest.approx(found(one), rel=1e-12)
         assert other.intervals[0].low == pytest.approx(one.intervals[0].low, rel=1e-3)
         assert other.diagnostics.effective_rounds == pytest.approx(one.diagnostics.effective_rounds)
+        # the stream takes rounds as independent, the whole log takes a viewer's together
+        assert (other.diagnostics.telling_rounds or 0) > (one.diagnostics.telling_rounds or 0) > 10
         assert other.parameters == one.parameters
     assert sum(streamed.weights["editorial"].counts) == ROUNDS
     assert streamed.data.logged_mean == pytest.approx(whole.data.logged_mean)
