@@ -121,13 +121,16 @@ class _Drawn:
             return Counter({_NO_RECORDS: len(unknown)})
         if snapshots is None:
             return Counter({_NO_SNAPSHOTS: len(unknown)})
-        models = _Models(snapshots, origin.catalogs or {})
+        try:
+            models = _Models(snapshots, origin.catalogs or {})
+        except MarqueeError as error:
+            return Counter({_lost(error): len(unknown)})
         reasons: Counter[str] = Counter()
         for number in unknown:
             try:
                 logits = models.logits(origin.records[int(origin.record_of[number])])
             except MarqueeError as error:
-                reasons[f"cannot be drawn anew ({error.message})"] += 1
+                reasons[_lost(error)] += 1
                 continue
             if logits is None:
                 reasons[_OTHERWISE] += 1
@@ -209,6 +212,10 @@ def _free_rows(rankings: LoggedRankings) -> tuple[BoolArray, CodeArray]:
             at = [place for place, row in enumerate(record.rows) if row.pinned]
             pinned[number, at] = rankings.items[number, at]
     return there, pinned
+
+
+def _lost(error: MarqueeError) -> str:
+    return f"were drawn by a learned model that cannot be asked anew ({error.message})"
 
 
 def _told(reasons: Mapping[str, int], rounds: int) -> str:
