@@ -82,7 +82,11 @@ def _guessed(data: DataSummary) -> bool:
 
 def urgent_notes(notes: Sequence[str]) -> list[Note]:
     """Return the notes on a run that nobody may read its numbers without."""
-    return [Note(f"{note}.", alarm=True) for note in notes if note.startswith(INTERRUPTED)]
+    return [
+        Note(f"{note[0].upper()}{note[1:]}.", alarm=True)
+        for note in notes
+        if note.startswith(INTERRUPTED)
+    ]
 
 
 def data_section(data: DataSummary, notes: Sequence[str]) -> Section:
@@ -221,7 +225,8 @@ def group_table(name: str, caption: str, group: str, rows: Sequence[GroupRow]) -
 def _remark(estimate: Estimate, known: Sequence[str]) -> str:
     notes = [f"{i.method}: {i.note}" for i in estimate.intervals if i.note]
     remarks = [note for note in dict.fromkeys(notes) if note not in known]
-    return "; ".join([estimate.marked, *remarks] if estimate.marked else remarks)
+    mark = f"* {estimate.marked}"
+    return "; ".join([mark, *remarks] if estimate.marked and mark not in known else remarks)
 
 
 def _shared_notes(estimates: Sequence[Estimate]) -> list[str]:
@@ -231,7 +236,9 @@ def _shared_notes(estimates: Sequence[Estimate]) -> list[str]:
         for found in estimate.intervals:
             noted.setdefault(found.method, set()).add(found.note)
     alike = {method: notes.pop() for method, notes in noted.items() if len(notes) == 1}
-    return [f"{method}: {note}" for method, note in alike.items() if note]
+    marks = {estimate.marked for estimate in estimates}
+    mark = [f"* {marks.pop()}"] if len(marks) == 1 and "" not in marks else []
+    return [*mark, *(f"{method}: {note}" for method, note in alike.items() if note)]
 
 
 def _parameters(estimate: Estimate) -> str:

@@ -93,16 +93,17 @@ def _headline(result: Evaluation) -> str:
             f"of {len(sound or made)} policies{which} judged, {best.policy} would have earned "
             f"most: {found}"
         )
-    others = [e.policy for e in made if e not in sound] if sound else []
+    others = [e.policy for e in made if is_doubtful(e)] if sound else []
+    had = {e.policy for e in made}
+    missing = list(dict.fromkeys(e.policy for e in result.estimates if e.policy not in had))
     return (
         f"By {estimator}, {told} a round. The logging policy earned {logged_mean(result.data)}."
-        f"{in_doubt(best)}{_left_out(others)}"
+        f"{in_doubt(best)}{_left_out(others, 'In doubt')}{_left_out(missing, 'Without estimate')}"
     )
 
 
-def _left_out(policies: Sequence[str]) -> str:
+def _left_out(policies: Sequence[str], why: str) -> str:
     if not policies:
         return ""
-    if len(policies) > NAMED_MAX:
-        return f" The estimates of {len(policies)} others are in doubt, as told below."
-    return f" In doubt, as told below: {', '.join(policies)}."
+    named = f"{len(policies)} others" if len(policies) > NAMED_MAX else ", ".join(policies)
+    return f" {why}, as told below: {named}."

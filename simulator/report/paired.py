@@ -30,7 +30,7 @@ class Gain(NamedTuple):
 
     def told(self) -> str:
         """Return it in words."""
-        return with_interval(self.mean, [self.interval])
+        return with_interval(self.mean, [self.interval] if len(self.by_seed) > 1 else [])
 
     @property
     def plain(self) -> bool:
@@ -78,8 +78,8 @@ def headline(policies: Sequence[SimulatedPolicy], seeds: int) -> str:
         return "No policy that can be served was run to its end."
     best, *others = served
     of_those = " of the policies that can be served" if len(served) < len(policies) else ""
-    found = with_interval(best.final_reward_mean, [best.final_reward])
-    over = f"over {seeds} seeds" if seeds > 1 else "on one seed"
+    found = with_interval(best.final_reward_mean, [best.final_reward] if seeds > 1 else [])
+    over = f"over {seeds} seeds" if seeds > 1 else "on one seed, which tells nothing of luck"
     told = [f"{best.policy} earned most{of_those}: {found} a page, {over}."]
     if not others:
         told = [f"{best.policy} earned {found} a page, {over}."]

@@ -5,15 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from simulator.report.numbers import decimals, formatted, spread
+from simulator.report.numbers import decimals, decimals_of_width, formatted, spread
 from simulator.report.page import Cell, Column, Table
+
+SHORT = 36
+"""Characters of text that is kept on one line."""
 
 
 class Shown(NamedTuple):
-    """A cell's text, and whether it stands right-aligned, as numbers do."""
+    """A cell as text."""
 
     text: str
     numeric: bool
+    """Whether it stands right-aligned, as numbers do."""
+
+    @property
+    def style(self) -> str:
+        """The cell's class."""
+        return "n" if self.numeric else "short" if len(self.text) <= SHORT else "long"
 
 
 def shown(table: Table) -> list[list[Shown]]:
@@ -26,8 +35,7 @@ def _row(columns: Sequence[Column], row: Sequence[Cell], places: Sequence[int]) 
     cells: list[Shown] = []
     for i, (column, cell) in enumerate(zip(columns, row, strict=True)):
         if column.joined:
-            digits = min(places[i - 1], places[i])
-            cells[-1] = Shown(spread(row[i - 1], cell, digits), numeric=True)
+            cells[-1] = Shown(spread(row[i - 1], cell, places[i]), numeric=True)
         else:
             numeric = column.format != "text" and not isinstance(cell, str)
             cells.append(Shown(formatted(cell, column.format, places[i]), numeric))
@@ -35,4 +43,14 @@ def _row(columns: Sequence[Column], row: Sequence[Cell], places: Sequence[int]) 
 
 
 def _places(table: Table, column: int) -> int:
-    return decimals(row[column] for row in table.rows if not isinstance(row[column], str))
+    """Return a column's decimals; an interval has no more than its narrowest one is worth."""
+    values = [row[column] for row in table.rows if not isinstance(row[column], str)]
+    if not table.columns[column].joined:
+        return decimals(values)
+    lows = [row[column - 1] for row in table.rows]
+    widths = [
+        high - low
+        for low, high in zip(lows, values, strict=True)
+        if isinstance(low, float) and isinstance(high, float) and high > low
+    ]
+    return decimals_of_width(min(widths)) if widths else decimals(values)
