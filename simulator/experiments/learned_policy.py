@@ -30,7 +30,7 @@ BASELINES: Final = (
     "lints",
     "oracle",
 )
-SIZES: Final = {"homepage": (10_000, 500), "carousel": (10_000, 100)}
+SIZES: Final = {"homepage": (8_000, 400), "carousel": (5_000, 100)}
 """Pages of a run, and of a batch."""
 SETTINGS: Final[dict[str, dict[str, Setting]]] = {
     "homepage": {},
@@ -97,7 +97,7 @@ def main(running: Running, names: tuple[str, ...], pages: int | None, seeds: int
             tables.append(standing(found))
     notes = [
         "production: the configuration's defaults; all policies learn after each batch",
-        "95 % intervals are Student's over seeds; a seed draws the world, its viewers and their luck",
+        "95 % intervals are Student's over seeds; a seed draws the world, viewers and their luck",
     ]
     return Found(tables, notes, results)
 
