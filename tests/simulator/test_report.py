@@ -32,6 +32,16 @@ HOSTILE = (
 results = pytest.mark.parametrize("result", every_result().values(), ids=every_result().keys())
 
 
+_RENDERED: dict[int, str] = {}
+
+
+def rendered(result: Result) -> str:
+    """Return a parameter's report, made once for all tests."""
+    if id(result) not in _RENDERED:
+        _RENDERED[id(result)] = render_report(result)
+    return _RENDERED[id(result)]
+
+
 class Outline(HTMLParser):
     """Checks that tags are balanced, and gathers what tests look at."""
 
@@ -79,7 +89,7 @@ def downloads(outline: Outline) -> dict[str, str]:
 
 @results
 def test_a_report_is_lawful_html_with_unique_ids(result: Result) -> None:
-    outline = Outline(render_report(result))
+    outline = Outline(rendered(result))
     ids = [attributes["id"] for _, attributes in outline.found if "id" in attributes]
     assert len(ids) == len(set(ids))
     targets = [a["href"] for a in outline.with_tag("a", "use") if a["href"].startswith("#")]
@@ -89,7 +99,7 @@ def test_a_report_is_lawful_html_with_unique_ids(result: Result) -> None:
 
 @results
 def test_a_report_loads_and_runs_nothing(result: Result) -> None:
-    text = render_report(result)
+    text = rendered(result)
     outline = Outline(text)
     assert "http://" not in text
     assert "https://" not in text
@@ -104,7 +114,7 @@ def test_a_report_loads_and_runs_nothing(result: Result) -> None:
 
 @results
 def test_the_pages_policy_allows_its_own_style_alone(result: Result) -> None:
-    text = render_report(result)
+    text = rendered(result)
     (sheet,) = re.findall(r"<style>(.*?)</style>", text, re.DOTALL)
     digest = base64.b64encode(hashlib.sha256(sheet.encode()).digest()).decode()
     (policy,) = (m["content"] for m in Outline(text).with_tag("meta") if "http-equiv" in m)
@@ -115,7 +125,7 @@ def test_the_pages_policy_allows_its_own_style_alone(result: Result) -> None:
 
 @results
 def test_every_figure_and_table_can_be_downloaded_with_its_very_numbers(result: Result) -> None:
-    found = downloads(Outline(render_report(result)))
+    found = downloads(Outline(rendered(result)))
     assert msgspec.json.decode(found.pop("result.json"), type=type(result)) == result
     wanted = tables(result)
     assert set(found) == {f"{name}.csv" for name in wanted}
@@ -131,7 +141,7 @@ def test_every_figure_and_table_can_be_downloaded_with_its_very_numbers(result: 
 
 @results
 def test_every_figure_is_described_and_every_table_headed(result: Result) -> None:
-    outline = Outline(render_report(result))
+    outline = Outline(rendered(result))
     figures = list(outline.with_tag("figure"))
     assert figures
     assert len(list(outline.with_tag("figcaption"))) == len(figures)
@@ -144,7 +154,7 @@ def test_every_figure_is_described_and_every_table_headed(result: Result) -> Non
 
 @results
 def test_the_command_and_versions_are_told(result: Result) -> None:
-    words = "".join(Outline(render_report(result)).words)
+    words = "".join(Outline(rendered(result)).words)
     assert result.about.command in words
     for name, version in result.about.versions.items():
         assert name in words
@@ -155,7 +165,7 @@ def test_the_command_and_versions_are_told(result: Result) -> None:
 def test_the_same_result_gives_the_same_bytes(result: Result, tmp_path: Path) -> None:
     path = tmp_path / "report.html"
     write_report(result, path)
-    assert path.read_text() == render_report(result)
+    assert path.read_text() == rendered(result)
 
 
 @pytest.mark.parametrize("result", [evaluation(HOSTILE), simulation(HOSTILE)], ids=["log", "run"])
