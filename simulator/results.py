@@ -8,11 +8,12 @@ better, without running anything twice.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
 from bandit.files import write_atomically
-from simulator.errors import MissingDataError
+from simulator.errors import MissingDataError, SimulationError
 
 FORMAT_VERSION = 1
 
@@ -155,13 +156,20 @@ class CurvePoint(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
 
     pages: int
     reward: float
-    """Mean reward a page since the last point, mean over seeds."""
+    """Mean reward a page (a simulation's ``unit``) since the last point, mean over seeds."""
     reward_low: float
     reward_high: float
-    regret: float
-    """Cumulated expected reward that the oracle has more, mean over seeds."""
-    regret_low: float
-    regret_high: float
+    regret: float | None
+    """Cumulated expected reward that the oracle has more, mean over seeds; None: not known."""
+    regret_low: float | None
+    regret_high: float | None
+
+
+class Regret(NamedTuple):
+    """Cumulated expected reward that the oracle has more at the end of a run, mean over seeds."""
+
+    mean: float
+    interval: Interval
 
 
 class SimulatedPolicy(msgspec.Struct, frozen=True, kw_only=True):
@@ -172,11 +180,27 @@ class SimulatedPolicy(msgspec.Struct, frozen=True, kw_only=True):
     final_reward: Interval
     """Mean reward a page over the whole run, Student-t interval over seeds; ``note`` names it."""
     final_reward_mean: float
-    final_regret_mean: float
-    final_regret: Interval
+    final_regret_mean: float | None
+    """None where an environment does not know its truth, as a log does not."""
+    final_regret: Interval | None
     pages_per_second: float
     by_seed: list[float]
     """Mean reward a page of each seed, in the order of ``Simulation.seeds``."""
+    accepted: list[int] | None = None
+    """Of each seed, how many of a log's rounds were accepted; None where nothing is rejected."""
+
+    def regret(self) -> Regret:
+        """Return the regret of the whole run.
+
+        Raises:
+            SimulationError: it is not known.
+        """
+        if self.final_regret_mean is None or self.final_regret is None:
+            raise SimulationError(
+                f"the regret of {self.policy} is not known",
+                hint="simulate in an environment that knows its truth",
+            )
+        return Regret(self.final_regret_mean, self.final_regret)
 
 
 class Simulation(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="simulation"):
@@ -190,7 +214,9 @@ class Simulation(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", ta
     seeds: list[int]
     policies: list[SimulatedPolicy]
     notes: list[str] = []
-    """What to know of the run: what trained on which rounds, that it was interrupted."""
+    """What to know of the run: that it was interrupted, that regret is not known."""
+    unit: str = "a page"
+    """What mean rewards are of: ``a page`` or, of a replayed log, ``an accepted round``."""
     v: int = FORMAT_VERSION
 
 

@@ -108,22 +108,27 @@ def _show(result: Simulation) -> None:
         f"{result.batch:,}, {len(result.seeds)} seeds from {result.seeds[0]}"
     )
     first = result.policies[0]
-    print_table(
-        ("policy", "reward a page", f"more than {first.policy}", "regret", "95 %", "pages/s"),
-        (
-            (
-                one.policy,
-                f"{cell(one.final_reward_mean)}  {bounds(one.final_reward)}",
-                "" if one is first else _difference(one, first),
-                one.final_regret_mean,
-                bounds(one.final_regret),
-                round(one.pages_per_second),
-            )
-            for one in result.policies
-        ),
-    )
+    others = len(result.policies) > 1
+    known = all(one.final_regret is not None for one in result.policies)
+    headings = ["policy", f"reward {result.unit}"]
+    headings += [f"more than {first.policy}"] if others else []
+    headings += ["regret", "95 %"] if known else ["accepted a run"]
+    rows = []
+    for one in result.policies:
+        row: list[object] = [
+            one.policy,
+            f"{cell(one.final_reward_mean)}  {bounds(one.final_reward)}",
+        ]
+        if others:
+            row.append("" if one is first else _difference(one, first))
+        if known:
+            row += [one.regret().mean, bounds(one.regret().interval)]
+        else:
+            row.append(round(float(np.mean(one.accepted or [result.pages]))))
+        rows.append([*row, round(one.pages_per_second)])
+    print_table([*headings, "pages/s"], rows)
     for note in result.notes:
-        click.echo(note)
+        click.echo(f"note: {note}")
 
 
 def _difference(one: SimulatedPolicy, first: SimulatedPolicy) -> str:

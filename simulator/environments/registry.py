@@ -28,6 +28,8 @@ class EnvironmentSpec(NamedTuple):
     """Class in ``module``, called with pages, batch and settings."""
     settings: str
     """Struct in ``module``."""
+    knows_truth: bool = True
+    """Whether it tells what any served page earns on average, and what would have been best."""
 
     def settings_type(self) -> type[msgspec.Struct]:
         """Return the struct that holds the environment's settings."""
@@ -86,6 +88,7 @@ ENVIRONMENTS: Final[Mapping[str, EnvironmentSpec]] = {
             f"{_HERE}.replayed",
             "Replayed",
             "ReplayedSettings",
+            knows_truth=False,
         ),
     )
 }

@@ -52,7 +52,7 @@ def against(ours: SimulatedPolicy, one: SimulatedPolicy, pages: int) -> list[Cel
     """Return one policy's line beside production's."""
     mean = one.final_reward_mean
     head: list[Cell] = [one.policy, mean, bounds(one.final_reward)]
-    regret = one.final_regret_mean / pages
+    regret = one.regret().mean / pages
     if one is ours:
         return [*head, "", "", "", "", regret]
     gained = np.subtract(ours.by_seed, one.by_seed)

@@ -62,13 +62,13 @@ def reference_of(policies: Sequence[SimulatedPolicy]) -> SimulatedPolicy | None:
 def share_of_lead(policy: SimulatedPolicy, reference: SimulatedPolicy) -> float | None:
     """Return which part of the oracle's lead over the reference a policy makes good.
 
-    In expected rewards, as regrets are; None where the oracle has no lead.
+    In expected rewards, as regrets are; None where the oracle has no lead, or nobody knows it.
     """
-    lead = reference.final_regret_mean
-    return (lead - policy.final_regret_mean) / lead if lead > 0 else None
+    lead, left = reference.final_regret_mean, policy.final_regret_mean
+    return None if lead is None or left is None or lead <= 0 else (lead - left) / lead
 
 
-def headline(policies: Sequence[SimulatedPolicy], seeds: int) -> str:
+def headline(policies: Sequence[SimulatedPolicy], seeds: int, unit: str = "a page") -> str:
     """Tell which policy that can be served earned most, and how much of what could be had."""
     served = sorted(
         (policy for policy in policies if not is_oracle(policy)),
@@ -80,9 +80,9 @@ def headline(policies: Sequence[SimulatedPolicy], seeds: int) -> str:
     of_those = " of the policies that can be served" if len(served) < len(policies) else ""
     found = with_interval(best.final_reward_mean, [best.final_reward] if seeds > 1 else [])
     over = f"over {seeds} seeds" if seeds > 1 else "on one seed, which tells nothing of luck"
-    told = [f"{best.policy} earned most{of_those}: {found} a page, {over}."]
+    told = [f"{best.policy} earned most{of_those}: {found} {unit}, {over}."]
     if not others:
-        told = [f"{best.policy} earned {found} a page, {over}."]
+        told = [f"{best.policy} earned {found} {unit}, {over}."]
     reference = reference_of(policies)
     if reference is not None and reference is not best:
         told.append(_against(best, reference))
