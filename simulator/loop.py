@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from simulator.pages import Displays, Environment, PagePolicy, Pages, Served
+from simulator.threads import one_thread_limit
 
 
 class Round(NamedTuple):
@@ -20,13 +21,17 @@ def run(environment: Environment, policy: PagePolicy, seed: int) -> Iterator[Rou
     """Run a policy in an environment, batch by batch, to the environment's end.
 
     The same seed brings the same viewers, whatever the policy; a policy's own draws are seeded
-    apart from the viewers'.
+    apart from the viewers'. Linear algebra runs on one thread, so that a run does not depend on the
+    machine; see :mod:`simulator.threads`.
     """
-    policy.reset(environment, seed)
-    pages: Pages | None = environment.reset(seed)
+    one_thread = one_thread_limit()
+    with one_thread():
+        policy.reset(environment, seed)
+        pages: Pages | None = environment.reset(seed)
     while pages is not None:
-        served = policy.serve(pages)
-        step = environment.step(served)
-        policy.learn(pages, served, step.displays)
+        with one_thread():
+            served = policy.serve(pages)
+            step = environment.step(served)
+            policy.learn(pages, served, step.displays)
         yield Round(pages, served, step.displays)
         pages = step.pages

@@ -41,9 +41,9 @@ from simulator.datasets.deezer import DeezerData, load_deezer
 from simulator.datasets.known import find_dataset
 from simulator.environments.browsing import Browsing
 from simulator.environments.frame import BatchedEnvironment
-from simulator.environments.streams import FAULTS, WORLD, stream
 from simulator.errors import MissingDataError, SimulationError
 from simulator.pages import Displays, Expected, Items, Pages, Served
+from simulator.streams import FAULTS, WORLD, stream
 
 DATASET: Final = "deezer-carousel"
 OWN_SHARE: Final = 0.3

@@ -9,8 +9,8 @@ import numpy as np
 
 from bandit.catalog import CatalogDocument, read_catalog_file
 from bandit.types import Artwork, Features, Row, Title
-from simulator.environments.streams import CATALOG, stream
 from simulator.errors import MissingDataError
+from simulator.streams import CATALOG, stream
 
 EXAMPLE: Final = Path(__file__).resolve().parents[2] / "examples" / "catalog.jsonl"
 GENRES: Final = 16

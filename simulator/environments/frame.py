@@ -14,9 +14,9 @@ import numpy as np
 
 from bandit.clock import MICROSECONDS
 from bandit.types import BoolArray, FloatArray
-from simulator.environments.streams import RESPONSES, VISITS, stream
 from simulator.errors import SimulationError
 from simulator.pages import Codes, Displays, Pages, Served, Step
+from simulator.streams import RESPONSES, VISITS, stream
 
 STARTS_AT_US: Final = 1_767_225_600 * MICROSECONDS
 """When every run begins: 1 January 2026, 00:00 UTC."""

@@ -38,7 +38,6 @@ from simulator.environments.examination import (
 from simulator.environments.frame import BatchedEnvironment
 from simulator.environments.item_features import items_of
 from simulator.environments.responses import Worth
-from simulator.environments.streams import TEMPLATES, stream
 from simulator.environments.templates import Templates, make_templates
 from simulator.environments.viewers import (
     AGE_BANDS,
@@ -51,6 +50,7 @@ from simulator.environments.viewers import (
 )
 from simulator.environments.visit_outcomes import Outcomes, Scene
 from simulator.pages import Displays, Expected, Items, Pages, Served
+from simulator.streams import TEMPLATES, stream
 
 ARTWORKS: Final = 6
 TITLES: Final = 300

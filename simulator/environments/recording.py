@@ -17,10 +17,10 @@ import numpy as np
 from bandit.catalog import CatalogDocument
 from bandit.reward import RewardRule
 from bandit.types import FloatArray
-from simulator.environments.streams import KEPT, stream
 from simulator.errors import SimulationError
 from simulator.logged import CodeArray, LoggedChoices, LoggedRankings, Names
 from simulator.pages import Displays, Environment, Items, Pages, Served
+from simulator.streams import KEPT, stream
 
 
 def logged_choices(

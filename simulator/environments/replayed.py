@@ -31,10 +31,10 @@ from bandit.reward import RewardRule
 from bandit.types import Artwork, Float32Array, IndexArray, Page, PageRow, Row, Title
 from simulator.datasets.registry import concatenate, open_source
 from simulator.environments.frame import BatchedEnvironment
-from simulator.environments.streams import ORDERS, stream
 from simulator.errors import SimulationError
 from simulator.logged import CodeArray, LoggedChoices
 from simulator.pages import Displays, Expected, Items, Pages, Served
+from simulator.streams import ORDERS, stream
 
 ACCEPTED_MIN: Final = 30
 RULE: Final = RewardRule(click=0.0, play=0.0, play_fraction=1.0, quick_abandon_s=0.0)

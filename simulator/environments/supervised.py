@@ -31,9 +31,9 @@ from bandit.types import (
     Title,
 )
 from simulator.environments.frame import BatchedEnvironment
-from simulator.environments.streams import ORDERS, stream
 from simulator.errors import SimulationError
 from simulator.pages import Displays, Expected, Items, Pages, Served
+from simulator.streams import ORDERS, stream
 
 DataName = Literal["digits", "iris", "wine", "breast_cancer"]
 RULE: Final = RewardRule(click=0.0, play=1.0, play_fraction=0.0, quick_abandon_s=0.0)

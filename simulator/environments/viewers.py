@@ -21,8 +21,8 @@ import numpy as np
 
 from bandit.types import Features, Float32Array, FloatArray, IndexArray
 from simulator.environments.catalog_arrays import TRAITS, CatalogArrays
-from simulator.environments.streams import WORLD, stream
 from simulator.pages import Codes
+from simulator.streams import WORLD, stream
 
 AGE_BANDS: Final = ("under-25", "25-34", "35-49", "50-64", "65-plus")
 DEVICES: Final = ("tv", "phone", "tablet", "laptop")

@@ -1,7 +1,8 @@
 """Policies that are arithmetic on arrays: a model of artworks, one of rows, whole batches at once.
 
 Propensities are exact for greedy and softmax models, and for a share ``epsilon`` of uniform choices
-mixed in: each title is drawn for itself, a page's order as a whole. Thompson sampling draws once
+mixed in: each title is drawn for itself, a page's order as a whole. Of equals any is taken
+(:mod:`simulator.policies.ties`). Thompson sampling draws once
 for every item and shows the best; how likely that was is not known, and told as NaN. Where it must
 be, ``propensities`` lets artworks be drawn from the probability of each to be the best, found by
 quadrature; of an order of rows drawn by Thompson sampling it stays unknown.
@@ -26,7 +27,6 @@ from simulator.policies.observing import (
 )
 from simulator.policies.orders import (
     Scores,
-    best_in_turn,
     best_order,
     evenly_in_turn,
     gumbel,
@@ -34,6 +34,8 @@ from simulator.policies.orders import (
     mixed_in_turn,
     softmax_in_turn,
 )
+from simulator.policies.ties import best_in_turn, draw_best, draw_best_order
+from simulator.streams import CHOICES, stream
 
 _CELLS_AT_ONCE: Final = 4_000_000
 """Scores worked out together: batches are cut so that temporaries stay small."""
@@ -59,7 +61,7 @@ class ArrayPolicy:
 
     def reset(self, environment: Environment, seed: int) -> None:
         """Start both models anew."""
-        self._rng = np.random.default_rng([seed, 2])
+        self._rng = stream(seed, CHOICES)
         self._rule = environment.rule
         self._sets = artwork_sets(environment)
         of_artworks, of_rows = problems_of(environment)
@@ -86,20 +88,22 @@ class ArrayPolicy:
     def _ordered(self, asked: Asked, rows: Codes, places: int) -> tuple[Codes, FloatArray]:
         model, epsilon = self._rows, self._mixing.epsilon
         same = len(rows) > 1 and bool((rows == rows[:1]).all())
-        asked_of = rows[:1] if same else rows
-        scores = _spread_out(model.scores(asked, asked_of, self._rng), rows)
-        noisy = scores
+        scores = model.scores(asked, rows[:1] if same else rows, self._rng)
         if model.kind == "softmax":
-            noisy = scores + gumbel(self._rng, rows.shape)
+            order = best_order(scores + gumbel(self._rng, rows.shape), places)
+            probability = softmax_in_turn(_spread_out(scores, rows), order)
+        else:
+            order, probability = draw_best_order(scores, places, len(rows), self._rng)
         if epsilon:
-            even = masked(self._rng.random(rows.shape), rows)
-            noisy = np.where((self._rng.random(len(rows)) < epsilon)[:, None], even, noisy)
-        order = best_order(noisy, places)
+            aside = np.flatnonzero(self._rng.random(len(rows)) < epsilon)
+            even = self._rng.random((len(aside), rows.shape[1]), dtype=np.float32)
+            order[aside] = best_order(masked(even, rows[aside]), places)
+            in_turn = softmax_in_turn if model.kind == "softmax" else best_in_turn
+            probability[aside] = in_turn(_spread_out(scores, rows)[aside], order[aside])
+            probability = mixed_in_turn(probability, evenly_in_turn(order, rows), epsilon)
         if model.kind == "thompson":
-            return order, np.where(order >= 0, np.nan, 1.0)
-        if model.kind == "greedy" and not epsilon:
-            return order, np.ones(order.shape)
-        return order, order_probability(model, scores, order, rows, epsilon)
+            probability = np.where(order >= 0, np.nan, 1.0)
+        return order, probability
 
     def _drawn(self, asked: Asked, titles: Codes) -> tuple[Codes, FloatArray]:
         count = len(titles)
@@ -113,9 +117,9 @@ class ArrayPolicy:
         if model.kind == "softmax" or self._mixing.epsilon or self._mixing.propensities:
             chosen, propensities = self._from_pmf(asked, sets)
         else:
-            chosen = model.scores(asked, sets, self._rng).argmax(axis=-1)
-            known = 1.0 if model.kind == "greedy" else np.nan
-            propensities = np.full(chosen.shape, known)
+            chosen, propensities = draw_best(model.scores(asked, sets, self._rng), self._rng)
+            if model.kind == "thompson":
+                propensities = np.full(chosen.shape, np.nan)
         return (
             np.where(there, chosen.reshape(titles.shape), -1).astype(np.int32),
             np.where(there, propensities.reshape(titles.shape), 1.0),
@@ -149,14 +153,3 @@ def mixed_pmf(pmf: FloatArray, sets: Codes, epsilon: float) -> FloatArray:
     there = sets >= 0
     even = there / np.maximum(there.sum(axis=-1, keepdims=True), 1)
     return np.asarray((1.0 - epsilon) * pmf + epsilon * even)
-
-
-def order_probability(
-    model: Model, scores: Scores, order: Codes, rows: Codes, epsilon: float
-) -> FloatArray:
-    """Return the conditional probability of each place of an order, of a model that can tell."""
-    in_turn = softmax_in_turn if model.kind == "softmax" else best_in_turn
-    probability = in_turn(scores, order)
-    if not epsilon:
-        return probability
-    return mixed_in_turn(probability, evenly_in_turn(order, rows), epsilon)

@@ -6,8 +6,9 @@ import numpy as np
 
 from bandit.types import FloatArray
 from simulator.pages import Codes
-from simulator.policies.models import Asked, Kind, Observed, Problem, greedy_pmf, softmax_pmf
+from simulator.policies.models import Asked, Kind, Observed, Problem, softmax_pmf
 from simulator.policies.orders import Scores
+from simulator.policies.ties import best_pmf
 
 
 class Even:
@@ -47,7 +48,7 @@ class AsListed:
 
     def pmf(self, asked: Asked, sets: Codes) -> FloatArray:
         """Return all probability on the first."""
-        return greedy_pmf(_falling(sets))
+        return best_pmf(_falling(sets))
 
 
 def _even(sets: Codes) -> Scores:

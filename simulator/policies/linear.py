@@ -12,9 +12,10 @@ import numpy as np
 from bandit.exploration.best_of_gaussians import probability_of_best
 from bandit.types import FloatArray
 from simulator.pages import Codes
-from simulator.policies.models import Asked, Kind, Observed, Problem, gathered, greedy_pmf
+from simulator.policies.models import Asked, Kind, Observed, Problem, gathered
 from simulator.policies.orders import Scores
 from simulator.policies.posterior import Posterior
+from simulator.policies.ties import best_pmf
 
 
 class LinUCB:
@@ -40,7 +41,7 @@ class LinUCB:
 
     def pmf(self, asked: Asked, sets: Codes) -> FloatArray:
         """Return all probability on the best."""
-        return greedy_pmf(self._upper(asked, sets))
+        return best_pmf(self._upper(asked, sets))
 
     def _upper(self, asked: Asked, sets: Codes) -> Scores:
         means, deviations = self._posterior.beliefs(asked)

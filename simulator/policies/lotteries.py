@@ -1,9 +1,9 @@
 """How policies put rows in order on logged rounds, and what probabilities follow.
 
 A lottery says of each round by which numbers its rows are ordered: logits from which they are drawn
-one after the other (Plackett, 1975; Luce, 1959), or scores of which the best is taken always, and
-which rows are pinned where. Everything that estimators ask of a ranking policy follows from it, on
-whatever order was logged.
+one after the other (Plackett, 1975; Luce, 1959), or scores of which the best is taken always, of
+equals any; and which rows are pinned where. Everything that estimators ask of a ranking policy
+follows from it, on whatever order was logged.
 
 Shapes: n rounds, L positions, R candidates; an order has indices into the candidates, -1 past its
 end.
@@ -18,7 +18,8 @@ import numpy.typing as npt
 
 from bandit.types import BoolArray, FloatArray
 from simulator.pages import Codes
-from simulator.policies.orders import best_in_turn, best_order, softmax_in_turn
+from simulator.policies.orders import softmax_in_turn
+from simulator.policies.ties import best_in_turn, best_placements, best_pmf
 from simulator.rankings.placement import placement_probabilities
 
 
@@ -52,7 +53,7 @@ class Lotteries(NamedTuple):
         pmf = np.zeros((*order.shape, left.shape[1]))
         for position in range(order.shape[1]):
             row, pinned = order[:, position], self.pinned[:, position]
-            part = np.where(self.greedy[:, None], _all_on_best(left), _in_proportion(left))
+            part = np.where(self.greedy[:, None], best_pmf(left), _in_proportion(left))
             part[pinned >= 0] = 0.0
             part[every[pinned >= 0], pinned[pinned >= 0]] = 1.0
             part[row < 0] = 0.0
@@ -68,9 +69,8 @@ class Lotteries(NamedTuple):
         if len(drawn):
             free[drawn] = placement_probabilities(self.numbers[drawn], positions)
         certain = np.flatnonzero(self.greedy)
-        order = best_order(self.numbers[certain], positions)
-        page, position = np.nonzero(order >= 0)
-        free[certain[page], position, order[page, position]] = 1.0
+        if len(certain):
+            free[certain] = best_placements(self.numbers[certain], positions)
         if (self.pinned < 0).all():
             return free
         # The k-th position that nothing is pinned to takes the k-th of the rows drawn.
@@ -102,12 +102,6 @@ def of_logged(placements: FloatArray, order: Codes) -> FloatArray:
     shape = (*placements.shape[:2], order.shape[1])
     probability = np.take_along_axis(placements, np.broadcast_to(index, shape), axis=2)
     return np.where((order >= 0)[:, :, None], probability.transpose(0, 2, 1), 0.0)
-
-
-def _all_on_best(left: FloatArray) -> FloatArray:
-    pmf = np.zeros(left.shape)
-    pmf[np.arange(len(left)), left.argmax(axis=1)] = 1.0
-    return np.where(np.isfinite(left), pmf, 0.0)
 
 
 def _in_proportion(left: FloatArray) -> FloatArray:

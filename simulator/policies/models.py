@@ -4,7 +4,7 @@ A model knows N items. It is asked for m rounds at a time, each with a context, 
 of items to choose from: codes of shape (m, ...), -1 for gaps, or of shape (1, ...) where all rounds
 have the same. How its scores become choices is told by its ``kind``:
 
-* ``greedy``: the best score is chosen, always; of equals the first.
+* ``greedy``: the best score is chosen, always; of equals any, with the same probability.
 * ``softmax``: scores are logits, an item is drawn in proportion to their exponentials.
 * ``thompson``: scores are a draw from what the model believes, and the best of them is chosen.
 """
@@ -100,14 +100,6 @@ def gathered(table: Scores, sets: Codes) -> Scores:
 
 def _is_all(items: Codes, count: int) -> bool:
     return len(items) == count and bool((items == np.arange(count)).all())
-
-
-def greedy_pmf(scores: Scores) -> FloatArray:
-    """Return all probability on the best of the last axis; of equals on the first."""
-    pmf = np.zeros(scores.shape)
-    best = scores.argmax(axis=-1)[..., None]
-    np.put_along_axis(pmf, best, 1.0, axis=-1)
-    return np.where(np.isfinite(scores), pmf, 0.0)
 
 
 def softmax_pmf(logits: Scores) -> FloatArray:

@@ -29,7 +29,10 @@ def masked(scores: Scores, rows: Codes) -> Scores:
 
 
 def best_order(scores: Scores, places: int) -> Codes:
-    """Return each page's best rows from the top; of equals the first as asked."""
+    """Return each page's best rows from the top; of equals the first as asked.
+
+    Where equals are alike, see :mod:`simulator.policies.ties`.
+    """
     pages, rows = scores.shape
     if rows <= _SORTED_MAX:
         order = np.argsort(-scores, axis=1, kind="stable")[:, :places].astype(np.int32)
@@ -48,7 +51,7 @@ def _picked(scores: Scores, places: int) -> Codes:
     order = np.empty((len(left), places), np.int32)
     for place in range(places):
         best = left.argmax(axis=1)
-        order[:, place] = best
+        order[:, place] = np.where(left[every, best] > -np.inf, best, -1)
         left[every, best] = -np.inf
     return order
 
@@ -71,19 +74,6 @@ def softmax_in_turn(logits: Scores, order: Codes) -> FloatArray:
     below = weights.sum(axis=1, keepdims=True) + chosen[:, ::-1].cumsum(axis=1)[:, ::-1]
     probability: FloatArray = np.ones(order.shape)
     np.divide(chosen, below, out=probability, where=placed & (below > 0))
-    return probability
-
-
-def best_in_turn(scores: Scores, order: Codes) -> FloatArray:
-    """Return 1 where the best of what was left was chosen, 0 elsewhere; of equals the first."""
-    left = scores.copy()
-    every = np.arange(len(left))
-    probability = np.ones(order.shape)
-    for place in range(order.shape[1]):
-        placed = order[:, place] >= 0
-        index = np.maximum(order[:, place], 0)
-        probability[:, place] = np.where(placed, left.argmax(axis=1) == index, 1.0)
-        left[every[placed], index[placed]] = -np.inf
     return probability
 
 

@@ -18,10 +18,10 @@ from simulator.policies.models import (
     Observed,
     Problem,
     gathered,
-    greedy_pmf,
     softmax_pmf,
 )
 from simulator.policies.orders import Scores
+from simulator.policies.ties import best_pmf
 
 
 class Popularity:
@@ -60,7 +60,7 @@ class Popularity:
     def pmf(self, asked: Asked, sets: Codes) -> FloatArray:
         """Return probabilities; see :meth:`simulator.policies.models.Model.pmf`."""
         scores = self._scores(sets)
-        return softmax_pmf(scores) if self.kind == "softmax" else greedy_pmf(scores)
+        return softmax_pmf(scores) if self.kind == "softmax" else best_pmf(scores)
 
     def _scores(self, sets: Codes) -> Scores:
         means = self.means()

@@ -173,7 +173,7 @@ class ProductionTarget:
             free = np.setdiff1d(np.arange(len(scores)), held)
             logits = strategy.logits(scores[free])
             greedy[number] = logits is None
-            numbers[number, free] = scores[free] if logits is None else logits
+            numbers[number, free] = _ranks(scores[free]) if logits is None else logits
             if held:
                 # Pinned rows stand where they do whatever else is drawn.
                 order = strategy.rank(scores, np.full(len(scores), 0.5), pins, positions).order
@@ -191,6 +191,13 @@ class ProductionTarget:
                 raise TargetError(error.message, hint=error.hint) from error
 
         return lambda record: serving(record.catalog)
+
+
+def _ranks(scores: FloatArray) -> FloatArray:
+    """Return distinct numbers that stand as scores do: of equals production takes the first."""
+    ranks = np.empty(len(scores))
+    ranks[np.argsort(-scores, kind="stable")] = -np.arange(float(len(scores)))
+    return ranks
 
 
 def _judged(config: Config, shares: str) -> Config:

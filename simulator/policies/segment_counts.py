@@ -23,17 +23,15 @@ from simulator.errors import SimulationError
 from simulator.pages import Codes
 from simulator.policies.models import Asked, Kind, Observed, Problem
 from simulator.policies.orders import Scores
+from simulator.policies.ties import best_pmf
 
-_TIE: Final = 1e-12
-"""Below any difference of two means of so few displays as a run has."""
 _HALVINGS: Final = 40
 
 
 class SegmentCounts(ABC):
     """Displays and rewards by segment and item."""
 
-    kind: Kind = "thompson"
-    """Ties are broken by a draw for every round."""
+    kind: Kind = "greedy"
 
     def start(self, problem: Problem) -> None:
         """Begin with nothing counted."""
@@ -65,15 +63,12 @@ class SegmentCounts(ABC):
         return np.divide(self._rewards, self._displays, out=ones, where=self._displays > 0)
 
     def scores(self, asked: Asked, sets: Codes, rng: np.random.Generator) -> Scores:
-        """Return scores with ties broken; see :class:`simulator.policies.models.Model`."""
-        worth = self._of(asked, sets)
-        return worth + _TIE * rng.random(worth.shape)
+        """Return scores; see :meth:`simulator.policies.models.Model.scores`."""
+        return self._of(asked, sets)
 
     def pmf(self, asked: Asked, sets: Codes) -> FloatArray:
         """Return equal probabilities of the best of each set, 0 for others."""
-        worth = self._of(asked, sets)
-        best = np.isfinite(worth) & (worth == worth.max(axis=-1, keepdims=True))
-        return np.asarray(best / np.maximum(best.sum(axis=-1, keepdims=True), 1))
+        return best_pmf(self._of(asked, sets))
 
     def _of(self, asked: Asked, sets: Codes) -> FloatArray:
         segments = asked.segments.reshape(-1, *[1] * (sets.ndim - 1))

@@ -6,6 +6,7 @@ import numpy as np
 
 from simulator.pages import Displays, Environment, Pages, Served
 from simulator.policies.orders import best_order, evenly_in_turn, masked
+from simulator.streams import CHOICES, stream
 
 
 class UniformPolicy:
@@ -15,7 +16,7 @@ class UniformPolicy:
 
     def reset(self, environment: Environment, seed: int) -> None:
         """Seed the draws."""
-        self._rng = np.random.default_rng([seed, 1])
+        self._rng = stream(seed, CHOICES)
         self._counts = np.diff(environment.items.artwork_offsets).astype(np.int32)
 
     def serve(self, pages: Pages) -> Served:

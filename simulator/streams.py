@@ -1,8 +1,9 @@
-"""Random streams of environments, each for one purpose, that meet no other.
+"""Random streams of environments and policies, each for one purpose, that meet no other.
 
-Why a spawn key: seeds of NumPy's generators given as lists are filled up with zeros, so that
-``[7, 1]`` and ``[7, 1, 0]`` are one stream. A spawn key follows behind the filling, and neither
-equals another key of another length, nor what a policy seeds with a list of its own.
+All purposes stand here, so that what a policy draws is never what a viewer does. Why a spawn key:
+seeds of NumPy's generators given as lists are filled up with zeros, so that ``[7, 1]`` and
+``[7, 1, 0]`` are one stream. A spawn key follows behind the filling, and does not equal another key
+of another length.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ KEPT: Final = 7
 """Which displays are recorded."""
 CATALOG: Final = 8
 """A synthetic catalog."""
+CHOICES: Final = 9
+"""What a policy draws."""
 
 
 def stream(seed: int, purpose: int, number: int = 0) -> np.random.Generator:
