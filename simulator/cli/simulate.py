@@ -103,13 +103,14 @@ def simulate(
 
 
 def _show(result: Simulation) -> None:
+    known = all(one.final_regret is not None for one in result.policies)
+    pages = "pages" if known else "rounds offered"
     click.echo(
-        f"{result.environment} ({result.description}): {result.pages:,} pages in batches of "
+        f"{result.environment} ({result.description}): {result.pages:,} {pages} in batches of "
         f"{result.batch:,}, {len(result.seeds)} seeds from {result.seeds[0]}"
     )
     first = result.policies[0]
     others = len(result.policies) > 1
-    known = all(one.final_regret is not None for one in result.policies)
     headings = ["policy", f"reward {result.unit}"]
     headings += [f"more than {first.policy}"] if others else []
     headings += ["regret", "95 %"] if known else ["accepted a run"]
@@ -126,7 +127,7 @@ def _show(result: Simulation) -> None:
         else:
             row.append(round(float(np.mean(one.accepted or [result.pages]))))
         rows.append([*row, round(one.pages_per_second)])
-    print_table([*headings, "pages/s"], rows)
+    print_table([*headings, f"{pages.split()[0]}/s"], rows)
     for note in result.notes:
         click.echo(f"note: {note}")
 

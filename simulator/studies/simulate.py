@@ -20,7 +20,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from bandit.types import FloatArray
-from simulator.environments.registry import ENVIRONMENTS, make_environment
+from simulator.environments.registry import ENVIRONMENTS, make_environment, setting_infos
 from simulator.errors import InterruptedEarlyError, SimulationError
 from simulator.jobs import Finished, run_jobs
 from simulator.loop import run
@@ -242,7 +242,11 @@ def whole_seeds(plan: SimulatePlan, finished: Finished[Trace]) -> Kept:
 
 
 def _description(plan: SimulatePlan) -> str:
-    settings = ", ".join(f"{name} = {value}" for name, value in sorted(plan.settings.items()))
+    told: dict[str, object] = dict(plan.settings)
+    if not _knows_truth(plan):
+        # Which log it is matters more than any setting, and is told where it is the default too.
+        told = {one.name: one.default for one in setting_infos(plan.environment)[:1]} | told
+    settings = ", ".join(f"{name} = {value}" for name, value in sorted(told.items()))
     return settings or "as it is by default"
 
 
