@@ -53,17 +53,17 @@ HEADINGS: Final = (
 
 def ranked(result: Simulation) -> list[list[Cell]]:
     """Return one line a policy, the least regret first."""
-    regret_of_random = result.policies[0].final_regret_mean
+    regret_of_random = result.policies[0].regret().mean
     names = dict(zip((one.policy for one in result.policies), POLICIES.values(), strict=False))
-    ordered = sorted(result.policies, key=lambda one: one.final_regret_mean)
+    ordered = sorted(result.policies, key=lambda one: one.regret().mean)
     return [
         [
             place,
             one.policy,
             names[one.policy] or "not there",
-            round(one.final_regret_mean),
-            bounds(one.final_regret),
-            f"{one.final_regret_mean / regret_of_random:.1%}",
+            round(one.regret().mean),
+            bounds(one.regret().interval),
+            f"{one.regret().mean / regret_of_random:.1%}",
             one.final_reward_mean,
             round(one.pages_per_second),
         ]
