@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from simulator.intervals.statistic import NO_SPREAD as UNSEEN
 from simulator.report.forest import Entry, Reference, Whisker, forest
 from simulator.report.numbers import NO_SPREAD, bounds, compact, decimals_of_width, number
 from simulator.report.page import Cell, Column, Fact, Figure, Note, Remarks, Section, Table
@@ -223,10 +224,15 @@ def group_table(name: str, caption: str, group: str, rows: Sequence[GroupRow]) -
 
 
 def _remark(estimate: Estimate, known: Sequence[str]) -> str:
-    notes = [f"{i.method}: {i.note}" for i in estimate.intervals if i.note]
+    notes = [f"{i.method}: {note}" for i in estimate.intervals if (note := _note(i))]
     remarks = [note for note in dict.fromkeys(notes) if note not in known]
     mark = f"* {estimate.marked}"
     return "; ".join([mark, *remarks] if estimate.marked and mark not in known else remarks)
+
+
+def _note(interval: Interval) -> str:
+    """Return what is to be known of an interval, but for what its cell says."""
+    return interval.note.removesuffix(UNSEEN).rstrip("; ")
 
 
 def _shared_notes(estimates: Sequence[Estimate]) -> list[str]:
@@ -234,7 +240,7 @@ def _shared_notes(estimates: Sequence[Estimate]) -> list[str]:
     noted: dict[str, set[str]] = {}
     for estimate in estimates:
         for found in estimate.intervals:
-            noted.setdefault(found.method, set()).add(found.note)
+            noted.setdefault(found.method, set()).add(_note(found))
     alike = {method: notes.pop() for method, notes in noted.items() if len(notes) == 1}
     marks = {estimate.marked for estimate in estimates}
     mark = [f"* {marks.pop()}"] if len(marks) == 1 and "" not in marks else []

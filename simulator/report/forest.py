@@ -106,7 +106,7 @@ def forest(
         if any(w.method == method for entry in entries for w in entry.spread)
     ]
     if any(entry.doubtful for entry in entries):
-        legend.append(LegendEntry("hollow: in doubt, see the notes and verdicts", None, hollow=True))
+        legend.append(LegendEntry("hollow: in doubt, as verdicts say", None, hollow=True))
     return Figure(
         name=name,
         title=title,

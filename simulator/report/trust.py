@@ -17,7 +17,8 @@ from simulator.results import Diagnostics, Estimate
 
 TRUST = (
     "An estimate leans on the rounds in which the policy might have done what was logged. "
-    "Effective rounds say how many those are worth; the mean weight should be 1."
+    "Effective rounds say how many those are worth, telling rounds how many of them an interval's "
+    "width rests on; the mean weight should be 1."
 )
 RULE_OF_THREE = "rule of three"
 CARDS_MAX = 8
@@ -29,6 +30,7 @@ COLUMNS = (
     Column("sound", "Sound"),
     Column("rounds", "Rounds", "count"),
     Column("effective_rounds", "Effective rounds", "count"),
+    Column("telling_rounds", "Telling rounds", "count"),
     Column("weight_max", "Largest weight", "number"),
     Column("weight_mean", "Mean weight", "number"),
     Column("weight_mean_p", "p of mean 1", "p"),
@@ -83,6 +85,7 @@ def trust_blocks(estimates: Sequence[Estimate]) -> list[Block]:
             found.sound,
             found.rounds,
             found.effective_rounds,
+            found.telling_rounds,
             found.weight_max,
             found.weight_mean,
             found.weight_mean_p,
@@ -174,6 +177,8 @@ def _verdict(
         ("mean weight", f"{compact(found.weight_mean)} (p {p_value(found.weight_mean_p)})"),
         ("without overlap", share(found.zero_overlap_share)),
     ]
+    if found.telling_rounds is not None:
+        facts.insert(1, ("telling rounds", f"about {number(found.telling_rounds, 0)}"))
     effective = found.effective_rounds / found.rounds if found.rounds else 0.0
     title = f"{policy}: {', '.join(names)}" if named else policy
     return Verdict(title, found.sound, found.verdict, warnings, facts, min(effective, 1.0))

@@ -172,19 +172,17 @@ def test_cressie_read_makes_use_of_the_weights_mean() -> None:
 
 
 def _excluded(scaled: FloatArray, mean: float, alpha: float) -> bool:
-    """Follow both gamblers of the hedged capital process, round by round."""
-    total, spread, above, below = 0.5, 0.25, 1.0, 1.0
-    centre = 0.5
-    for i, x in enumerate(scaled, start=1):
-        variance = spread / i
-        bet = math.sqrt(2 * math.log(2 / alpha) / (variance * i * math.log(1 + i)))
-        above *= 1 + min(bet, 0.5 / mean) * (x - mean)
-        below *= 1 - min(bet, 0.5 / (1 - mean)) * (x - mean)
-        if max(above, below) / 2 >= 1 / alpha:
+    """Follow both gamblers of the hedged capital process, stake by stake and round by round."""
+    powers = range(6, -11, -1)
+    share = {power: 1 / ((abs(power) + 1) * (abs(power) + 2)) for power in powers}
+    total = sum(share.values())
+    above, below = ({power: share[power] / total for power in powers} for _ in range(2))
+    for x in scaled.tolist():
+        for power in powers:
+            above[power] *= 1 + min(2.0**power, 0.9 / mean) * (x - mean)
+            below[power] *= 1 + min(2.0**power, 0.9 / (1 - mean)) * (mean - x)
+        if max(sum(above.values()), sum(below.values())) >= 2 / alpha:
             return True
-        total += x
-        centre = total / (i + 1)
-        spread += (x - centre) ** 2
     return False
 
 
@@ -211,6 +209,21 @@ def test_a_path_narrows_to_the_sequences_interval() -> None:
         assert path.high[count - 1] >= part.high - 1e-9
         assert path.low[count - 1] == pytest.approx(part.low, abs=0.05)
         assert path.high[count - 1] == pytest.approx(part.high, abs=0.05)
+
+
+@pytest.mark.parametrize("count", [400, 3000])
+@pytest.mark.parametrize("rare", [False, True])
+def test_a_sequence_is_narrower_than_bernstein_though_it_holds_at_every_moment(
+    rare: bool, count: int
+) -> None:
+    rng = np.random.default_rng(12)
+    terms, bounds = draw_rounds(rng, count).ips(), IPS_BOUNDS
+    if rare:
+        terms, bounds = Terms(30.0 * (rng.random(count) < 0.01)), importance_bounds(30.0)
+    sequence, bernstein = (
+        interval(name, terms, bounds=bounds) for name in ("sequence", "bernstein")
+    )
+    assert sequence.high - sequence.low < bernstein.high - bernstein.low
 
 
 def test_sequences_of_terms_at_the_edge_stay_within_the_range() -> None:

@@ -10,6 +10,7 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure as Drawing
+from matplotlib.patches import Rectangle
 
 from simulator.report import canvas, render_report
 from simulator.report.forest import shortened
@@ -50,7 +51,8 @@ def column(table: Table, key: str) -> int:
 
 
 def marks(axes: Axes) -> list[float]:
-    return [float(x) for line in axes.lines if line.get_marker() == "o" for x in line.get_xdata()]
+    found = [np.asarray(x.get_xdata(), float) for x in axes.lines if x.get_marker() == "o"]
+    return [float(place) for places in found for place in places]
 
 
 def whiskers(axes: Axes) -> list[tuple[float, float]]:
@@ -111,7 +113,7 @@ def test_bars_are_as_high_as_the_counts_offered(draw: Callable[[Result], Drawn])
     assert len(panels) == len(policies) == 3
     for axes, policy in zip(panels, policies, strict=True):
         counts = [row[3] for row in figure.numbers.rows if row[0] == policy]
-        assert [bar.get_height() for bar in axes.patches] == counts
+        assert [bar.get_height() for bar in axes.patches if isinstance(bar, Rectangle)] == counts
         edges = [row[1] for row in figure.numbers.rows if row[0] == policy]
         labels = [text.get_text() for text in axes.get_xticklabels()]
         first = edges[0]
@@ -121,8 +123,8 @@ def test_bars_are_as_high_as_the_counts_offered(draw: Callable[[Result], Drawn])
 
 def test_calibration_draws_the_bins_that_it_offers(draw: Callable[[Result], Drawn]) -> None:
     figure, (axes,) = draw(evaluation())["calibration"]
-    points = [tuple(x.get_xydata()[0]) for x in axes.lines if x.get_marker() == "o"]
-    assert points == [row[:2] for row in figure.numbers.rows]
+    lines = [np.asarray(x.get_xydata()) for x in axes.lines if x.get_marker() == "o"]
+    assert [tuple(line[0].tolist()) for line in lines] == [row[:2] for row in figure.numbers.rows]
 
 
 @pytest.mark.parametrize("result", every_result().values(), ids=every_result().keys())

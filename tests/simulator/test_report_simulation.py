@@ -1,4 +1,4 @@
-"""Reports of simulations compare policies on the same seeds, and crown none that cannot be served."""
+"""Reports of simulations compare policies on the same seeds, and crown what can be served."""
 
 from __future__ import annotations
 
@@ -6,11 +6,18 @@ import msgspec
 import numpy as np
 import pytest
 
-from simulator.report.page import Cell, Figure, Note, Table
+from simulator.report import canvas
+from simulator.report.page import Cell, Figure, Note, Picture, Table
 from simulator.report.write import lay_out
 from simulator.results import Simulation
 from simulator.studies.over_seeds import seed_interval
 from tests.simulator.report_results import simulation
+
+
+@pytest.fixture(autouse=True)
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out the drawings, which other tests look at, for speed."""
+    monkeypatch.setattr(canvas, "picture", lambda *_: Picture("", ""))
 
 
 def rewarded(**by_policy: list[float]) -> Simulation:
