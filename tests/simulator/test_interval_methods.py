@@ -219,7 +219,10 @@ def test_a_sequence_is_narrower_than_bernstein_though_it_holds_at_every_moment(
     rng = np.random.default_rng(12)
     terms, bounds = draw_rounds(rng, count).ips(), IPS_BOUNDS
     if rare:
-        terms, bounds = Terms(30.0 * (rng.random(count) < 0.01)), importance_bounds(30.0)
+        terms, bounds = (
+            Terms(np.where(rng.random(count) < 0.01, 30.0, 0.0)),
+            importance_bounds(30.0),
+        )
     sequence, bernstein = (
         interval(name, terms, bounds=bounds) for name in ("sequence", "bernstein")
     )

@@ -144,14 +144,16 @@ def test_clustered_intervals_cover_in_the_band(method: str) -> None:
     assert plain_hits / REPETITIONS < BAND[0]
 
 
-def _never_left(draw: Callable[[np.random.Generator], FloatArray], truth: float) -> float:
+def _times_left(
+    draw: Callable[[np.random.Generator], FloatArray], truth: float, weight_max: float, runs: int
+) -> int:
     rng = np.random.default_rng(9)
-    bounds = Bounds(0.0, WEIGHT_MAX, WEIGHT_MAX)
-    kept = 0
-    for _ in range(REPETITIONS):
-        path = sequence_path(Terms(draw(rng)), bounds=bounds, level=LEVEL, grid=24)
-        kept += bool(((path.low <= truth) & (truth <= path.high)).all())
-    return kept / REPETITIONS
+    left = 0
+    for _ in range(runs):
+        terms = Terms(draw(rng))
+        path = sequence_path(terms, bounds=importance_bounds(weight_max), level=LEVEL, grid=24)
+        left += not bool(((path.low <= truth) & (truth <= path.high)).all())
+    return left
 
 
 def test_sequences_hold_at_every_moment_at_once() -> None:
@@ -161,8 +163,18 @@ def test_sequences_hold_at_every_moment_at_once() -> None:
         action = rng.choice(3, 400, p=LOGGING)
         return np.asarray(WEIGHTS[action] * (rng.random(400) < CLICK[action]))
 
-    left = REPETITIONS * (1 - _never_left(draw, TRUTH))
-    assert stats.binomtest(round(left), REPETITIONS, 1 - LEVEL, "greater").pvalue > ALPHA
+    left = _times_left(draw, TRUTH, WEIGHT_MAX, REPETITIONS)
+    assert stats.binomtest(left, REPETITIONS, 1 - LEVEL, "greater").pvalue > ALPHA
+
+
+@pytest.mark.parametrize("click", [0.05, 0.5])
+def test_sequences_of_rare_heavy_terms_hold_at_every_moment_at_once(click: float) -> None:
+    """A weight of 30 in one round out of 30: most of what can be earned is far from the mean."""
+
+    def draw(rng: np.random.Generator) -> FloatArray:
+        return np.where(rng.random(600) < click / 30, 30.0, 0.0)
+
+    assert stats.binomtest(_times_left(draw, click, 30.0, 300), 300, 0.05, "greater").pvalue > ALPHA
 
 
 def test_a_normal_interval_looked_at_after_each_round_does_not_hold() -> None:
