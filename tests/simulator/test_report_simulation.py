@@ -131,3 +131,38 @@ def test_a_run_cut_short_is_told_first() -> None:
     assert isinstance(first, Note)
     assert first.alarm
     assert first.text == "Interrupted: 3 of 10 seeds."
+
+
+def test_a_replayed_log_knows_no_regret_and_tells_what_was_accepted() -> None:
+    made = rewarded(uniform=[0.1, 0.2], linucb=[0.2, 0.4])
+    replace = msgspec.structs.replace
+    policies = [
+        replace(
+            policy,
+            final_regret=None,
+            final_regret_mean=None,
+            accepted=[40, 61],
+            curve=[
+                replace(point, regret=None, regret_low=None, regret_high=None)
+                for point in policy.curve
+            ],
+        )
+        for policy in made.policies
+    ]
+    result = replace(made, policies=policies, unit="an accepted round")
+    page = lay_out(result)
+    assert "an accepted round" in page.headline
+    assert "oracle" not in page.headline
+    table = block(result, "standing")
+    assert isinstance(table, Table)
+    (told, _) = cells(table)
+    assert told["accepted"] == 50.5
+    assert "regret" not in told
+    assert "share_of_lead" not in told
+    names = [b.name for s in page.sections for b in s.blocks if isinstance(b, Figure)]
+    assert names == ["gains", "rewards", "reward"]
+
+
+def test_a_simulation_of_nobody_is_told_so() -> None:
+    result = msgspec.structs.replace(rewarded(**FOUND), policies=[])
+    assert "No policy" in lay_out(result).headline
