@@ -49,7 +49,7 @@ from simulator.results import Evaluation, GroupRow
     "--stream/--no-stream",
     default=None,
     help="Read the log once, in bounded memory: ips and snips with normal intervals, rounds taken "
-    "as independent. By default only logs of more than 1 GB.",
+    "as independent. By default only logs of more than 1 GB or 5 million rounds.",
 )
 @click.option(
     "--train-rounds",
@@ -99,7 +99,7 @@ def evaluate(
     outputs = Outputs(given["json_path"], given["parquet_path"])
     check_writable(*outputs)
     source = source_of(logs, given, config)
-    streamed = _is_streamed(stream, given["surface"], is_large(source.path))
+    streamed = _is_streamed(stream, given["surface"], is_large(source))
     asked = asked_estimators(
         estimators or _default_estimators(given["surface"], streamed=streamed), given["surface"]
     )

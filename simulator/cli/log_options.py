@@ -139,6 +139,7 @@ def source_of(location: str, given: dict[str, Any], config: Path | None) -> Sour
     """
     from bandit.config import load_config
     from simulator.datasets.registry import open_source
+    from simulator.progress import ShownWatch
 
     return open_source(
         location,
@@ -147,6 +148,7 @@ def source_of(location: str, given: dict[str, Any], config: Path | None) -> Sour
         skip_bad=given["skip_bad"],
         segment=given["segment"],
         keep_certain=given["keep_certain"],
+        watch=ShownWatch(),
     )
 
 

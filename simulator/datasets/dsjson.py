@@ -37,14 +37,16 @@ class DsjsonSource:
             LoggedDataError: a line is wrong, or a decision stands there twice.
         """
         self.path = path
-        self.name = path.stem
+        self.name = reading.name or path.stem
         self._segment_name = reading.segment
         look = Look(reading.segment)
         with reading.watch.task(f"looking over {self.name}", None, "lines") as advance:
+            number = 0
             for number, event in self._lines(look):
                 look.take(number, event)
                 if number % LINES_AT_ONCE == 0:
                     advance(LINES_AT_ONCE)
+        self.rounds_max = number
         look.refuse(path, skip_bad=reading.skip_bad)
         self._bad = look.bad_numbers
         self.skipped = len(self._bad)

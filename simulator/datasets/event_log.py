@@ -63,7 +63,7 @@ class EventLogSource(ExportSource):
                 raise LoggedDataError("log", error.message, hint=error.hint) from error
         super().__init__(exported / _LOG, reading._replace(config=config))
         self.path = log
-        self.name = str(path)
+        self.name = reading.name or str(path)
         self.notes += report.notices
         if reading.config is None and path.suffix != ".toml":
             self.notes.append("reward and exposure are the defaults: no configuration was given")

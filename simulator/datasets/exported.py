@@ -41,7 +41,7 @@ class ExportSource:
                 propensity is wrong, or a choice is not in its catalog version.
         """
         self.path = path
-        self.name = path.name
+        self.name = reading.name or path.name
         self._files = _opened(path)
         manifest = self._files.manifest
         scan = PageScan(reading.segment)
@@ -72,6 +72,7 @@ class ExportSource:
         )
         self._dropped = scan.dropped
         self.skipped = len(scan.dropped)
+        self.rounds_max = certain.titles
         self.kind: Kind = _kind(scan)
         self.notes = [
             *_manifest_notes(manifest, config),
@@ -142,12 +143,14 @@ class _Certain:
     """Counts what was decided without chance."""
 
     def __init__(self) -> None:
-        self._titles = self._all_titles = self._orders = self._all_orders = 0
+        self.titles = 0
+        """Titles on all pages, seen or not."""
+        self._titles = self._orders = self._all_orders = 0
 
     def take(self, outcomes: list[Outcome]) -> None:
         for outcome in outcomes:
             decision = outcome.decision
-            self._all_titles += len(decision.titles)
+            self.titles += len(decision.titles)
             self._titles += sum(choice.propensity == 1 for choice in decision.titles)
             self._all_orders += bool(decision.rows)
             self._orders += ordered_without_chance(decision)
@@ -156,7 +159,7 @@ class _Certain:
         told = []
         if self._titles:
             told.append(
-                f"{self._titles:,} of {self._all_titles:,} artworks were served without chance "
+                f"{self._titles:,} of {self.titles:,} artworks were served without chance "
                 "(holdout, baseline, or no choice): left out where there was a choice"
             )
         if self._orders:

@@ -63,7 +63,7 @@ class OpenBanditSource:
                 hint="give the directory of one campaign, such as obd/random/men",
             )
         self.path = found
-        self.name = "/".join(directory.parts[-2:])
+        self.name = reading.name or "/".join(directory.parts[-2:])
         self._skip_bad = reading.skip_bad
         self._segment = reading.segment or USER_FEATURES[0]
         if self._segment not in USER_FEATURES:
@@ -82,6 +82,7 @@ class OpenBanditSource:
         if not reading.skip_bad:
             self._faults.refuse(str(self.path))
         self.skipped = self._faults.bad
+        self.rounds_max = self._faults.rows
         self._segments = sorted(segments)
         self._users = vocabulary.columns()
         affinities = [f"affinity_{item}" for item in range(self._items)]

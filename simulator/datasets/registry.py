@@ -94,7 +94,17 @@ def open_source(
         )
     module, name = FORMATS[chosen]
     opener: Callable[[Path, Reading], Source] = getattr(import_module(module), name)
-    return opener(path, Reading(config, skip_bad, segment, keep_certain, watch or Watch()))
+    return opener(
+        path,
+        Reading(
+            config=config,
+            skip_bad=skip_bad,
+            segment=segment,
+            keep_certain=keep_certain,
+            watch=watch or Watch(),
+            name=None if known is None else known.name,
+        ),
+    )
 
 
 def guess_format(path: Path) -> str:

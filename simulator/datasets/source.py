@@ -35,6 +35,8 @@ class Reading(NamedTuple):
     """Keep rounds of our own logs that were decided without chance although there was a choice."""
     watch: Watch = Watch()
     """Told how far the first look has come."""
+    name: str | None = None
+    """What the source is called; None takes what it calls itself."""
 
 
 class Source(Protocol):
@@ -63,6 +65,11 @@ class Source(Protocol):
     @property
     def skipped(self) -> int:
         """How many records or lines were left out because they are wrong."""
+        ...
+
+    @property
+    def rounds_max(self) -> int:
+        """A number of single choices that it holds no more than."""
         ...
 
     @property

@@ -47,6 +47,7 @@ class ParquetFiles:
                     hint="keep tables of different columns in different directories",
                 )
         self.columns = found[0]
+        self.rows = sum(map(_row_count, self._files))
 
     def pieces(self, rows: int, columns: Sequence[str]) -> Iterator[Piece]:
         """Yield the rows of all files in order, ``rows`` at a time or fewer.
@@ -82,7 +83,7 @@ class NpzFile:
         self.item_features = None if features is None else features.astype(np.float32)
         self.items = 0 if "candidates" in arrays or features is None else len(features)
         self.context_names: Sequence[str] = [str(one) for one in arrays.get("context_names", ())]
-        rows = len(arrays["reward"]) if "reward" in arrays else 0
+        self.rows = rows = len(arrays["reward"]) if "reward" in arrays else 0
         count = arrays.get("action_count")
         if count is not None and count.ndim == 0:
             arrays["action_count"] = np.full(rows, count)
@@ -105,6 +106,11 @@ class NpzFile:
         """Yield the rows in order, ``rows`` at a time or fewer."""
         for first in range(0, len(self._arrays["reward"]), rows):
             yield {name: self._arrays[name][first : first + rows] for name in columns}
+
+
+def _row_count(file: Path) -> int:
+    with _damage_told(file), arrow("parquet").ParquetFile(file) as opened:
+        return int(opened.metadata.num_rows)
 
 
 def _column(name: str, column: Any) -> npt.NDArray[Any]:

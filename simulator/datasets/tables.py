@@ -70,7 +70,8 @@ class TableSource:
                 of when they are asked for.
         """
         self.path = path
-        self.name = path.stem
+        self.name = reading.name or path.stem
+        self.rounds_max = table.rows
         self._table = table
         for name in ("action", "reward"):
             if name not in table.columns:
@@ -144,9 +145,12 @@ class TableSource:
         greatest = self._table.items - 1
         wanted = [name for name in self._table.columns if name in (*_LOOKED_AT, self._segment)]
         telling = next(name for name in _TELLS_ACTIONS if name in wanted)
-        for piece in self._table.pieces(BATCH_ROUNDS, [telling]):
-            greatest = max(greatest, _greatest(piece))
-        with reading.watch.task(f"looking over {self.name}", None, "rows") as advance:
+        rows = self._table.rows
+        with reading.watch.task(f"finding the actions of {self.name}", rows, "rows") as advance:
+            for piece in self._table.pieces(BATCH_ROUNDS, [telling]):
+                greatest = max(greatest, _greatest(piece))
+                advance(len(piece[telling]))
+        with reading.watch.task(f"looking over {self.name}", rows, "rows") as advance:
             for piece in self._table.pieces(BATCH_ROUNDS, wanted):
                 repeated = ids.take_hashes(_hashes(piece["decision"])) if ids else None
                 dropped.append(~self._lawful(piece, greatest + 1, repeated))

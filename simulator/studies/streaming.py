@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import chain
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -38,14 +37,19 @@ from simulator.terms import Terms
 
 STREAMED_BYTES: Final = 1_000_000_000
 """Logs of more bytes than these are streamed, unless it is said otherwise."""
+STREAMED_ROUNDS: Final = 5_000_000
+"""So are logs of more rounds, which compressed files may hold in few bytes."""
 _EDGES: Final = np.concatenate(([0.0], np.geomspace(1e-3, 1e6, 55), [np.inf]))
 _NOTE: Final = "rounds taken as independent"
 
 
-def is_large(path: Path) -> bool:
-    """Tell whether a log is to be streamed."""
-    files = path.rglob("*") if path.is_dir() else [path]
-    return sum(file.stat().st_size for file in files if file.is_file()) > STREAMED_BYTES
+def is_large(
+    source: Source, *, rounds: int = STREAMED_ROUNDS, size_bytes: int = STREAMED_BYTES
+) -> bool:
+    """Tell whether a log of more than so many rounds or bytes is there, to be streamed."""
+    files = source.path.rglob("*") if source.path.is_dir() else [source.path]
+    size = sum(file.stat().st_size for file in files if file.is_file())
+    return source.rounds_max > rounds or size > size_bytes
 
 
 def evaluate_streamed(

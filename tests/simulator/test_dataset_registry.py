@@ -283,5 +283,12 @@ def test_a_watch_is_told_how_far_the_first_look_has_come(tmp_path: Path) -> None
     path = tmp_path / "rounds.npz"
     np.savez(path, action=np.zeros(7, int), reward=np.zeros(7), propensity=np.ones(7))
     heard = Heard()
-    open_source(path, watch=heard)
-    assert heard.told == {"looking over rounds, rows": 7}
+    assert open_source(path, watch=heard).rounds_max == 7
+    looks = ("finding the actions of rounds, rows", "looking over rounds, rows")
+    assert heard.told == dict.fromkeys(looks, 7)
+
+
+def test_a_known_data_set_is_called_by_its_name() -> None:
+    sample = open_source("sample")
+    assert sample.name == "sample"
+    assert sum(map(len, sample.choices())) <= sample.rounds_max

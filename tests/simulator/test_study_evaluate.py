@@ -28,7 +28,7 @@ from simulator.studies.pairing import rounds_needed, verdict
 from simulator.studies.plans import JudgePlan, LogPlan
 from simulator.studies.specs import Spec, read_spec
 from simulator.studies.splitting import split, unit_hash
-from simulator.studies.streaming import evaluate_streamed
+from simulator.studies.streaming import evaluate_streamed, is_large
 from tests.simulator.choice_world import ACTIONS, CHANCES, KINDS, Columns, draw, write
 
 ROUNDS = 6000
@@ -346,3 +346,12 @@ def test_the_largest_modified_weight_is_never_passed(name: str, parameter: float
     seen = float(modified(weights, parameter).max())
     assert seen <= top * (1 + 1e-12)
     assert seen >= 0.95 * top
+
+
+def test_a_log_is_large_by_its_rounds_or_by_its_bytes(log: Path) -> None:
+    source = open_source(log)
+    assert source.rounds_max == ROUNDS
+    assert not is_large(source)
+    assert is_large(source, rounds=ROUNDS - 1)
+    assert is_large(source, size_bytes=log.stat().st_size - 1)
+    assert not is_large(source, rounds=ROUNDS, size_bytes=log.stat().st_size)
