@@ -90,8 +90,8 @@ def _headline(result: Evaluation) -> str:
     if len(sound or made) > 1:
         which = "" if len(sound) in (0, len(made)) else " soundly"
         told = (
-            f"of {len(sound or made)} policies{which} judged, {best.policy} would have earned "
-            f"most: {found}"
+            f"of {len(sound or made)} policies{which} judged, {best.policy} has the highest "
+            f"estimate: {found}"
         )
     others = [e.policy for e in made if is_doubtful(e)] if sound else []
     had = {e.policy for e in made}

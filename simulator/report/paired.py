@@ -92,7 +92,13 @@ def headline(policies: Sequence[SimulatedPolicy], seeds: int, unit: str = "a pag
 
 
 def _against(best: SimulatedPolicy, reference: SimulatedPolicy) -> str:
-    more = f"That is {gain(best, reference).told()} more than {reference.policy} on the same seeds"
+    found = gain(best, reference)
+    if len(found.by_seed) > 1 and not found.plain:
+        return (
+            f"These seeds do not tell it apart from {reference.policy}: the difference is "
+            f"{found.told()}."
+        )
+    more = f"That is {found.told()} more than {reference.policy} on the same seeds"
     part = share_of_lead(best, reference)
     if part is None:
         return more + "."

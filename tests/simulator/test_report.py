@@ -202,5 +202,5 @@ def test_an_estimate_that_could_not_be_made_is_told() -> None:
 
 def test_the_headline_prefers_sound_estimates() -> None:
     page = lay_out(evaluation())
-    assert "learned: boosting would have earned most" in page.headline
+    assert "learned: boosting has the highest estimate" in page.headline
     assert "soundly judged" in page.headline

@@ -82,6 +82,8 @@ def test_the_oracle_alone_is_not_crowned() -> None:
 def test_policies_that_seeds_do_not_tell_apart_are_told_so() -> None:
     headline = lay_out(rewarded(uniform=[0.1, 0.1], a=[1.0, 2.0], b=[1.5, 1.4])).headline
     assert "do not tell it apart from b" in headline
+    headline = lay_out(rewarded(uniform=[1.0, 2.0], a=[1.5, 1.6])).headline
+    assert "do not tell it apart from uniform: the difference is" in headline
 
 
 @pytest.mark.parametrize(
