@@ -30,7 +30,7 @@ BASELINES: Final = (
     "lints",
     "oracle",
 )
-SIZES: Final = {"homepage": (8_000, 400), "carousel": (5_000, 100)}
+SIZES: Final = {"homepage": (6_000, 300), "carousel": (4_000, 100)}
 """Pages of a run, and of a batch."""
 SETTINGS: Final[dict[str, dict[str, Setting]]] = {
     "homepage": {},

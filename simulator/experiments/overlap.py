@@ -121,10 +121,11 @@ class TruthTask(NamedTuple):
 
 def truths(stage: Stage, pages: int, *, jobs: int, watch: Watch) -> list[Truth]:
     """Return the true value of each policy that is judged, over so many pages at least."""
-    parts = -(-pages // TRUTH_PART)
+    size = min(pages, TRUTH_PART)
+    parts = -(-pages // size)
     count = len(stage.cast.judged)
     tasks = [
-        TruthTask(candidate, TRUTH_PART, TRUTH_SEED + part)
+        TruthTask(candidate, size, TRUTH_SEED + part)
         for candidate in range(count)
         for part in range(parts)
     ]
