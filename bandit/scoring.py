@@ -12,7 +12,8 @@ product is the product of the squares.
 
 In a cross, features shared by all candidates lie on leading axes and those of each candidate on
 trailing ones, so that a cross of the context with descriptions is one gather and one weighted sum
-over the context.
+over the context. Candidates that have the same features with values of their own, as those
+described by embeddings do, get one row of hashes together: their weights are gathered once for all.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from bandit.config.schema import ModelConfig
 from bandit.errors import ModelError
 from bandit.features import CONSTANT_HASH, CROSS_PRIME, Encoded, FeatureMatrix
 from bandit.namespaces import DEFAULT_INTERACTIONS, NAMESPACES, Interaction
-from bandit.types import Float32Array, FloatArray, HashArray, IndexArray, Surface
+from bandit.types import BoolArray, Float32Array, FloatArray, HashArray, IndexArray, Surface
 
 Groups = Mapping[str, Encoded | FeatureMatrix]
 """Features by namespace: an ``Encoded`` is shared by all candidates, a ``FeatureMatrix`` has a row
@@ -37,6 +38,11 @@ for each."""
 
 _GATHERED_MAX: Final = 1 << 21
 """Most weights gathered at once: with indices and temporaries about 40 MB."""
+
+_WORTHWHILE: Final = 1 << 16
+"""Weights of a term from which on it is asked whether candidates have the same features."""
+_SAMPLED: Final = 16
+"""Candidates looked at first, to tell whether most have the same features."""
 
 
 class ModelShape(msgspec.Struct, frozen=True):
@@ -133,19 +139,57 @@ def _total(
     linear = ((name,) for name in shape.namespaces)
     for names in (*linear, *shape.interactions):
         if all(name in matrices for name in names):
-            total += _cross_sum(table, [matrices[name] for name in names])
+            total += _term(table, [matrices[name] for name in names])
     return total
+
+
+def _term(table: Float32Array, factors: Sequence[FeatureMatrix]) -> Float32Array:
+    """Sum one term over its features; shape (1,) or (count,)."""
+    own = [factor for factor in factors if len(factor.hashes) > 1]
+    size = max(len(f.hashes) for f in factors) * math.prod(f.hashes.shape[1] for f in factors)
+    alike = _alike(own) if own and size >= _WORTHWHILE else None
+    if alike is None:
+        return _cross_sum(table, factors)
+    total = np.empty(len(alike), np.float32)
+    one = int(alike.argmax())
+    total[alike] = _cross_sum(
+        table,
+        [
+            f if len(f.hashes) == 1 else FeatureMatrix(f.hashes[[one]], f.values[alike])
+            for f in factors
+        ],
+    )
+    if not alike.all():
+        others = np.flatnonzero(~alike)
+        total[others] = _cross_sum(table, [_candidates(factor, others) for factor in factors])
+    return total
+
+
+def _alike(own: Sequence[FeatureMatrix]) -> BoolArray | None:
+    """Return (count,) which candidates have the very same features, None where few have."""
+    alike = np.ones(len(own[0].hashes), np.bool_)
+    for hashes, values in own:
+        # Of such the widest has all features; the few that lack some are packed to the left.
+        widest = hashes[int((values[:, -1] != 0).argmax())]
+        sampled = (hashes[:: max(1, len(hashes) // _SAMPLED)] == widest).all(axis=1)
+        if 2 * np.count_nonzero(sampled) <= len(sampled):
+            return None
+        alike &= (hashes == widest).all(axis=1)
+    return alike if np.count_nonzero(alike) > 1 else None
 
 
 def _cross_sum(table: Float32Array, factors: Sequence[FeatureMatrix]) -> Float32Array:
     """Sum one term over its features; shape (1,) or (count,). Bounded in memory by halving."""
-    rows = max(len(factor.hashes) for factor in factors)
+    rows = max(len(factor.values) for factor in factors)
     widths = [factor.hashes.shape[1] for factor in factors]
-    if rows * math.prod(widths) <= _GATHERED_MAX:
+    hashed = max(len(factor.hashes) for factor in factors)
+    gathered = hashed * math.prod(widths)
+    products = rows * math.prod(f.hashes.shape[1] for f in factors if len(f.values) > 1)
+    if max(gathered, products) <= _GATHERED_MAX:
         return _gathered_sum(table, factors, rows)
-    if rows > 1:
+    if rows > 1 and (hashed > 1 or gathered <= _GATHERED_MAX):
         parts = np.array_split(np.arange(rows), 2)
-        halves = [[f if len(f.hashes) == 1 else f.take(part) for f in factors] for part in parts]
+        halves = [[_candidates(factor, part) for factor in factors] for part in parts]
         return np.concatenate([_cross_sum(table, half) for half in halves])
     widest = widths.index(max(widths))
     half = widths[widest] // 2
@@ -154,19 +198,30 @@ def _cross_sum(table: Float32Array, factors: Sequence[FeatureMatrix]) -> Float32
         part = list(factors)
         hashes, values = factors[widest]
         part[widest] = FeatureMatrix(hashes[:, columns], values[:, columns])
-        total += _cross_sum(table, part)
+        total = total + _cross_sum(table, part)
     return total
 
 
+def _candidates(factor: FeatureMatrix, part: IndexArray) -> FeatureMatrix:
+    """Return a factor for a part of the candidates."""
+    hashes, values = factor
+    return FeatureMatrix(
+        hashes if len(hashes) == 1 else hashes[part], values if len(values) == 1 else values[part]
+    )
+
+
 def _gathered_sum(table: Float32Array, factors: Sequence[FeatureMatrix], rows: int) -> Float32Array:
-    shared = [factor for factor in factors if len(factor.hashes) == 1]
-    own = [factor for factor in factors if len(factor.hashes) > 1]
+    shared = [factor for factor in factors if len(factor.values) == 1]
+    own = [factor for factor in factors if len(factor.values) > 1]
     gathered = np.take(table, _cross_indices(factors, len(table) - 1), mode="clip")
     flat = gathered.reshape(math.prod(f.hashes.shape[1] for f in shared), -1)
     over_shared = np.einsum("s,sk->k", _products(shared, 1)[0], flat)
-    result: Float32Array = np.einsum(
-        "rk,rk->r", _products(own, rows), over_shared.reshape(rows, -1)
-    )
+    products = _products(own, rows)
+    result: Float32Array
+    if over_shared.size < products.size:
+        result = np.einsum("rk,k->r", products, over_shared)
+    else:
+        result = np.einsum("rk,rk->r", products, over_shared.reshape(rows, -1))
     return result
 
 
@@ -184,14 +239,14 @@ def _cross_indices(factors: Sequence[FeatureMatrix], mask: int) -> IndexArray:
     One axis a factor: the shared ones' first, then the candidates' axis, then the candidates' own
     ones', each group in the order of the factors.
     """
-    rows_axis = sum(len(factor.hashes) == 1 for factor in factors)
+    rows_axis = sum(len(factor.values) == 1 for factor in factors)
     shared_axis, own_axis = 0, rows_axis + 1
     aligned: list[HashArray] = []
     for factor in factors:
         rows, width = factor.hashes.shape
         sizes = [1] * (len(factors) + 1)
         sizes[rows_axis] = rows
-        if rows == 1:
+        if len(factor.values) == 1:
             sizes[shared_axis] = width
             shared_axis += 1
         else:

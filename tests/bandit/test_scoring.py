@@ -58,6 +58,33 @@ def test_what_is_shared_scores_as_if_it_stood_in_every_row() -> None:
     )
 
 
+@pytest.mark.parametrize("odd", [[], [0], [3, 250], list(range(200)), list(range(299))])
+def test_the_same_features_with_other_values_score_as_each_candidate_alone(odd: list[int]) -> None:
+    rng = np.random.default_rng(4)
+    weights = rng.normal(size=1 << 12).astype(np.float32)
+    names = ("context", "artwork", "title")
+    shape = ModelShape("artwork", 12, (names, names[:2], ("title", "context")), constant=True)
+    artwork, title = random_matrix(rng, 300, 9), random_matrix(rng, 300, 6)
+    artwork.hashes[:], title.hashes[:] = artwork.hashes[1], title.hashes[1]
+    # Those that lack some features are packed to the left.
+    artwork.hashes[odd], artwork.values[odd] = 0, 0
+    artwork.hashes[odd, :4] = artwork.hashes[299 if odd else 0, 5:]
+    artwork.values[odd, :4] = rng.normal(size=(len(odd), 4))
+    groups: Groups = {"context": random_encoded(rng, 50), "artwork": artwork, "title": title}
+    for sums in (scores, spreads):
+        table = np.abs(weights)
+        alone = [
+            sums(
+                table,
+                shape,
+                {"context": groups["context"], "artwork": artwork.one(at), "title": title.one(at)},
+                1,
+            )[0]
+            for at in range(300)
+        ]
+        np.testing.assert_allclose(sums(table, shape, groups, 300), alone, rtol=2e-5, atol=1e-3)
+
+
 def test_spread_is_the_standard_deviation_of_scores_under_the_posterior() -> None:
     rng = np.random.default_rng(2)
     variances = rng.uniform(0, 0.1, 1 << SHAPE.bits).astype(np.float32)
