@@ -10,18 +10,26 @@ import click
 from simulator.cli.outputs import bounds, cell, print_table
 from simulator.results import DataSummary, Estimate
 
+ROUNDS = {
+    "choices": "one choice",
+    "rankings": "one page, whose rows' rewards are added up",
+}
+"""What a round is, by the kind of data."""
+WHOLE_FROM = 100
+"""So many effective rounds are told without decimals."""
 METHODS_ABREAST = 2
 """More intervals than these stand below each other."""
 
 
 def show_data(data: DataSummary) -> None:
-    """Tell what was judged on."""
+    """Tell what was judged on, and what the numbers are."""
     viewers = "" if data.viewers is None else f" of {data.viewers:,} viewers"
-    interval = "" if data.logged_interval is None else f" {bounds(data.logged_interval)}"
+    interval = data.logged_interval
+    earned = f"{cell(data.logged_mean)}{'' if interval is None else f' {bounds(interval)}'}"
     click.echo(
-        f"{data.name}: {data.rounds:,} {data.kind}{viewers}; their own policy earned "
-        f"{cell(data.logged_mean)}{interval} a round"
+        f"{data.name}: {data.rounds:,} {data.kind}{viewers}; their own policy earned {earned}"
     )
+    click.echo(f"values are mean rewards a round: {ROUNDS[data.kind]}")
     if data.skipped:
         click.echo(f"left out: {data.skipped:,} bad records")
     for note in data.notes:
@@ -42,22 +50,35 @@ def show_estimates(estimates: Sequence[Estimate]) -> None:
 
 
 def said(estimates: Sequence[Estimate]) -> list[str]:
-    """Return verdicts and warnings, each once, with whom it is about where that is not all."""
-    about: dict[str, list[Estimate]] = {}
-    for one in estimates:
-        sentences = [one.diagnostics.verdict, *one.diagnostics.warnings]
-        for sentence in [*sentences, one.marked] if one.marked else sentences:
-            about.setdefault(sentence, []).append(one)
-    found = []
-    for sentence, those in about.items():
-        policies = list(dict.fromkeys(one.policy for one in those))
-        names = list(dict.fromkeys(one.estimator for one in those))
-        theirs = {one.estimator for one in estimates if one.policy in policies}
-        whom = ", ".join(policies)
-        if set(names) != theirs:
-            whom += f" ({', '.join(names)})"
-        found.append(f"{whom}: {sentence}")
-    return found
+    """Return what is to be said of estimates, each once, and of whom.
+
+    What holds of all policies comes first, then each verdict with its warnings.
+    """
+    told = [_sentences(one) for one in estimates]
+    shared = set(told[0]).intersection(*told) if len({one.policy for one in estimates}) > 1 else ()
+    about: dict[tuple[str, ...], list[Estimate]] = {}
+    for one, sentences in zip(estimates, told, strict=True):
+        own = tuple(sentence for sentence in sentences if sentence not in shared)
+        about.setdefault(own, []).append(one)
+    return [
+        *(f"all: {sentence}" for sentence in told[0] if sentence in shared),
+        *(f"{_whom(those, estimates)}: {'; '.join(own)}" for own, those in about.items() if own),
+    ]
+
+
+def _sentences(one: Estimate) -> list[str]:
+    marked = [one.marked] if one.marked else []
+    return [*marked, one.diagnostics.verdict, *one.diagnostics.warnings]
+
+
+def _whom(those: Sequence[Estimate], estimates: Sequence[Estimate]) -> str:
+    """Name policies, each with the estimators that are meant where others are not."""
+    named: dict[str, list[str]] = {}
+    for policy in dict.fromkeys(one.policy for one in those):
+        meant = [one.estimator for one in those if one.policy == policy]
+        every = [one.estimator for one in estimates if one.policy == policy]
+        named.setdefault("" if meant == every else f" ({', '.join(meant)})", []).append(policy)
+    return "; ".join(f"{', '.join(policies)}{names}" for names, policies in named.items())
 
 
 def flat_estimates(estimates: Sequence[Estimate]) -> Iterator[dict[str, Any]]:
@@ -69,6 +90,7 @@ def flat_estimates(estimates: Sequence[Estimate]) -> Iterator[dict[str, Any]]:
             "value": one.value,
             "effective_rounds": one.diagnostics.effective_rounds,
             "weight_max": one.diagnostics.weight_max,
+            "telling_rounds": one.diagnostics.telling_rounds,
             "sound": one.diagnostics.sound,
             "verdict": one.diagnostics.verdict,
             "marked": one.marked,
@@ -86,7 +108,7 @@ def flat_estimates(estimates: Sequence[Estimate]) -> Iterator[dict[str, Any]]:
 def _lines(one: Estimate) -> Iterator[list[object]]:
     """Yield one line for each interval; the first tells the estimate as well."""
     head: list[object] = [one.policy, _name(one), one.value]
-    effective: object = round(one.diagnostics.effective_rounds, 1)
+    effective, _ = _support(one)
     for interval in (*one.intervals,) or (None,):
         ends: tuple[str, float | None, float | None] = ("", None, None)
         if interval is not None:
@@ -107,6 +129,14 @@ def _line(one: Estimate, methods: Sequence[str]) -> list[object]:
         _name(one),
         one.value,
         *(found.get(method, "–") for method in methods),
-        round(one.diagnostics.effective_rounds, 1),
-        one.diagnostics.weight_max,
+        *_support(one),
     ]
+
+
+def _support(one: Estimate) -> tuple[object, object]:
+    """Return the effective rounds and the largest weight, of what there is an estimate of."""
+    if one.value is None:
+        return None, None
+    effective = one.diagnostics.effective_rounds
+    shown: object = round(effective) if effective >= WHOLE_FROM else round(effective, 1)
+    return shown, one.diagnostics.weight_max
