@@ -190,8 +190,8 @@ def _overlap(found: Weights) -> str:
 def _untold(found: Weights) -> str:
     """Say that rewards tell too little, and what to do."""
     advice = (
-        "gather more rounds, and go by bernstein intervals (clopper-pearson for replay and for "
-        "what was served): normal and bootstrap ones are too narrow"
+        "gather more rounds, and go by sequence or bernstein intervals (clopper-pearson for replay "
+        "and for what was served): normal and bootstrap ones are too narrow"
     )
     if not found.telling:
         return f"nothing to tell by: all {_counted(found)} earned the same; {advice}"
