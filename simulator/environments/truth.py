@@ -15,6 +15,7 @@ import numpy as np
 from bandit.types import FloatArray
 from simulator.errors import SimulationError
 from simulator.pages import Environment, PagePolicy, Pages, Truth
+from simulator.threads import one_thread_limit
 
 
 def truth(
@@ -51,13 +52,16 @@ def truth(
 def _expected(
     environment: Environment, policy: PagePolicy, count: int, seed: int, *, fresh: bool
 ) -> tuple[FloatArray, FloatArray]:
-    if fresh:
-        policy.reset(environment, seed)
-    batch: Pages | None = environment.reset(seed)
+    one_thread = one_thread_limit()
+    with one_thread():
+        if fresh:
+            policy.reset(environment, seed)
+        batch: Pages | None = environment.reset(seed)
     rewards, displays, done = [], [], 0
     while batch is not None and done < count:
-        served = policy.serve(batch)
-        found = environment.expected(batch, served)
+        with one_thread():
+            served = policy.serve(batch)
+            found = environment.expected(batch, served)
         left = count - done
         rewards.append(found.reward[:left])
         displays.append(found.displays[:left])

@@ -4,6 +4,15 @@ An item's score is its mean reward, drawn towards a prior as if it had been seen
 ``(Σ reward + strength · prior) / (displays + strength)``, where the prior is the mean reward of all
 displays unless one is given. Displays hold only what was seen, so that an item low on the page is
 not taken to be disliked; that a place itself may earn clicks is not corrected for.
+
+Studies on data that others wrote rank by the number of plays ("TopPop" of Cremonesi, Koren and
+Turrin, RecSys 2010). In a run of its own such a policy would count what it showed itself, and what
+was shown first would stay; so it is the mean that counts, as in bandits.
+
+Under the prior by default an item that nobody has seen ties with the average display. Once the best
+are shown, that is an average of the best, so that what is unseen comes before the worse half of
+them: a little optimism, which finds good items that came late. ``prior=0`` trusts nothing unseen;
+``prior=1`` with a ``strength`` near 0 shows everything once, as plain greedy means are often begun.
 """
 
 from __future__ import annotations
