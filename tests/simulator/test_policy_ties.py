@@ -19,7 +19,7 @@ from simulator.policies.ties import (
     draw_best,
     draw_best_order,
 )
-from tests.simulator.environment_cases import deezer_like
+from tests.simulator.environment_cases import deezer, deezer_like
 
 NONE = -np.inf
 DRAWS = 30_000
@@ -115,3 +115,12 @@ def test_a_first_batch_shows_all_that_nobody_knows(name: str) -> None:
     # Poisson at most; alpha below 1e-6 over all playlists.
     assert np.abs(shown - expected).max() < 6 * np.sqrt(expected)
     assert first.served.order_propensities[:, 0] == pytest.approx(1 / len(shown))
+
+
+def test_popularity_learns_from_a_whole_batch_of_what_nobody_knew() -> None:
+    """On the real data, whose 862 playlists are mostly unseen before the first batch is over."""
+    world = Carousel(12_000, 4_000, CarouselSettings(users="synthetic"), data=deezer())
+    first, *later = run(world, make_policy("popularity"), 1)
+    uniform = first.displays.reward.sum() / first.pages.size
+    for one in later:
+        assert one.displays.reward.sum() / one.pages.size > 2 * uniform
