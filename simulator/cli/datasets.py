@@ -31,6 +31,7 @@ def list_them() -> None:
     Example:
       marquee-sim datasets list
     """
+    from simulator.datasets.known import DATA_VARIABLE
     from simulator.datasets.registry import DATASETS
 
     rows = []
@@ -42,6 +43,11 @@ def list_them() -> None:
             here = "no"
         rows.append((one.name, here, one.title))
     print_table(("name", "here", "title"), rows)
+    if any(here == "no" for _, here, _ in rows):
+        click.echo(
+            f"\nlooked for where {DATA_VARIABLE} says and in data/; `marquee-sim datasets describe "
+            "NAME` tells how to get what is not here"
+        )
 
 
 @datasets.command()

@@ -17,6 +17,7 @@ ROUNDS = {
 """What a round is, by the kind of data."""
 WHOLE_FROM = 100
 """So many effective rounds are told without decimals."""
+SUPPORT = ("effective rounds", "largest weight", "sound")
 METHODS_ABREAST = 2
 """More intervals than these stand below each other."""
 
@@ -40,39 +41,34 @@ def show_estimates(estimates: Sequence[Estimate]) -> None:
     """Print estimates with their intervals, then what to think of them."""
     methods = list(dict.fromkeys(found.method for one in estimates for found in one.intervals))
     if len(methods) <= METHODS_ABREAST:
-        headings = ("policy", "estimator", "value", *methods, "effective rounds", "largest weight")
+        headings = ("policy", "estimator", "value", *methods, *SUPPORT)
         print_table(headings, [_line(one, methods) for one in estimates])
     else:
-        headings = ("policy", "estimator", "value", "interval", "low", "high", "effective rounds")
+        rounds, _, sound = SUPPORT
+        headings = ("policy", "estimator", "value", "interval", "low", "high", rounds, sound)
         print_table(headings, [line for one in estimates for line in _lines(one)])
     for sentence in said(estimates):
         click.echo(sentence)
 
 
 def said(estimates: Sequence[Estimate]) -> list[str]:
-    """Return what is to be said of estimates, each once, and of whom.
+    """Return marks, verdicts and warnings, each sentence once, with whom it is about.
 
-    What holds of all policies comes first, then each verdict with its warnings.
+    Marks come first, as they bear on every number; warnings last.
     """
-    told = [_sentences(one) for one in estimates]
-    shared = set(told[0]).intersection(*told) if len({one.policy for one in estimates}) > 1 else ()
-    about: dict[tuple[str, ...], list[Estimate]] = {}
-    for one, sentences in zip(estimates, told, strict=True):
-        own = tuple(sentence for sentence in sentences if sentence not in shared)
-        about.setdefault(own, []).append(one)
-    return [
-        *(f"all: {sentence}" for sentence in told[0] if sentence in shared),
-        *(f"{_whom(those, estimates)}: {'; '.join(own)}" for own, those in about.items() if own),
-    ]
-
-
-def _sentences(one: Estimate) -> list[str]:
-    marked = [one.marked] if one.marked else []
-    return [*marked, one.diagnostics.verdict, *one.diagnostics.warnings]
+    marks = [(one.marked, one) for one in estimates if one.marked]
+    verdicts = [(one.diagnostics.verdict, one) for one in estimates]
+    warnings = [(sentence, one) for one in estimates for sentence in one.diagnostics.warnings]
+    about: dict[str, list[Estimate]] = {}
+    for sentence, one in (*marks, *verdicts, *warnings):
+        about.setdefault(sentence, []).append(one)
+    return [f"{_whom(those, estimates)}: {sentence}" for sentence, those in about.items()]
 
 
 def _whom(those: Sequence[Estimate], estimates: Sequence[Estimate]) -> str:
     """Name policies, each with the estimators that are meant where others are not."""
+    if len(those) == len(estimates) and len({one.policy for one in estimates}) > 1:
+        return "all"
     named: dict[str, list[str]] = {}
     for policy in dict.fromkeys(one.policy for one in those):
         meant = [one.estimator for one in those if one.policy == policy]
@@ -109,12 +105,13 @@ def _lines(one: Estimate) -> Iterator[list[object]]:
     """Yield one line for each interval; the first tells the estimate as well."""
     head: list[object] = [one.policy, _name(one), one.value]
     effective, _ = _support(one)
+    sound: object = one.diagnostics.sound
     for interval in (*one.intervals,) or (None,):
         ends: tuple[str, float | None, float | None] = ("", None, None)
         if interval is not None:
             ends = (interval.method, interval.low, interval.high)
-        yield [*head, *ends, effective]
-        head, effective = ["", "", None], None
+        yield [*head, *ends, effective, sound]
+        head, effective, sound = ["", "", None], None, ""
 
 
 def _name(one: Estimate) -> str:
@@ -130,6 +127,7 @@ def _line(one: Estimate, methods: Sequence[str]) -> list[object]:
         one.value,
         *(found.get(method, "–") for method in methods),
         *_support(one),
+        one.diagnostics.sound,
     ]
 
 

@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from simulator.cli.estimates import flat_estimates, show_data, show_estimates
+from simulator.cli.groups import show_groups
 from simulator.cli.log_options import (
     CHOICE_ESTIMATORS,
     RANKING_ESTIMATORS,
     STREAMED_ESTIMATORS,
+    STREAMED_INTERVALS,
     judge_options,
     judge_plan_of,
     log_options,
@@ -20,9 +23,9 @@ from simulator.cli.log_options import (
     snapshots_of,
     source_of,
 )
-from simulator.cli.outputs import Outputs, check_writable, end, keep, print_table
+from simulator.cli.outputs import Outputs, check_writable, end, keep
 from simulator.cli.shared import policy_option, run_options, typed, words
-from simulator.results import Evaluation, GroupRow
+from simulator.results import Evaluation
 
 
 @click.command()
@@ -104,6 +107,8 @@ def evaluate(
         estimators or _default_estimators(given["surface"], streamed=streamed), given["surface"]
     )
     log_plan = replace(log_plan_of(given, train), train_rounds=given["train_rounds"])
+    if streamed and not _was_given(ctx, "intervals"):
+        given["intervals"] = STREAMED_INTERVALS
     plan = judge_plan_of(given, asked, len(policies), snapshots_of(logs, given, config))
     begun = begin(typed(ctx), given["seed"], WallClock())
     watch = ShownWatch()
@@ -127,6 +132,10 @@ def _is_streamed(asked: bool | None, surface: str, large: bool) -> bool:
     return surface == "artwork" and (large if asked is None else asked)
 
 
+def _was_given(ctx: click.Context, name: str) -> bool:
+    return ctx.get_parameter_source(name) is not ParameterSource.DEFAULT
+
+
 def _default_estimators(surface: str, *, streamed: bool) -> tuple[str, ...]:
     if surface == "rows":
         return RANKING_ESTIMATORS
@@ -139,27 +148,5 @@ def _show(result: Evaluation) -> None:
         click.echo(f"note: {note}")
     click.echo("")
     show_estimates(result.estimates)
-    for what, rows in (("segment", result.segments), ("position", result.positions)):
-        if len({row.group for row in rows}) > 1:
-            click.echo(f"\nby {what} (SNIPS, normal interval)")
-            _show_groups(what, rows)
-
-
-def _show_groups(what: str, rows: list[GroupRow]) -> None:
-    headings = (what, "policy", "rounds", "logged", "estimate", "low", "high", "effective rounds")
-    print_table(
-        headings,
-        [
-            (
-                row.group,
-                row.policy,
-                row.rounds,
-                row.logged_mean,
-                row.estimate,
-                row.low,
-                row.high,
-                round(row.effective_rounds, 1),
-            )
-            for row in rows
-        ],
-    )
+    show_groups("segment", result.segments)
+    show_groups("position", result.positions)

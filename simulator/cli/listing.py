@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from simulator.cli.outputs import print_table
 from simulator.errors import SimulationError
+
+if TYPE_CHECKING:
+    from simulator.rankings.registry import RankingEstimatorSpec
 
 
 @click.command()
@@ -81,9 +86,18 @@ def estimators() -> None:
     )
     click.echo("\nrankings (--surface rows)")
     print_table(
-        headings,
+        ("name", "needs", "what", "source"),
         [
-            (one.name, "", one.needs_model, one.description, one.source)
+            (one.name, _needs(one), one.description, one.source)
             for one in RANKING_ESTIMATORS.values()
         ],
     )
+
+
+def _needs(one: RankingEstimatorSpec) -> str:
+    """Return what an estimator needs beside the propensities that were logged."""
+    if one.needs_model:
+        return "a reward model"
+    if one.needs_marginals or one.needs_examination:
+        return "uniform orders, or --snapshots"
+    return ""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 CHOICE_ESTIMATORS = ("ips", "snips", "dr")
 RANKING_ESTIMATORS = ("sips", "rips", "snrips")
 STREAMED_ESTIMATORS = ("ips", "snips")
+STREAMED_INTERVALS = ("normal",)
 
 log_options = options(
     click.option(

@@ -109,6 +109,12 @@ def _show(result: Simulation) -> None:
         f"{result.environment} ({result.description}): {result.pages:,} {pages} in batches of "
         f"{result.batch:,}, {len(result.seeds)} seeds from {result.seeds[0]}"
     )
+    if known:
+        click.echo(
+            "means over seeds with 95 % intervals; regret is what the oracle would have earned "
+            "more over a run"
+        )
+    click.echo("")
     first = result.policies[0]
     others = len(result.policies) > 1
     headings = ["policy", f"reward {result.unit}"]

@@ -83,7 +83,17 @@ def test_many_intervals_stand_below_each_other(log: Path) -> None:
     asked = ("--estimators", "ips", "--weight-max", 10, "--intervals", intervals, "--no-cluster")
     done = run("evaluate", log, "--policy", "uniform", *asked)
     lines = [line.split() for line in done.stdout.splitlines()]
-    headings = ["policy", "estimator", "value", "interval", "low", "high", "effective", "rounds"]
+    headings = [
+        "policy",
+        "estimator",
+        "value",
+        "interval",
+        "low",
+        "high",
+        "effective",
+        "rounds",
+        "sound",
+    ]
     place = lines.index(headings)
     assert lines[place + 1][:2] == ["uniform", "ips"]
     assert lines[place + 1][3] == "normal"
