@@ -9,17 +9,13 @@ beforehand, on a log of its own.
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final
 
 import click
 import numpy as np
 
 from bandit.types import FloatArray
-from simulator.encoding import logged_pairs, space_of
-from simulator.environments.recording import logged_choices
-from simulator.estimators.inputs import weighted
-from simulator.estimators.registry import estimator_named
-from simulator.experiments.overlap import TAUGHT_SEED, WORLD, Stage, staged, truths
+from simulator.experiments.overlap import WORLD, staged, truths
 from simulator.experiments.telling import (
     Cell,
     Found,
@@ -30,68 +26,21 @@ from simulator.experiments.telling import (
     percent,
     whole,
 )
-from simulator.experiments.viewer_sums import statistic, sums_by_viewer
+from simulator.experiments.viewer_sums import (
+    ESTIMATORS,
+    Judging,
+    Logged,
+    fitted_model,
+    statistic,
+    sums_of_run,
+)
 from simulator.intervals import interval
 from simulator.jobs import run_jobs
-from simulator.loop import run
-from simulator.reward_models.cross_fitting import CrossFitted, FoldModels
-from simulator.reward_models.logistic import fit_logistic
-from simulator.reward_models.model import RewardModel, Training
 
 VIEWERS: Final = WORLD.settings["viewers"]
-ESTIMATORS: Final = ("ips", "snips", "dr")
 RUN_PAGES: Final = 10_000
-MODEL_PAGES: Final = 400
 PROMISED: Final = 0.025
 """Within which of the truth estimates are to be."""
-
-
-class Judging(NamedTuple):
-    """What jobs share."""
-
-    stage: Stage
-    model: RewardModel
-
-
-class Logged(NamedTuple):
-    """One run of the exploring policy."""
-
-    seed: int
-    pages: int
-
-
-def fitted_model(stage: Stage) -> RewardModel:
-    """Fit the reward model on a log of its own."""
-    environment = stage.world.environment(MODEL_PAGES, MODEL_PAGES)
-    rounds = next(run(environment, stage.cast.logs.policy(), TAUGHT_SEED))
-    logged = logged_choices(environment, *rounds)
-    return fit_logistic(Training(space_of(logged), logged_pairs(logged), logged.reward, None), 0)
-
-
-def sums_of_run(judging: Judging, task: Logged) -> FloatArray:
-    """Return (policies, estimators, 4, viewers): Σ linear, numerator, denominator and rounds."""
-    stage = judging.stage
-    environment = stage.world.environment(task.pages)
-    targets = [one.target() for one in stage.cast.judged]
-    sums = np.zeros((len(targets), len(ESTIMATORS), 4, VIEWERS))
-    for each in run(environment, stage.cast.logs.policy(), task.seed):
-        viewer = each.pages.viewers[each.displays.page]
-        logged = logged_choices(environment, *each)
-        model = FoldModels(np.zeros(len(logged), np.int32), [judging.model])
-        fitted = CrossFitted(logged, model)
-        predicted = fitted.predicted()
-        for place, target in enumerate(targets):
-            inputs = weighted(
-                logged.reward,
-                target.chosen_probability(logged),
-                logged.propensity,
-                predicted=predicted,
-                expected=fitted.expected(target),
-            )
-            for which, name in enumerate(ESTIMATORS):
-                terms = estimator_named(name).terms(inputs, None)
-                sums[place, which] += sums_by_viewer(terms, viewer, VIEWERS)
-    return sums
 
 
 @experiment("million_pages")
@@ -102,7 +51,7 @@ def main(running: Running, pages: int, truth_pages: int) -> Found:
     stage, (_, jobs, watch, _) = staged(WORLD), running
     truth = truths(stage, truth_pages, jobs=jobs, watch=watch)
     tasks = [Logged(running.seed + number, RUN_PAGES) for number in range(pages // RUN_PAGES)]
-    judging = Judging(stage, fitted_model(stage))
+    judging = Judging(stage, fitted_model(stage), VIEWERS)
     label = f"{pages:,} logged pages"
     done = run_jobs(sums_of_run, judging, tasks, jobs=jobs, watch=watch, label=label, unit="runs")
     parts: list[FloatArray] = whole(done)

@@ -11,8 +11,6 @@ from simulator.environments.recording import logged_choices
 from simulator.estimators.inputs import weighted
 from simulator.estimators.registry import estimator_named
 from simulator.experiments.coverage import Drawn, binomial_band, covered, lines, repetition
-from simulator.experiments.million_pages import ESTIMATORS, Judging, Logged, fitted_model
-from simulator.experiments.million_pages import sums_of_run as run_sums
 from simulator.experiments.overlap import (
     WORLD,
     Candidate,
@@ -23,7 +21,15 @@ from simulator.experiments.overlap import (
     staged,
     truth_part,
 )
-from simulator.experiments.viewer_sums import statistic, sums_by_viewer
+from simulator.experiments.viewer_sums import (
+    ESTIMATORS,
+    Judging,
+    Logged,
+    fitted_model,
+    statistic,
+    sums_by_viewer,
+    sums_of_run,
+)
 from simulator.intervals import interval
 from simulator.logged import LoggedChoices
 from simulator.loop import run
@@ -129,7 +135,7 @@ def test_sums_of_parts_are_the_estimate_and_interval_of_the_whole(name: str) -> 
 def test_a_streamed_run_finds_what_its_log_says() -> None:
     full = staged(WORLD)
     task = Logged(seed=11, pages=40)
-    sums = run_sums(Judging(full, fitted_model(full)), task)
+    sums = sums_of_run(Judging(full, fitted_model(full), 5000), task)
     environment = WORLD.environment(40)
     logged = logged_choices(environment, *next(run(environment, full.cast.logs.policy(), 11)))
     for place, candidate in enumerate(full.cast.judged):
