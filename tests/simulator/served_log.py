@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,7 +10,8 @@ import numpy as np
 from click.testing import CliRunner
 
 from server.cli import main as marquee
-from tests.server.real_service import CATALOG, PAGE, SETTINGS, Node, event, site_at
+from server.local import wait_until
+from tests.server.real_service import CATALOG, PAGE, SETTINGS, WAIT_S, Node, event, site_at
 
 PAGES = 160
 TASTES = ("noir", "love")
@@ -44,10 +46,13 @@ class ServedLog(NamedTuple):
     export: Path
 
 
-def serve_log(root: Path, pages: int = PAGES) -> ServedLog:
-    """Serve pages to viewers who click the artwork of their taste, and export the log."""
+def serve_log(root: Path, pages: int = PAGES, *, explore: float = 1.0) -> ServedLog:
+    """Serve pages to viewers who click the artwork of their taste, and export the log.
+
+    Who does not explore is served what was learned by then, anew after every quarter.
+    """
     explored = {f"MARQUEE__SURFACES__{one}__HOLDOUT": "0" for one in ("ARTWORK", "ROWS")}
-    explored |= {f"MARQUEE__SURFACES__{one}__EXPLORE": "1" for one in ("ARTWORK", "ROWS")}
+    explored |= {f"MARQUEE__SURFACES__{one}__EXPLORE": str(explore) for one in ("ARTWORK", "ROWS")}
     with site_at(root, {**SETTINGS, **explored}) as site:
         node = site.node()
         assert node.http.put("/v1/catalog", json=CATALOG).status_code == 200
@@ -55,6 +60,10 @@ def serve_log(root: Path, pages: int = PAGES) -> ServedLog:
         for number in range(pages):
             _visit(node, number, generator)
             site.pass_s(3600.0)
+            if explore < 1 and number % (pages // 4) == 0:
+                site.learn()
+                newest = site.snapshots.versions("rows")[0].version
+                wait_until(partial(_serves, node, newest), WAIT_S, "the newest snapshot")
         site.close_windows()
     config = root / "marquee.toml"
     kept = f'[log]\ndirectory = "{root}/log"\n\n[catalog]\ndirectory = "{root}/catalog"\n\n'
@@ -67,6 +76,11 @@ def serve_log(root: Path, pages: int = PAGES) -> ServedLog:
     done = CliRunner().invoke(marquee, arguments, catch_exceptions=False)
     assert done.exit_code == 0, done.output
     return ServedLog(config, root / "log", out)
+
+
+def _serves(node: Node, version: str) -> bool:
+    answer: str = node.rank()["snapshots"].get("rows", "")
+    return answer == version
 
 
 def _visit(node: Node, number: int, generator: np.random.Generator) -> None:
