@@ -1,4 +1,8 @@
-"""What holds for all tests: in CI nothing is skipped; a site and a node for whoever asks."""
+"""What holds for all tests.
+
+In CI nothing is skipped. Property tests draw the same examples on every run, however slow the
+machine: what one run finds, all find. A site and a node are there for whoever asks.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +11,17 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.server.real_service import CATALOG, EVERYBODY_LEARNED, Node, Site, site_at
+
+settings.register_profile(
+    "repeatable",
+    derandomize=True,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("repeatable")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -12,7 +12,7 @@ from typing import Protocol
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bandit.clock import ManualClock
@@ -309,9 +309,7 @@ def test_a_new_spool_s_records_are_later_than_what_was_announced_before(
 
 
 @pytest.mark.parametrize("log_kind", ["sqlite", "memory"])
-@settings(
-    max_examples=25, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
-)
+@settings(max_examples=25)
 @given(
     steps=st.lists(
         st.one_of(

@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import numpy as np
-import pytest
 
 from simulator.datasets.deezer import DeezerData, load_deezer
 from simulator.logged import LoggedChoices
 from simulator.pages import Environment, Pages, Served
-
-DEEZER = Path(__file__).resolve().parents[3] / "shared" / "data" / "deezer_carousel"
+from tests.real_data import deezer_directory
 
 
 def deezer() -> DeezerData:
     """Return the real data; without them the calling test is skipped, in CI it fails."""
-    if not DEEZER.exists():
-        reason = f"Deezer's data are not at {DEEZER}"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return load_deezer(DEEZER)
+    return load_deezer(deezer_directory())
 
 
 def deezer_like(playlists: int = 20, dimensions: int = 5) -> DeezerData:

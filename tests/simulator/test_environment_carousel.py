@@ -12,7 +12,8 @@ from simulator.environments.browsing import Browsing
 from simulator.environments.carousel import Carousel, CarouselSettings, draw_users, stream_chances
 from simulator.errors import MissingDataError, SimulationError
 from simulator.pages import Pages, Served
-from tests.simulator.environment_cases import DEEZER, deezer, deezer_like, uniform_served
+from tests.real_data import deezer_directory
+from tests.simulator.environment_cases import deezer, deezer_like, uniform_served
 
 
 def _nine(environment: Carousel) -> Pages:
@@ -71,8 +72,8 @@ def test_the_registry_finds_the_files_or_says_how_to_get_them(tmp_path: object) 
     with pytest.raises(MissingDataError) as told:
         make_environment("carousel", pages=5, batch=5, directory=str(tmp_path))
     assert "carousel_bandits" in told.value.hint
-    deezer()
-    environment = make_environment("carousel", pages=5, batch=5, directory=str(DEEZER))
+    directory = str(deezer_directory())
+    environment = make_environment("carousel", pages=5, batch=5, directory=directory)
     assert len(environment.document.rows) == 862
 
 
