@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, Final, Literal, NamedTuple, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,11 @@ Float32Array = npt.NDArray[np.float32]
 PropensitySource = Literal["logged", "estimated"]
 ROWS_TOLD = 5
 """How many of the rows at fault an error names."""
+
+_NOT_BY_ROUND: Final = frozenset({"item_features"})
+"""Arrays that do not go by round."""
+_FEATURE_ROWS: Final = 65_536
+"""Rows of features that are looked at together, so that little memory is needed beside them."""
 
 Logged = TypeVar("Logged", "LoggedChoices", "LoggedRankings")
 
@@ -54,8 +59,38 @@ class Names(NamedTuple):
 NO_NAMES = Names()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _SharedColumns:
+    """What both types may hold beside their choices and rewards."""
+
+    context: Float32Array | None = None
+    """Shape (n, d) float32, finite."""
+    item_features: Float32Array | None = None
+    """Shape (items, f) float32, by item code, finite."""
+    cluster: npt.NDArray[np.int64] | None = None
+    """Shape (n,) int64: rounds of one viewer have one code; intervals may be clustered by it."""
+    segment: CodeArray | None = None
+    """Shape (n,) int32: a group to tell results apart by."""
+    names: Names = NO_NAMES
+    origin: DecisionOrigin | None = None
+
+    def take(self, rounds: slice | npt.NDArray[Any]) -> Self:
+        """Return some of the rounds."""
+        values: dict[str, Any] = {}
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, np.ndarray) and field.name not in _NOT_BY_ROUND:
+                value = value[rounds]
+            elif isinstance(value, DecisionOrigin):
+                value = value._replace(
+                    record_of=value.record_of[rounds], title_of=value.title_of[rounds]
+                )
+            values[field.name] = value
+        return type(self)(**values)
+
+
 @dataclass(frozen=True, slots=True)
-class LoggedChoices:
+class LoggedChoices(_SharedColumns):
     """n rounds; in each one action was chosen out of a set, and earned a reward.
 
     A round's action set is ``candidates[i]``, padded with -1 at the end, or, where ``candidates``
@@ -75,21 +110,12 @@ class LoggedChoices:
     """Shape (n, K) int32 of item codes, -1 where a round has fewer; None: all of them alike."""
     position: CodeArray | None = None
     """Shape (n,) int32 from 0: where on the page the choice stood."""
-    context: Float32Array | None = None
-    """Shape (n, d) float32."""
-    item_features: Float32Array | None = None
-    """Shape (items, f) float32, by item code."""
-    cluster: npt.NDArray[np.int64] | None = None
-    """Shape (n,) int64: rounds of one viewer have one code; intervals may be clustered by it."""
-    segment: CodeArray | None = None
-    """Shape (n,) int32: a group to tell results apart by."""
-    names: Names = NO_NAMES
-    origin: DecisionOrigin | None = None
     propensity_source: PropensitySource = "logged"
 
     def __post_init__(self) -> None:
         _check_lengths(self, len(self.reward))
         _check_numbers(self.reward, self.propensity)
+        _check_features(self)
         counts = self.action_counts()
         wrong = (self.action < 0) | (self.action >= counts)
         _refuse(
@@ -122,13 +148,9 @@ class LoggedChoices:
             return self.action
         return self.candidates[np.arange(len(self)), self.action]
 
-    def take(self, rounds: slice | npt.NDArray[Any]) -> LoggedChoices:
-        """Return some of the rounds."""
-        return _take(self, rounds)
-
 
 @dataclass(frozen=True, slots=True)
-class LoggedRankings:
+class LoggedRankings(_SharedColumns):
     """n rounds; in each, items were put in order on L positions, each of which earned a reward.
 
     A ranking may be shorter than L: beyond its end ``items`` is -1, propensities are 1, rewards 0.
@@ -148,20 +170,11 @@ class LoggedRankings:
     """Shape (n, L) float64 in (0, 1]: of each item there, whatever stands above; None: unknown."""
     seen: BoolArray | None = None
     """Shape (n, L): which positions the viewer saw; None: not told."""
-    context: Float32Array | None = None
-    """Shape (n, d) float32."""
-    item_features: Float32Array | None = None
-    """Shape (items, f) float32, by item code."""
-    cluster: npt.NDArray[np.int64] | None = None
-    """Shape (n,) int64: rounds of one viewer have one code."""
-    segment: CodeArray | None = None
-    """Shape (n,) int32."""
-    names: Names = NO_NAMES
-    origin: DecisionOrigin | None = None
 
     def __post_init__(self) -> None:
         _check_lengths(self, len(self.reward))
         _check_numbers(self.reward, self.propensity)
+        _check_features(self)
         if self.marginal is not None:
             _check_propensities(self.marginal, "marginal")
         _refuse(
@@ -180,33 +193,15 @@ class LoggedRankings:
         """Return (n, L): which positions hold an item."""
         return self.items >= 0
 
-    def take(self, rounds: slice | npt.NDArray[Any]) -> LoggedRankings:
-        """Return some of the rounds."""
-        return _take(self, rounds)
-
-
-_SHARED = {"item_features", "names"}
-"""Array-like fields that do not go by round."""
-
-
-def _take(logged: Logged, rounds: slice | npt.NDArray[Any]) -> Logged:
-    values: dict[str, Any] = {}
-    for field in fields(logged):
-        value = getattr(logged, field.name)
-        if isinstance(value, np.ndarray) and field.name not in _SHARED:
-            value = value[rounds]
-        elif isinstance(value, DecisionOrigin):
-            value = value._replace(
-                record_of=value.record_of[rounds], title_of=value.title_of[rounds]
-            )
-        values[field.name] = value
-    return type(logged)(**values)
-
 
 def _check_lengths(logged: LoggedChoices | LoggedRankings, count: int) -> None:
     for field in fields(logged):
         value = getattr(logged, field.name)
-        if isinstance(value, np.ndarray) and field.name not in _SHARED and len(value) != count:
+        if (
+            isinstance(value, np.ndarray)
+            and field.name not in _NOT_BY_ROUND
+            and len(value) != count
+        ):
             raise LoggedDataError(
                 field.name,
                 f"has {len(value)} rows, the rewards have {count}",
@@ -223,6 +218,33 @@ def _check_numbers(reward: FloatArray, propensity: FloatArray) -> None:
         "drop these rounds or give them the reward they earned",
     )
     _check_propensities(propensity, "propensity")
+
+
+def _check_features(logged: LoggedChoices | LoggedRankings) -> None:
+    for column, features, what in (
+        ("context", logged.context, "rounds"),
+        ("item_features", logged.item_features, "items"),
+    ):
+        if features is not None:
+            _refuse(
+                not_finite(features),
+                LoggedDataError,
+                column,
+                "holds NaN, an infinity or a number that float32 cannot hold",
+                "fill in what is missing, or drop these " + what,
+                what,
+            )
+
+
+def not_finite(features: npt.NDArray[Any]) -> BoolArray:
+    """Return (n,): which rows of features, shape (n, d), hold something that is no number."""
+    wrong = np.zeros(len(features), np.bool_)
+    for first in range(0, len(features), _FEATURE_ROWS):
+        finite = np.isfinite(features[first : first + _FEATURE_ROWS])
+        # Whole pieces are good as a rule, and all of one is told faster than each of its rows.
+        if not finite.all():
+            wrong[first : first + _FEATURE_ROWS] = ~finite.reshape(len(finite), -1).all(axis=1)
+    return wrong
 
 
 def _check_propensities(propensity: FloatArray, column: str) -> None:
@@ -243,9 +265,14 @@ def _by_round(lawful: BoolArray) -> BoolArray:
 
 
 def _refuse(
-    wrong: BoolArray, kind: type[LoggedDataError], column: str, what: str, hint: str
+    wrong: BoolArray,
+    kind: type[LoggedDataError],
+    column: str,
+    what: str,
+    hint: str,
+    entries: str = "rounds",
 ) -> None:
     count = int(wrong.sum())
     if count:
         rows = np.flatnonzero(wrong)[:ROWS_TOLD].tolist()
-        raise kind(column, f"{what} in {count} of {len(wrong)} rounds", rows=rows, hint=hint)
+        raise kind(column, f"{what} in {count} of {len(wrong)} {entries}", rows=rows, hint=hint)
