@@ -59,7 +59,7 @@ from simulator.results import Evaluation
     default=500_000,
     show_default=True,
     type=click.IntRange(1),
-    help="First rounds of a streamed log that train policies with something to learn.",
+    help="Rounds of a streamed log, at most, about, that train policies with something to learn.",
 )
 @click.option(
     "--config",

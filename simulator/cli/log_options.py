@@ -57,10 +57,10 @@ log_options = options(
     ),
     click.option(
         "--split-by",
-        type=click.Choice(["order", "viewer"]),
-        default="order",
-        show_default=True,
-        help="How rounds are divided among their offices.",
+        type=click.Choice(["viewer", "order"]),
+        help="How rounds are divided among those that train and those that judge. By default by "
+        "viewer, or in the log's order where it does not tell viewers apart. By order, what was "
+        "learned looks better than it is where a viewer's draws are sticky.",
     ),
 )
 

@@ -31,7 +31,7 @@ from simulator.studies.naming import distinct
 from simulator.studies.plans import JudgePlan, LogPlan
 from simulator.studies.ranking_case import RankingCase
 from simulator.studies.specs import label, target
-from simulator.studies.splitting import split
+from simulator.studies.splitting import decisions_of, split, split_notes
 
 Logged = LoggedChoices | LoggedRankings
 
@@ -89,9 +89,14 @@ def divide(logged: Logged, learning: Sequence[str], plan: LogPlan) -> Divided:
         (plan.train, 1 - plan.train),
         by=plan.split_by,
         clusters=logged.cluster,
+        decisions=decisions_of(logged),
         seed=plan.seed,
     )
-    notes = [f"{', '.join(learning)} trained on {training.told}", f"all judged on {judged.told}"]
+    notes = [
+        f"{', '.join(learning)} trained on {training.told}",
+        f"all judged on {judged.told}",
+        *split_notes(plan.split_by, logged.cluster),
+    ]
     return Divided(logged.take(training.rounds), logged.take(judged.rounds), notes)
 
 

@@ -46,7 +46,8 @@ class LogPlan:
     train: float = 0.5
     """Share of the rounds that policies with something to learn are trained on."""
     train_rounds: int = 500_000
-    """How many of the first rounds train where a log is streamed."""
-    split_by: SplitBy = "order"
+    """How many rounds train at most where a log is streamed, about."""
+    split_by: SplitBy | None = None
+    """None: by viewer where viewers are known, in the log's order elsewhere."""
     estimate_propensities: bool = False
     seed: int = 0

@@ -34,7 +34,7 @@ from simulator.studies.config_tables import Data, Value, changed
 from simulator.studies.judging import estimated
 from simulator.studies.plans import JudgePlan, LogPlan
 from simulator.studies.rounds import read_rounds, summary
-from simulator.studies.splitting import split
+from simulator.studies.splitting import decisions_of, split, split_notes
 from simulator.studies.toml_text import rewritten, whole
 
 ChooseBy = Literal["low", "value"]
@@ -149,10 +149,12 @@ def _divide(logged: Logged, search_plan: SearchPlan, plan: LogPlan) -> _Rounds:
         search_plan.shares,
         by=plan.split_by,
         clusters=logged.cluster,
+        decisions=decisions_of(logged),
         seed=plan.seed,
     )
     offices = zip(("trained", "chosen", "judged"), parts, strict=True)
     notes = [f"{office} on {part.told}" for office, part in offices]
+    notes += split_notes(plan.split_by, logged.cluster)
     training, choosing, judging = (logged.take(part.rounds) for part in parts)
     return _Rounds(training, choosing, judging, notes)
 

@@ -1,28 +1,30 @@
 """``evaluate`` on logs larger than memory: one pass, a batch at a time, in bounded memory.
 
 For estimators whose terms of one round depend on no other round: IPS and SNIPS, clipped or not.
-Their intervals are normal ones, and take rounds as independent. Policies that learn are trained on
-the first rounds, as many as fit into memory, and everybody is judged on the rest. Ctrl-C keeps what
-was read until then.
+Their intervals are normal ones. They take a viewer's rounds together, as those of a whole log do:
+memory grows with the viewers, a few numbers each; without viewers, or where they are not to be told
+apart, rounds are taken as independent. Ctrl-C keeps what was read until then.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import chain
 from typing import Final
 
+import msgspec
 import numpy as np
 from scipy import stats
 
-from simulator.datasets.registry import Source, concatenate
+from bandit.types import FloatArray
+from simulator.datasets.registry import Source
 from simulator.datasets.streaming import WeightSummary
 from simulator.diagnostics.telling import TellingSums
-from simulator.diagnostics.verdicts import Weights, few_rewards, judge
+from simulator.diagnostics.verdicts import Weights, few_rewards, judge, mean_weight_p
 from simulator.errors import EstimationError, NoOverlapError, NotApplicableError
 from simulator.estimators.inputs import weighted
 from simulator.estimators.registry import estimator_named
-from simulator.intervals.statistic import notes_of_ends
+from simulator.intervals import interval
+from simulator.intervals.statistic import Ratio, Statistic, notes_of_ends
 from simulator.logged import LoggedChoices
 from simulator.moments import Moments
 from simulator.policies.targets import Target
@@ -33,6 +35,8 @@ from simulator.studies.asked import Asked
 from simulator.studies.bench import entrants
 from simulator.studies.plans import JudgePlan, LogPlan
 from simulator.studies.specs import target
+from simulator.studies.stream_training import trained
+from simulator.studies.stream_viewers import ViewerSums
 from simulator.terms import Terms
 
 STREAMED_BYTES: Final = 1_000_000_000
@@ -41,6 +45,8 @@ STREAMED_ROUNDS: Final = 5_000_000
 """So are logs of more rounds, which compressed files may hold in few bytes."""
 _EDGES: Final = np.concatenate(([0.0], np.geomspace(1e-3, 1e6, 55), [np.inf]))
 _NOTE: Final = "rounds taken as independent"
+_SHARED: Final = 3
+"""Columns of every viewer's sums: rounds, weights, weighted rewards; then two of each estimator."""
 
 
 def is_large(
@@ -77,9 +83,9 @@ def evaluate_streamed(
         )
     named, learning = entrants(policies)
     targets = {entrant.name: target(entrant.spec) for entrant in named}
-    batches, notes = _trained(source, targets, learning, log_plan)
-    sums = {name: _Sums(plan.estimators) for name in targets}
-    logged = _LoggedSums()
+    batches, notes = trained(source, targets, learning, log_plan, watch)
+    sums = {name: _Sums(plan) for name in targets}
+    logged = _LoggedSums(plan)
     interrupted = False
     with watch.task(f"streaming {source.name}", None, "rounds") as advance:
         try:
@@ -95,15 +101,25 @@ def evaluate_streamed(
         raise EstimationError("there are no rounds that judge", hint="train on fewer, or log more")
     evaluation = Evaluation(
         about=begun.about(),
-        data=logged.summary(source, plan.level),
-        estimates=[one for name, found in sums.items() for one in found.estimates(name, plan)],
+        data=logged.summary(source),
+        estimates=[one for name, found in sums.items() for one in found.estimates(name)],
         weights={name: found.histogram() for name, found in sums.items()},
         calibration=[],
         segments=[],
         positions=[],
-        notes=[*notes, "streamed: calibration and tables by group need all rounds at once"],
+        notes=[
+            *notes,
+            *_inference(plan, logged),
+            "streamed: calibration and tables by group need all rounds at once",
+        ],
     )
     return evaluation, interrupted
+
+
+def _inference(plan: JudgePlan, logged: _LoggedSums) -> list[str]:
+    if plan.clustered and logged.tells_viewers:
+        return []
+    return ["intervals take rounds as independent: where viewers come again, they are too narrow"]
 
 
 def check_streamable(asked: Asked) -> None:
@@ -122,57 +138,47 @@ def check_streamable(asked: Asked) -> None:
         )
 
 
-def _trained(
-    source: Source, targets: dict[str, Target], learning: Sequence[str], plan: LogPlan
-) -> tuple[Iterator[LoggedChoices], list[str]]:
-    """Train who learns on the first rounds; return the batches that judge, and what to know."""
-    batches = source.choices()
-    if not learning:
-        return batches, ["no policy learns from the log: all rounds judge"]
-    first: list[LoggedChoices] = []
-    count = 0
-    rest: LoggedChoices | None = None
-    for batch in batches:
-        missing = plan.train_rounds - count
-        first.append(batch.take(slice(0, missing)))
-        count += len(first[-1])
-        if len(batch) > missing:
-            rest = batch.take(slice(missing, None))
-        if count == plan.train_rounds:
-            break
-    training = concatenate(first)
-    for name in learning:
-        targets[name].fit(training)
-    note = f"{', '.join(learning)} trained on the first {count:,} rounds, all judged on the others"
-    return chain([] if rest is None else [rest], batches), [note]
-
-
 class _LoggedSums:
     """What the log's own policy earned."""
 
-    def __init__(self) -> None:
+    def __init__(self, plan: JudgePlan) -> None:
+        self._plan = plan
         self._moments: Moments | None = None
+        self._viewers: ViewerSums | None = None
         self._actions = 0
 
     @property
     def rounds(self) -> int:
         return 0 if self._moments is None else self._moments.count
 
+    @property
+    def tells_viewers(self) -> bool:
+        return self._viewers is not None
+
     def take(self, batch: LoggedChoices) -> None:
         found = Moments.of(Terms(batch.reward))
         self._moments = found if self._moments is None else self._moments.merge(found)
         self._actions = max(self._actions, batch.action_count)
+        if batch.cluster is not None:
+            # Counted even where intervals do not go by them: results tell how many viewers judged.
+            self._viewers = self._viewers or ViewerSums()
+            self._viewers.take(batch.cluster, np.stack([np.ones(len(batch)), batch.reward]))
 
-    def summary(self, source: Source, level: float) -> DataSummary:
-        moments = self._moments
+    def summary(self, source: Source) -> DataSummary:
+        moments, level = self._moments, self._plan.level
+        viewers = None if self._viewers is None else self._viewers.sums()
+        interval = None if moments is None else _independent(moments, level)
+        if viewers is not None and self._plan.clustered:
+            size, reward = viewers
+            interval = _by_viewer(Statistic(len(size), reward, (), size), level)
         return DataSummary(
             name=source.name,
             kind="choices",
             rounds=self.rounds,
-            viewers=None,
+            viewers=None if viewers is None else viewers.shape[1],
             actions=self._actions,
             logged_mean=0.0 if moments is None else moments.value(),
-            logged_interval=None if moments is None else _interval(moments, level),
+            logged_interval=interval,
             propensities="logged",
             skipped=source.skipped,
             notes=source.notes,
@@ -182,34 +188,43 @@ class _LoggedSums:
 class _Sums:
     """What is kept of one policy."""
 
-    def __init__(self, asked: Sequence[Asked]) -> None:
-        self._asked = {each.label: each for each in asked}
+    def __init__(self, plan: JudgePlan) -> None:
+        self._plan = plan
+        self._asked = {each.label: each for each in plan.estimators}
         self._moments: dict[str, Moments] = {}
         self._weights = WeightSummary()
         self._telling = TellingSums.none()
         self._counts = np.zeros(len(_EDGES) - 1, np.int64)
+        self._viewers: ViewerSums | None = None
 
     def take(self, batch: LoggedChoices, policy: Target) -> None:
         inputs = weighted(batch.reward, policy.chosen_probability(batch), batch.propensity)
         self._weights = self._weights.plus(inputs.weight)
         self._telling = self._telling.plus(inputs.weight, inputs.reward)
         self._counts += np.histogram(inputs.weight, bins=_EDGES)[0]
+        columns = [np.ones(len(batch)), inputs.weight, inputs.weight * inputs.reward]
         for label, asked in self._asked.items():
             parameter = asked.parameter if isinstance(asked.parameter, float) else None
-            found = Moments.of(estimator_named(asked.name).terms(inputs, parameter))
+            terms = estimator_named(asked.name).terms(inputs, parameter)
+            found = Moments.of(terms)
             before = self._moments.get(label)
             self._moments[label] = found if before is None else before.merge(found)
+            columns += [terms.numerator, _or(terms.denominator, columns[0])]
+        if batch.cluster is not None and self._plan.clustered:
+            self._viewers = self._viewers or ViewerSums()
+            self._viewers.take(batch.cluster, np.stack(columns))
 
-    def estimates(self, name: str, plan: JudgePlan) -> Iterator[Estimate]:
-        diagnostics = _diagnostics(self._weights, self._telling, name, plan)
-        for label, asked in self._asked.items():
+    def estimates(self, name: str) -> Iterator[Estimate]:
+        viewers = None if self._viewers is None else self._viewers.sums()
+        diagnostics = self._diagnostics(name, viewers)
+        for place, (label, asked) in enumerate(self._asked.items()):
             parameters: dict[str, float | str] = {}
             if isinstance(asked.parameter, float):
                 parameters = {estimator_named(asked.name).parameter or "": asked.parameter}
             value, found = None, None
             try:
                 value = self._moments[label].value()
-                found = _interval(self._moments[label], plan.level)
+                found = self._interval(label, viewers, _SHARED + 2 * place)
             except NoOverlapError:
                 # The verdict says so.
                 pass
@@ -222,6 +237,47 @@ class _Sums:
                 diagnostics=diagnostics,
             )
 
+    def _interval(self, label: str, viewers: FloatArray | None, place: int) -> Interval | None:
+        level = self._plan.level
+        if viewers is None:
+            return _independent(self._moments[label], level)
+        size, (numerator, denominator) = viewers[0], viewers[place : place + 2]
+        if self._moments[label].has_denominator:
+            ratio = Ratio(numerator, denominator)
+            return _by_viewer(Statistic(len(size), None, (ratio,), size), level)
+        return _by_viewer(Statistic(len(size), numerator, (), size), level)
+
+    def _diagnostics(self, name: str, viewers: FloatArray | None) -> Diagnostics:
+        weights = self._weights
+        found = Weights(
+            weights.rounds,
+            weights.effective_rounds,
+            weights.largest,
+            weights.total / weights.rounds,
+            _mean_weight_p(weights, viewers),
+            weights.zeros / weights.rounds,
+            weights.largest / weights.total if weights.total else 0.0,
+            _telling_rounds(self._telling, viewers),
+        )
+        verdict = judge(found, name)
+        warnings = few_rewards(found, verdict) + [
+            f"no {method} interval: a streamed log has normal ones alone"
+            for method in self._plan.intervals
+            if method != "normal"
+        ]
+        return Diagnostics(
+            rounds=found.rounds,
+            effective_rounds=found.effective,
+            weight_max=found.largest,
+            weight_mean=found.mean,
+            weight_mean_p=found.p_value,
+            zero_overlap_share=found.zero_share,
+            telling_rounds=found.telling,
+            sound=verdict.sound,
+            verdict=verdict.text,
+            warnings=warnings,
+        )
+
     def histogram(self) -> Histogram:
         """Return the bins from 0 to the last that holds a weight."""
         held = int(np.flatnonzero(self._counts).max()) + 1
@@ -230,45 +286,42 @@ class _Sums:
         return Histogram(edges=edges.tolist(), counts=self._counts[:held].tolist())
 
 
-def _diagnostics(
-    weights: WeightSummary, telling: TellingSums, name: str, plan: JudgePlan
-) -> Diagnostics:
+def _or(denominator: FloatArray | None, ones: FloatArray) -> FloatArray:
+    return ones if denominator is None else denominator
+
+
+def _mean_weight_p(weights: WeightSummary, viewers: FloatArray | None) -> float:
+    if viewers is not None:
+        # A viewer's deviations are summed up first: what is tested is their mean.
+        return mean_weight_p(1 + viewers[1] - viewers[0])
     mean = weights.total / weights.rounds
     spread = max(weights.squares / weights.rounds - mean**2, 0.0)
     error = float(np.sqrt(spread / max(weights.rounds - 1, 1)))
-    p_value = float(2 * stats.norm.sf(abs(mean - 1) / error)) if error else float(mean == 1)
-    found = Weights(
-        weights.rounds,
-        weights.effective_rounds,
-        weights.largest,
-        mean,
-        p_value,
-        weights.zeros / weights.rounds,
-        weights.largest / weights.total if weights.total else 0.0,
-        telling.rounds(),
-    )
-    verdict = judge(found, name)
-    warnings = few_rewards(found, verdict) + [
-        f"no {method} interval: a streamed log has normal ones alone"
-        for method in plan.intervals
-        if method != "normal"
-    ]
-    return Diagnostics(
-        rounds=found.rounds,
-        effective_rounds=found.effective,
-        weight_max=found.largest,
-        weight_mean=found.mean,
-        weight_mean_p=found.p_value,
-        zero_overlap_share=found.zero_share,
-        telling_rounds=found.telling,
-        sound=verdict.sound,
-        verdict=verdict.text,
-        warnings=warnings,
-    )
+    return float(2 * stats.norm.sf(abs(mean - 1) / error)) if error else float(mean == 1)
 
 
-def _interval(moments: Moments, level: float) -> Interval | None:
-    """Return the normal interval; None of one round, whose spread is not known."""
+def _telling_rounds(telling: TellingSums, viewers: FloatArray | None) -> float:
+    rounds = telling.rounds()
+    if viewers is None or not rounds:
+        return rounds
+    _, weight, earned = viewers[:_SHARED]
+    squares = (earned - earned.sum() / weight.sum() * weight) ** 2
+    fourth = float((squares * squares).sum())
+    return float(squares.sum()) ** 2 / fourth if fourth > 0 else 0.0
+
+
+def _by_viewer(statistic: Statistic, level: float) -> Interval | None:
+    """Return the interval over viewers; None of one viewer, as nothing tells their spread."""
+    try:
+        found = interval("normal", statistic, level=level)
+    except NotApplicableError:
+        return None
+    note = "; ".join(filter(None, [f"{statistic.units} clusters", found.note]))
+    return msgspec.structs.replace(found, note=note)
+
+
+def _independent(moments: Moments, level: float) -> Interval | None:
+    """Return the interval over rounds; None of one round, whose spread is not known."""
     reach = float(stats.norm.ppf((1 + level) / 2)) * moments.standard_error()
     value = moments.value()
     if not np.isfinite(reach):

@@ -45,9 +45,9 @@ def test_evaluate_prints_a_table_and_keeps_the_result(log: Path, tmp_path: Path)
     asked = ("evaluate", log, "--policy", "uniform", "--policy", "popularity", "--seed", 5)
     done = run(*asked, "--json", kept, "--parquet", table)
     assert done.exit_code == 0, done.stderr
-    assert "log: 1,000 choices of " in done.stdout
-    assert "note: popularity trained on rounds 1 to 1,000 of 2,000 in log order" in done.stdout
-    assert "effective rounds of 1,000" in done.stdout
+    assert "log: 980 choices of 251 viewers" in done.stdout
+    assert "note: popularity trained on 1,020 of 2,000 rounds, by viewer" in done.stdout
+    assert "effective rounds of 980" in done.stdout
     assert "by segment" in done.stdout
     result = read_result(kept)
     assert isinstance(result, Evaluation)
