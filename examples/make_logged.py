@@ -24,7 +24,13 @@ from examples.catalog_files import CATALOG
 from server.client import Client
 from server.local import LocalServer, state_overrides, wait_until
 from simulator.environments import make_environment
-from simulator.live import LivePolicy, LiveSettings, closed_decisions
+from simulator.live import (
+    LivePolicy,
+    LiveSettings,
+    closed_decisions,
+    late_feedback,
+    refuse_late,
+)
 from simulator.loop import run
 
 OUT: Final = Path(__file__).parent / "logged"
@@ -33,7 +39,8 @@ SEED: Final = 20261122
 SETTINGS: Final = {
     "MARQUEE__SERVER__WORKERS": "1",
     "MARQUEE__REWARD__WINDOW_S": "5",
-    "MARQUEE__REWARD__CLOSE_AFTER_PLAY_S": "5",
+    # Viewers may stay and play more: a play closes nothing.
+    "MARQUEE__REWARD__CLOSE_AFTER_PLAY_S": "none",
     "MARQUEE__REWARD__CLOCK_LEEWAY_S": "0",
     "MARQUEE__SURFACES__ARTWORK__HOLDOUT": "0",
     "MARQUEE__SURFACES__ARTWORK__EXPLORE": "1",
@@ -66,6 +73,7 @@ def main() -> int:
             for _ in track(run(environment, policy, SEED), "visiting", total=batches):
                 pass
             _wait_until_closed(client, options.pages)
+            refuse_late(late_feedback(client.status()))
         command = [sys.executable, "-m", "server.cli", "log", "export", "--out", str(options.out)]
         subprocess.run(
             command, check=True, env={**os.environ, **state_overrides(state), **SETTINGS}

@@ -6,6 +6,12 @@ With ``wait`` a batch is over only when the service has closed all its pages, le
 of them, and serves what it learned. Then a run over HTTP decides as the same configuration does in
 :mod:`simulator.policies.production`, as far as neither depends on the time of day: draws change
 with the stickiness window, and reward windows must be long enough for a batch to be answered.
+
+Viewers of an environment may stay after a play and play more; a service closes a decision soon
+after one (``reward.close_after_play_s``, half a second by default), and then takes what else comes
+of the page for late. The rule cannot be asked for over HTTP, but what came late is counted in the
+status: a run that waits refuses to go on once some did. So let the service wait for the window
+(``close_after_play_s = "none"``), or viewers leave with a play (``leaves_after_play``).
 """
 
 from __future__ import annotations
@@ -40,6 +46,8 @@ class LiveSettings(NamedTuple):
     """Pages asked for at once; with several their order in the log is not the pages'."""
     load_catalog: bool = True
     """Whether the environment's catalog is loaded into the service when a run starts."""
+    late_allowed: bool = False
+    """Whether a run that waits goes on where feedback came too late to be learned."""
     prefix: str = "run"
     """Stands before the seed in decision ids. A service answers a decision id as it did before: a
     seed that it has seen needs another prefix."""
@@ -64,7 +72,8 @@ class LivePolicy:
         self._answers: list[RankAnswer] = []
         if self._settings.load_catalog:
             self._client.put_catalog(environment.document)
-        self._closed = closed_decisions(self._client.status())
+        status = self._client.status()
+        self._closed, self._late = closed_decisions(status), late_feedback(status)
 
     def serve(self, pages: Pages) -> Served:
         """Ask for each page.
@@ -91,7 +100,8 @@ class LivePolicy:
         """Send what viewers did; wait until it is learned and served, if so set.
 
         Raises:
-            SimulationError: the service did not take the feedback, or did not learn it in time.
+            SimulationError: the service did not take the feedback, did not learn it in time, or
+                found some of it too late.
         """
         ids = [answer.decision_id for answer in self._answers]
         events = [
@@ -102,6 +112,8 @@ class LivePolicy:
         self._closed += sum(answer.logged for answer in self._answers)
         if self._settings.wait:
             wait_until_served(self._client, self._closed, self._settings.wait_s_max)
+            if not self._settings.late_allowed:
+                refuse_late(late_feedback(self._client.status()) - self._late)
 
 
 def rank_request(page: Page, decision_id: str) -> RankRequest:
@@ -202,6 +214,27 @@ def closed_decisions(status: Mapping[str, Any]) -> int:
     """Return how many decisions a service's learner has closed."""
     learner = status.get("learner")
     return 0 if learner is None else int(sum(learner["outcomes"].values()))
+
+
+def late_feedback(status: Mapping[str, Any]) -> int:
+    """Return how many records a service's learner found too late for their decisions, or stray."""
+    learner = status.get("learner")
+    joined = {} if learner is None else learner["join"]
+    return int(joined.get("late", 0) + joined.get("orphan", 0))
+
+
+def refuse_late(count: int) -> None:
+    """Refuse a run in which so much feedback came too late.
+
+    Raises:
+        SimulationError: there is some.
+    """
+    if count > 0:
+        raise SimulationError(
+            f"{count:,} feedback events came after their decisions were closed: rewards are cut",
+            hint='set reward.close_after_play_s = "none" and a longer reward.window_s in the '
+            "service, or let viewers leave with a play",
+        )
 
 
 def _serves_all(client: Client, status: Mapping[str, Any]) -> bool:

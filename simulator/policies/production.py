@@ -5,6 +5,13 @@ clients would report it; :class:`bandit.learner.Learner` joins, rewards, trains 
 what it published is served from the next batch on. Only the log and the snapshots lie in memory,
 and the clock is moved by the pages' instants.
 
+Why a run's decisions close by their windows alone, and in settled runs late: production closes a
+decision soon after a play (``reward.close_after_play_s``), which fits viewers who leave with it and
+clients that tell at once. Viewers of an environment may stay and play more, and what they do may be
+told seconds later: as configured, up to half of what they do would come too late to be learned, and
+more of it the better the policy, while all other policies are told everything. What a batch is
+learned from does not depend on how long its window is, for a settled batch waits for its end.
+
 Why draws are salted with the seed: they are hashed from viewer, title and window, so that under one
 salt every seed's run would draw alike.
 """
@@ -40,6 +47,8 @@ from simulator.policies.answers import Answers, NamedRow, NamedTitle, Places
 from simulator.policies.feedback import Reporter
 
 _SNAPSHOTS_KEPT: Final = 2
+SETTLED_WINDOW_S: Final = 86_400.0
+"""How long feedback is waited for at least in a settled run, where waiting costs nothing."""
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -57,6 +66,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     rule: Literal["configured", "environment"] = "configured"
     """By whose rule feedback is rewarded when learning: the configuration's or the
     environment's."""
+    close: Literal["window", "configured"] = "window"
+    """When decisions close: by their window, which in a settled run is a day at least, so that all
+    feedback counts, as other policies are told all of it; or as configured, with
+    ``close_after_play_s`` and the window as they are, and then some feedback may come too late."""
     publish_batches: Annotated[int, msgspec.Meta(ge=1)] = 1
     """After how many batches models are published and served."""
 
@@ -130,17 +143,21 @@ class ProductionPolicy:
 
 
 def simulated_config(given: Config, settings: Settings, rule: RewardRule, seed: int) -> Config:
-    """Return the configuration of a run: salted with the seed, with the shares and rule asked."""
+    """Return the configuration of a run: salted with the seed; shares, rule and end as asked."""
     replace = msgspec.structs.replace
     artwork, rows = given.surfaces.artwork, given.surfaces.rows
     if settings.shares == "learned":
         artwork = replace(artwork, holdout=0.0, explore=0.0)
         rows = replace(rows, holdout=0.0, explore=0.0)
     salt = f"{given.surfaces.salt}/{seed}"
+    reward = rule if settings.rule == "environment" else given.reward
+    if settings.close == "window":
+        window_s = max(reward.window_s, SETTLED_WINDOW_S) if settings.settle else reward.window_s
+        reward = replace(reward, close_after_play_s=None, window_s=window_s)
     return replace(
         given,
         surfaces=replace(given.surfaces, salt=salt, artwork=artwork, rows=rows),
-        reward=rule if settings.rule == "environment" else given.reward,
+        reward=reward,
         snapshots=replace(given.snapshots, keep=_SNAPSHOTS_KEPT),
     )
 

@@ -13,7 +13,15 @@ from server.client import Client
 from server.local import LocalServer
 from simulator.environments.registry import make_environment
 from simulator.errors import SimulationError
-from simulator.live import LivePolicy, LiveSettings, feedback_event, send, wait_until_served
+from simulator.live import (
+    LivePolicy,
+    LiveSettings,
+    feedback_event,
+    late_feedback,
+    refuse_late,
+    send,
+    wait_until_served,
+)
 from simulator.loop import Round, run
 from simulator.pages import Environment
 from simulator.policies.registry import make_policy
@@ -66,14 +74,13 @@ def over_http(root: Path, window_s: float) -> tuple[list[Round], int]:
     """Return a run through a server of its own, and how much feedback came too late for it."""
     root.mkdir()
     path = configured(root / "site.toml", f"{SALT}/{SEED}", window_s)
-    settings = LiveSettings(wait_s_max=60.0 + window_s)
+    settings = LiveSettings(wait_s_max=60.0 + window_s, late_allowed=True)
     with (
         LocalServer(root / "server", config=path) as server,
         Client(server.url, deadline_s=30.0, retries=0) as client,
     ):
         rounds = list(run(world(), LivePolicy(client, settings=settings), SEED))
-        join = client.status()["learner"]["join"]
-    return rounds, join.get("late", 0) + join.get("orphan", 0)
+        return rounds, late_feedback(client.status())
 
 
 def in_process(path: Path) -> list[Round]:
@@ -124,3 +131,17 @@ def test_what_a_service_does_not_take_or_learn_in_time_is_told(tmp_path: Path) -
         stray = FeedbackRecord(event_id="e", decision_id="d", type="click", title="t1")
         with pytest.raises(SimulationError, match="did not take 1 of 1"):
             send(client, [feedback_event(stray, "a token of nobody")], 30.0)
+
+
+def test_a_service_that_closes_before_viewers_are_done_is_told_of(tmp_path: Path) -> None:
+    path = configured(tmp_path / "site.toml", SALT, 2.0)
+    # With no time left after a play, all that comes after it is late, however fast the machine.
+    path.write_text(path.read_text().replace('"none"', "0.0"))
+    with (
+        LocalServer(tmp_path / "server", config=path) as server,
+        Client(server.url, deadline_s=30.0, retries=0) as client,
+    ):
+        rounds = run(world(), LivePolicy(client), SEED)
+        with pytest.raises(SimulationError, match="came after their decisions were closed"):
+            list(rounds)
+    refuse_late(0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -55,14 +56,28 @@ def test_every_batch_is_learned_before_the_next(tmp_path: Path) -> None:
     assert status.learned.examples["artwork"] == displays
 
 
-def test_windows_that_wait_for_all_of_it_lose_nothing(tmp_path: Path) -> None:
-    policy = production(tmp_path, '[reward]\nclose_after_play_s = "none"\n')
+HASTY = "[reward]\nwindow_s = 15\nclock_leeway_s = 0\nclose_after_play_s = 0.5\n"
+
+
+def test_nothing_comes_too_late_to_be_learned_however_soon_the_service_closes(
+    tmp_path: Path,
+) -> None:
+    policy = production(tmp_path, HASTY)
     rounds = list(run(world(), policy, 3))
     status = policy.status()
     assert status.joined["late"] == 0
     assert status.learned.examples["artwork"] == sum(len(one.displays.page) for one in rounds)
     rewards = sum(float(one.displays.reward.sum()) for one in rounds)
     assert status.learned.shares["artwork"]["learned"].reward == pytest.approx(rewards)
+
+
+def test_decisions_close_as_configured_if_asked(tmp_path: Path) -> None:
+    policy = production(tmp_path, HASTY, close="configured")
+    rounds = list(run(world(), policy, 3))
+    status = policy.status()
+    assert status.joined["late"] > 0
+    rewards = sum(float(one.displays.reward.sum()) for one in rounds)
+    assert status.learned.shares["artwork"]["learned"].reward < 0.9 * rewards
 
 
 def test_unsettled_feedback_is_known_as_late_as_it_would_be(tmp_path: Path) -> None:
@@ -77,7 +92,7 @@ def test_feedback_past_the_window_is_late_unless_delays_are_left_out(tmp_path: P
     text = '[reward]\nwindow_s = 15\nclock_leeway_s = 0\nclose_after_play_s = "none"\n'
     late, plays = [], []
     for delays in (True, False):
-        policy = production(tmp_path, text, delays=delays)
+        policy = production(tmp_path, text, delays=delays, close="configured")
         rounds = list(run(world(), policy, 3))
         late.append(policy.status().joined["late"])
         plays.append(sum(int(one.displays.played.sum()) for one in rounds))
@@ -106,10 +121,18 @@ def test_the_configuration_of_a_run() -> None:
     given = parse_config({"reward": {"click": 0.9}})
     seeded = simulated_config(given, Settings(), RULE, 8)
     assert seeded.surfaces.salt == f"{given.surfaces.salt}/8"
-    assert (seeded.surfaces.rows.explore, seeded.reward) == (0.0, given.reward)
-    configured = simulated_config(given, Settings(shares="configured", rule="environment"), RULE, 8)
+    assert seeded.surfaces.rows.explore == 0.0
+    replace = msgspec.structs.replace
+    waiting = replace(given.reward, close_after_play_s=None, window_s=86_400.0)
+    assert seeded.reward == waiting
+    unsettled = simulated_config(given, Settings(settle=False), RULE, 8)
+    assert unsettled.reward == replace(given.reward, close_after_play_s=None)
+    asked = Settings(shares="configured", rule="environment", close="configured")
+    configured = simulated_config(given, asked, RULE, 8)
     assert configured.surfaces.rows == given.surfaces.rows
     assert configured.reward == RULE
+    longer = parse_config({"reward": {"window_s": 1e6}, "auth": {"token_age_max_s": 1e7}})
+    assert simulated_config(longer, Settings(), RULE, 8).reward.window_s == 1e6
 
 
 @pytest.mark.parametrize("size", [HOMEPAGE, CAROUSEL], ids=["homepage", "carousel"])
