@@ -229,3 +229,42 @@ def test_the_open_bandit_dataset_is_evaluated(
         assert all(each.low < truth < each.high for each in one.intervals), one.estimator
         # 46 clicks with weights up to 7.5 are like ten with equal ones: intervals are too narrow.
         assert one.diagnostics.sound == (one.policy == "uniform")
+
+
+def test_a_stream_has_the_intervals_it_can_have_without_complaint(log: Path) -> None:
+    done = run("evaluate", log, "--policy", "uniform", "--stream")
+    assert done.exit_code == 0, done.stderr
+    assert "no bootstrap interval" not in done.stdout
+
+
+def test_orders_of_the_sample_are_judged_by_every_estimator() -> None:
+    names = "sips,iips,sniips,rips,snrips,pbm-iips,cascade-dr"
+    asked = ("--surface", "rows", "--estimators", names, "--intervals", "normal")
+    done = run("evaluate", "sample", *asked, "--policy", "uniform", "--policy", "editorial")
+    assert done.exit_code == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("sample: 3,000 rankings of ")
+    assert lines[1].startswith("values are mean rewards a round: one page")
+    found = [line.split() for line in lines if line.startswith(("uniform  ", "editorial  "))]
+    assert [line[1] for line in found] == names.split(",") * 2
+    assert all(line[2] != "–" for line in found)
+    sound = {(line[0], line[1]): line[-1] for line in found}
+    assert (sound["editorial", "sips"], sound["editorial", "pbm-iips"]) == ("no", "yes")
+    # What is said of an estimator of all policies is said once.
+    assert done.stdout.count("a position is taken to be looked at whatever stands there") == 1
+    (heading,) = [line.split() for line in lines if line.startswith("position ")]
+    assert heading == ["position", "rounds", "logged", "uniform", "editorial"]
+    assert "* rests on fewer than 100 effective rounds" in lines
+
+
+def test_a_log_is_simulated_without_regret(log: Path, tmp_path: Path) -> None:
+    kept, table = tmp_path / "s.json", tmp_path / "s.parquet"
+    asked = ("--set", f"log={log}", "--pages", 2000, "--seeds", 2, "--json", kept)
+    done = run("simulate", "logged", "--policy", "uniform", *asked, "--parquet", table)
+    assert done.exit_code == 0, done.stderr
+    assert f"logged (log = {log}): 2,000 rounds offered in batches of 500" in done.stdout
+    assert "reward an accepted round" in done.stdout
+    assert "accepted a run" in done.stdout
+    assert "note: regret is not known here" in done.stdout
+    told = run("report", kept, "--out", tmp_path / "s.html")
+    assert told.exit_code == 0, told.stderr
