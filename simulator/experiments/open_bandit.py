@@ -14,14 +14,12 @@ tells how they came about). Where a reward model is used, models differ, and so 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 import click
 
-from simulator.datasets.known import DATA_VARIABLE
 from simulator.datasets.registry import open_source
 from simulator.experiments.open_bandit_peer import PEER
 from simulator.experiments.telling import Cell, Found, Running, Table, bounds, experiment, shown
@@ -62,20 +60,23 @@ def _error(value: float, truth: DataSummary) -> str:
     return f"{abs(value / truth.logged_mean - 1):.1%}"
 
 
+def _location(data: Path | None, policy: str, campaign: str) -> str:
+    name = f"obd/{policy}/{campaign}"
+    return name if data is None else str(data / name)
+
+
 @experiment("open_bandit")
 @click.option("--campaign", "campaigns", multiple=True, default=("men", "women"), show_default=True)
 @click.option("--data", type=click.Path(path_type=Path), help="Directory that holds obd/.")
 def main(running: Running, campaigns: tuple[str, ...], data: Path | None) -> Found:
     """Estimators on the Open Bandit Dataset against the value of the policy's own log."""
-    if data is not None:
-        os.environ[DATA_VARIABLE] = str(data)
     seed, jobs, watch, begun = running
     asked = asked_estimators(ESTIMATORS, "artwork")
     plan = JudgePlan(estimators=asked, intervals=("normal", "bootstrap"), seed=seed)
     tables, results = [], dict[str, Result]()
     for campaign in campaigns:
         for logging, judged in DIRECTIONS:
-            here, there = f"obd/{logging}/{campaign}", f"obd/{judged}/{campaign}"
+            here, there = (_location(data, name, campaign) for name in (logging, judged))
             policy = "uniform" if judged == "random" else f"log:{there}"
             log_plan = LogPlan(seed=seed)
             source = open_source(here)
