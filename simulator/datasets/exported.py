@@ -12,6 +12,7 @@ from bandit.joiner import Outcome
 from bandit.outcome_files import Manifest, OutcomeFiles
 from bandit.outcome_files.collecting import collecting_rarely
 from bandit.outcome_files.manifest import exposures
+from simulator.datasets.feedback_notes import Reports, closing_notes
 from simulator.datasets.joining import concatenate, concatenate_rankings
 from simulator.datasets.page_rounds import (
     Pages,
@@ -45,7 +46,8 @@ class ExportSource:
         self._files = _opened(path)
         manifest = self._files.manifest
         scan = PageScan(reading.segment)
-        certain = self._look_over(scan, reading.watch)
+        reports = Reports()
+        certain = self._look_over(scan, reports, reading.watch)
         if not reading.skip_bad:
             scan.faults.refuse(str(path))
         _check_segments(scan, reading.segment)
@@ -76,6 +78,8 @@ class ExportSource:
         self.kind: Kind = _kind(scan)
         self.notes = [
             *_manifest_notes(manifest, config),
+            *closing_notes(manifest),
+            *reports.notes(self._pages.exposure),
             *scan.faults.notes(),
             *([f"{len(unknown):,} choices left out: no catalog holds them"] if unknown else []),
             *([] if reading.keep_certain else certain.notes()),
@@ -128,12 +132,13 @@ class ExportSource:
                 part = convert(self._pages, good)
             yield part
 
-    def _look_over(self, scan: PageScan, watch: Watch) -> _Certain:
+    def _look_over(self, scan: PageScan, reports: Reports, watch: Watch) -> _Certain:
         certain = _Certain()
         label, total = f"looking over {self.name}", self._files.manifest.outcomes
         with collecting_rarely(), watch.task(label, total, "pages") as advance:
             for outcomes in _outcomes(self._files):
                 scan.take(outcomes)
+                reports.take(outcomes)
                 certain.take(outcomes)
                 advance(len(outcomes))
         return certain

@@ -199,6 +199,16 @@ def test_another_window_than_the_exports_is_noted(logged: Logged) -> None:
     assert any("joined for 60 s, not the configured 600 s" in note for note in notes)
 
 
+def test_outcomes_that_a_play_cut_short_are_noted(logged: Logged) -> None:
+    manifest = read_manifest(logged.export)
+    notes = open_source(logged.export).notes
+    played = manifest.closed_by["play"]
+    assert any(
+        f"{played:,} of {manifest.outcomes:,} outcomes were closed by a play, 1 s" in note
+        for note in notes
+    )
+
+
 def decision(name: str, version: str, **given: Any) -> DecisionRecord:
     values: dict[str, Any] = {
         "decision_id": name,
