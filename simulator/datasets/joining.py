@@ -68,7 +68,7 @@ def _given(batches: list[_Logged]) -> list[_Logged]:
             "rounds",
             "there are none",
             hint="check that the log holds decisions with feedback, and that chance had a part in "
-            "them; the source's notes tell what was left out",
+            "them; --keep-certain keeps those that were decided without",
         )
     return batches
 

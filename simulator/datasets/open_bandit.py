@@ -8,7 +8,8 @@ here. The context holds the four user features as categories and the user's past
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -17,16 +18,24 @@ import numpy as np
 import numpy.typing as npt
 
 from bandit.outcome_files.arrow import arrow
-from bandit.types import Float32Array
-from simulator.datasets.faults import Fault, Faults, choice_faults, whole_numbers
+from bandit.types import BoolArray, Float32Array
+from simulator.datasets.faults import (
+    Fault,
+    Faults,
+    check_some_left,
+    choice_faults,
+    features_fault,
+    whole_numbers,
+)
 from simulator.datasets.source import BATCH_ROUNDS, Kind, Reading, with_placeholders
 from simulator.datasets.vocabulary import Columns, Vocabulary
 from simulator.errors import LoggedDataError
-from simulator.logged import CodeArray, LoggedChoices, LoggedRankings, Names
+from simulator.logged import CodeArray, LoggedChoices, LoggedRankings, Names, not_finite
 
 ITEMS_FILE: Final = "item_context.csv"
 USER_FEATURES: Final = ("user_feature_0", "user_feature_1", "user_feature_2", "user_feature_3")
 _BLOCK_BYTES: Final = 8_000_000
+_AFFINITY_OF: Final = "user-item_"
 _NUMBERS: Final = ("item_id", "position", "click", "propensity_score")
 
 _NO_POSITION: Final = Fault(
@@ -55,47 +64,36 @@ class OpenBanditSource:
             LoggedDataError: a file is missing, is not what it should be, or a row is wrong.
         """
         directory = path if path.is_dir() else path.parent
-        found = log_file(directory) if path.is_dir() else path
-        if found is None or not (directory / ITEMS_FILE).is_file():
-            raise LoggedDataError(
-                "files",
-                f"{directory} does not hold {ITEMS_FILE} and one log beside it",
-                hint="give the directory of one campaign, such as obd/random/men",
-            )
-        self.path = found
+        self.path = _located(path)
         self.name = reading.name or "/".join(directory.parts[-2:])
         self._skip_bad = reading.skip_bad
-        self._segment = reading.segment or USER_FEATURES[0]
-        if self._segment not in USER_FEATURES:
-            raise LoggedDataError(
-                self._segment, "is no user feature", hint=f"choose of {', '.join(USER_FEATURES)}"
-            )
-        self._items, features, feature_names = _read_items(directory / ITEMS_FILE)
-        self._item_features = features
-        self._faults = Faults()
-        vocabulary = Vocabulary()
-        segments: set[str] = set()
+        self._segment = _user_feature(reading.segment)
+        self._items, self._item_features, feature_names = _read_items(directory / ITEMS_FILE)
+        look = _Look(self._items, self._segment)
         with reading.watch.task(f"looking over {self.name}", None, "rows") as advance:
             for table in self._tables():
-                self._look_over(table, vocabulary, segments)
+                look.take(table)
                 advance(table.num_rows)
         if not reading.skip_bad:
-            self._faults.refuse(str(self.path))
-        self.skipped = self._faults.bad
-        self.rounds_max = self._faults.rows
-        self._segments = sorted(segments)
-        self._users = vocabulary.columns()
-        affinities = [f"affinity_{item}" for item in range(self._items)]
+            look.faults.refuse(str(self.path))
+        check_some_left(look.faults.rows, look.faults.bad, str(self.path), look.faults.notes())
+        self.skipped = look.faults.bad
+        self.rounds_max = look.faults.rows
+        self._users = look.users.columns()
+        self._segments = sorted(look.segments)
         self._names = Names(
             items=[str(item) for item in range(self._items)],
-            contexts=[*self._users.names, *affinities],
+            contexts=[
+                *self._users.names,
+                *(name.removeprefix(_AFFINITY_OF) for name in _affinities(self._items)),
+            ],
             features=feature_names,
             segments=self._segments,
         )
         self.notes = [
             "rows are single positions whose displays cannot be linked again: no rankings",
             f"segments are {self._segment}",
-            *self._faults.notes(),
+            *look.faults.notes(),
         ]
 
     def choices(self, batch: int = BATCH_ROUNDS) -> Iterator[LoggedChoices]:
@@ -127,38 +125,15 @@ class OpenBanditSource:
             hint="evaluate single choices on it; for rankings use a log that keeps whole pages",
         )
 
-    def _look_over(self, table: Any, vocabulary: Vocabulary, segments: set[str]) -> None:
-        columns = _numbers(table)
-        self._faults.take(table.num_rows, self._wrong(columns))
-        for name in USER_FEATURES:
-            for value, times in zip(*_value_counts(table.column(name)), strict=True):
-                vocabulary.add([f"{name}={value}"], times)
-                if name == self._segment:
-                    segments.add(value)
-
-    def _wrong(self, columns: Mapping[str, Any]) -> dict[Fault, Any]:
-        position = columns["position"]
-        wrong = choice_faults(
-            whole_numbers(columns["item_id"]),
-            columns["click"],
-            columns["propensity_score"],
-            self._items,
-        )
-        wrong[_NO_POSITION] = ~((position >= 1) & (position == np.floor(position)))
-        return wrong
-
     def _rounds(self, table: Any) -> LoggedChoices:
         columns = _numbers(table)
         good = np.ones(table.num_rows, np.bool_)
         if self._skip_bad:
-            for mask in self._wrong(columns).values():
+            for mask in _wrong(table, self._items).values():
                 good &= ~mask
         users, segment = self._user_columns(table)
         affinity = np.column_stack(
-            [
-                table.column(f"user-item_affinity_{item}").to_numpy().astype(np.float32)
-                for item in range(self._items)
-            ]
+            [_float32(table.column(name)) for name in _affinities(self._items)]
         )
         return LoggedChoices(
             action=whole_numbers(columns["item_id"])[good],
@@ -187,8 +162,7 @@ class OpenBanditSource:
     def _tables(self) -> Iterator[Any]:
         """Yield the log in pieces, the columns that are needed, in order."""
         csv, pa = arrow("csv"), arrow()
-        affinities = [f"user-item_affinity_{item}" for item in range(self._items)]
-        types = dict.fromkeys((*_NUMBERS, *affinities), pa.float64())
+        types = dict.fromkeys((*_NUMBERS, *_affinities(self._items)), pa.float64())
         types |= dict.fromkeys(USER_FEATURES, pa.string())
         with (
             _csv_faults(self.path),
@@ -200,6 +174,68 @@ class OpenBanditSource:
         ):
             for piece in reader:
                 yield pa.Table.from_batches([piece])
+
+
+class _Look:
+    """Gathers what the pieces of a log say."""
+
+    def __init__(self, items: int, segment: str) -> None:
+        self._items = items
+        self._segment = segment
+        self.faults = Faults()
+        self.users = Vocabulary()
+        self.segments: set[str] = set()
+
+    def take(self, table: Any) -> None:
+        self.faults.take(table.num_rows, _wrong(table, self._items))
+        for name in USER_FEATURES:
+            for value, times in zip(*_value_counts(table.column(name)), strict=True):
+                self.users.add([f"{name}={value}"], times)
+                if name == self._segment:
+                    self.segments.add(value)
+
+
+def _located(path: Path) -> Path:
+    """Return the log at ``path``, a file or a campaign's directory."""
+    if path.is_dir():
+        found = log_file(path)
+        if found is not None:
+            return found
+        told = f"{path} does not hold {ITEMS_FILE} and one log beside it"
+    else:
+        if (path.parent / ITEMS_FILE).is_file():
+            return path
+        told = f"{path} is no log of the Open Bandit Dataset: there is no {ITEMS_FILE} beside it"
+    raise LoggedDataError(
+        "files",
+        told,
+        hint="give the directory of one campaign, such as obd/random/men; other tables are read "
+        "as Parquet or NPZ with named columns",
+    )
+
+
+def _user_feature(segment: str | None) -> str:
+    if segment is not None and segment not in USER_FEATURES:
+        raise LoggedDataError(
+            segment, "is no user feature", hint=f"choose of {', '.join(USER_FEATURES)}"
+        )
+    return segment or USER_FEATURES[0]
+
+
+def _affinities(items: int) -> list[str]:
+    """Return the columns of a user's past clicks, by item."""
+    return [f"{_AFFINITY_OF}affinity_{item}" for item in range(items)]
+
+
+def _wrong(table: Any, items: int) -> dict[Fault, BoolArray]:
+    """Tell which rows are wrong."""
+    columns = _numbers(table)
+    position = columns["position"]
+    wrong = choice_faults(columns["item_id"], columns["click"], columns["propensity_score"], items)
+    wrong[_NO_POSITION] = ~((position >= 1) & (position == np.floor(position)))
+    for name in _affinities(items):
+        wrong[features_fault(name)] = not_finite(_float32(table.column(name)))
+    return wrong
 
 
 def _read_items(path: Path) -> tuple[int, Float32Array, tuple[str, ...]]:
@@ -218,12 +254,28 @@ def _read_items(path: Path) -> tuple[int, Float32Array, tuple[str, ...]]:
             if isinstance(value, str):
                 things[item][f"{name}={value}"] = 1.0
             else:
-                things[item][name] = float(value)
+                things[item][name] = _finite(value, path, name)
     vocabulary = Vocabulary()
     for thing in things:
         vocabulary.add(thing)
     encoder: Columns = vocabulary.columns()
     return len(ids), encoder.encode(things), encoder.names
+
+
+def _finite(value: float | None, path: Path, name: str) -> float:
+    if value is None or not math.isfinite(value):
+        raise LoggedDataError(
+            name,
+            f"{path} holds something that is no finite number",
+            hint="give the file as published",
+        )
+    return float(value)
+
+
+def _float32(column: Any) -> Float32Array:
+    # What float32 cannot hold becomes an infinity, which is told of as such.
+    with np.errstate(over="ignore"):
+        return np.asarray(column.to_numpy(), np.float32)
 
 
 def _numbers(table: Any) -> dict[str, npt.NDArray[np.float64]]:

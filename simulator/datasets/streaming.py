@@ -86,7 +86,7 @@ def stream(
         progress(len(logged))
     if not rounds:
         raise LoggedDataError(
-            "rounds", "there are none", hint="the source's notes tell what was left out"
+            "rounds", "there are none", hint="give batches with at least one round"
         )
     return {name: one.streamed() for name, one in sums.items()}
 

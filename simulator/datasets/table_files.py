@@ -6,20 +6,24 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
-from zipfile import BadZipFile
+from zipfile import BadZipFile, is_zipfile
 
 import numpy as np
 import numpy.typing as npt
 
 from bandit.outcome_files.arrow import arrow
 from bandit.types import Float32Array
+from simulator.datasets.faults import check_numbers
 from simulator.errors import LoggedDataError
+from simulator.wording import counted
 
 Piece = Mapping[str, npt.NDArray[Any]]
 """Column by name, each with one entry a row; candidates are padded with -1."""
 
 _DOCUMENTED: Final = ("action", "reward", "propensity", "candidates", "action_count", "position",
                       "viewer", "segment", "decision")  # fmt: skip
+_WHOLE: Final = ("context", "context_names", "item_features")
+"""What else an archive may hold."""
 
 
 class ParquetFiles:
@@ -75,37 +79,72 @@ class NpzFile:
         Raises:
             LoggedDataError: it is damaged, or its columns differ in length.
         """
-        # Opened here: where an archive is damaged, NumPy leaves closing to the collector.
-        with _damage_told(path), path.open("rb") as file:
-            archive = np.load(file, allow_pickle=False)
-            arrays = {name: archive[name] for name in archive.files}
-        features = arrays.get("item_features")
+        arrays = _arrays(path)
+        features = arrays.pop("item_features", None)
+        if features is not None:
+            check_numbers(features, "item_features", str(path))
         self.item_features = None if features is None else features.astype(np.float32)
         self.items = 0 if "candidates" in arrays or features is None else len(features)
-        self.context_names: Sequence[str] = [str(one) for one in arrays.get("context_names", ())]
+        self.context_names: Sequence[str] = [str(one) for one in arrays.pop("context_names", ())]
         self.rows = rows = len(arrays["reward"]) if "reward" in arrays else 0
         count = arrays.get("action_count")
         if count is not None and count.ndim == 0:
             arrays["action_count"] = np.full(rows, count)
-        self._arrays = {
-            name: array
-            for name, array in arrays.items()
-            if name in (*_DOCUMENTED, "context") or name.startswith("context_")
-            if name != "context_names"
-        }
-        for name, array in self._arrays.items():
-            if rows and len(array) != rows:
-                raise LoggedDataError(
-                    name,
-                    f"has {len(array)} rows, the rewards have {rows}",
-                    hint="give every column one entry a round",
-                )
+        for name, array in arrays.items():
+            _check_shape(name, array, rows if "reward" in arrays else len(array))
+        self._arrays = arrays
         self.columns = list(self._arrays)
 
     def pieces(self, rows: int, columns: Sequence[str]) -> Iterator[Piece]:
         """Yield the rows in order, ``rows`` at a time or fewer."""
         for first in range(0, len(self._arrays["reward"]), rows):
             yield {name: self._arrays[name][first : first + rows] for name in columns}
+
+
+def _arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
+    """Read the arrays of an archive that are known by name."""
+    arrays = {}
+    # Opened here: where an archive is damaged, NumPy leaves closing to the collector.
+    with _damage_told(path), path.open("rb") as file:
+        if not is_zipfile(file):
+            raise BadZipFile("it is no archive as numpy.savez writes it")
+        file.seek(0)
+        archive = np.load(file, allow_pickle=False)
+        for name in archive.files:
+            if name in (*_DOCUMENTED, *_WHOLE) or name.startswith("context_"):
+                arrays[name] = _array(path, name, archive)
+    return arrays
+
+
+def _array(path: Path, name: str, archive: Mapping[str, Any]) -> npt.NDArray[Any]:
+    try:
+        return np.asarray(archive[name])
+    except ValueError as error:
+        # NumPy's advice for these is to unpickle them, which would run whatever they hold.
+        if "Object arrays" not in str(error):
+            raise
+        raise LoggedDataError(
+            name,
+            f"is an array of Python objects in {path}",
+            hint="write it as an array of numbers, or of text: names.astype(str)",
+        ) from error
+
+
+def _check_shape(name: str, array: npt.NDArray[Any], rows: int) -> None:
+    dimensions = 2 if name in ("candidates", "context") else 1
+    if array.ndim != dimensions:
+        raise LoggedDataError(
+            name,
+            f"has the shape {array.shape}",
+            hint=f"give an array of {dimensions} dimension{'s' * (dimensions > 1)}, one entry a "
+            "round",
+        )
+    if len(array) != rows:
+        raise LoggedDataError(
+            name,
+            f"has {counted(len(array), 'rows')}, the rewards have {rows:,}",
+            hint="give every column one entry a round",
+        )
 
 
 def _row_count(file: Path) -> int:

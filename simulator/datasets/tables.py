@@ -7,7 +7,7 @@
 | ``propensity`` | number in (0, 1]; may be missing: then only estimates of it can be used |
 | ``candidates`` | list of item numbers, in order; in NPZ shape (n, K), -1 past the end |
 | ``action_count`` | how many items there are, where all rounds offer all of them; may be missing: |
-| | then the greatest action counts |
+| | then the greatest action counts, unless it is past 100,000 and ten times the rows |
 | ``position`` | integer from 0 |
 | ``viewer`` | text or integer: rounds of one viewer may be clustered |
 | ``segment`` | text or integer: a group to tell results apart by |
@@ -26,23 +26,38 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from bandit.types import BoolArray, Float32Array
+from bandit.types import BoolArray, Float32Array, FloatArray
 from simulator.datasets.faults import (
+    BEYOND,
     NO_PROPENSITY,
     NO_PROPENSITY_HINT,
+    OUTSIDE,
     REPEATED,
+    Fault,
     Faults,
+    actions_told_max,
+    check_numbers,
+    check_some_left,
     choice_faults,
+    features_fault,
     whole_numbers,
 )
 from simulator.datasets.seen_ids import SeenIds, number_hashes, text_hashes
 from simulator.datasets.source import BATCH_ROUNDS, Kind, Reading
 from simulator.datasets.table_files import NpzFile, ParquetFiles, Piece
 from simulator.errors import LoggedDataError, PropensityError
-from simulator.logged import CodeArray, LoggedChoices, LoggedRankings, Names
+from simulator.logged import (
+    ROWS_TOLD,
+    CodeArray,
+    LoggedChoices,
+    LoggedRankings,
+    Names,
+    not_finite,
+)
+from simulator.wording import counted
 
 _LOOKED_AT: Final = ("action", "reward", "propensity", "candidates", "action_count", "decision")
-"""Columns of the first look, beside the segment's."""
+"""Columns of the first look, beside the segment's and the context's."""
 _TELLS_ACTIONS: Final = ("candidates", "action_count", "action")
 """Columns that tell how many actions there are, the surest first."""
 _CONTEXT: Final = "context_"
@@ -55,6 +70,14 @@ class _Shape(NamedTuple):
     segments: list[str]
     dropped: BoolArray | None
     """Shape (rows,), where some are left out."""
+
+
+class _Width(NamedTuple):
+    """How many actions there are."""
+
+    actions: int
+    told_max: int | None
+    """Where the greatest action tells: what no action may reach."""
 
 
 class TableSource:
@@ -80,7 +103,9 @@ class TableSource:
                     f"{path} has no such column",
                     hint="name the columns as documented: action, reward, propensity, …",
                 )
+        _check_items(path, table.item_features)
         self._segment = self._segment_column(reading.segment)
+        self._contexts = [name for name in table.columns if name.startswith(_CONTEXT)]
         self._faults = Faults()
         self._unlawful = Faults()
         self._shape = self._look_over(reading)
@@ -90,13 +115,13 @@ class TableSource:
             reading.skip_bad or not self._unlawful.bad
         )
         self.skipped = 0 if self._shape.dropped is None else int(self._shape.dropped.sum())
-        contexts = [name for name in table.columns if name.startswith(_CONTEXT)]
-        self._contexts = contexts
         self._names = Names(
-            contexts=table.context_names or [name.removeprefix(_CONTEXT) for name in contexts],
+            contexts=table.context_names
+            or [name.removeprefix(_CONTEXT) for name in self._contexts],
             segments=self._shape.segments,
         )
         self.notes = [] if not self.skipped else [*self._faults.notes(), *self._unlawful.notes()]
+        check_some_left(table.rows, self.skipped, str(path), self.notes)
         if "propensity" not in table.columns:
             self.notes.append("no propensities were logged: only estimates of them can be used")
 
@@ -142,32 +167,47 @@ class TableSource:
         ids = SeenIds() if "decision" in self._table.columns else None
         dropped: list[BoolArray] = []
         segments: set[Any] = set()
-        greatest = self._table.items - 1
-        wanted = [name for name in self._table.columns if name in (*_LOOKED_AT, self._segment)]
-        telling = next(name for name in _TELLS_ACTIONS if name in wanted)
-        rows = self._table.rows
-        with reading.watch.task(f"finding the actions of {self.name}", rows, "rows") as advance:
-            for piece in self._table.pieces(BATCH_ROUNDS, [telling]):
-                greatest = max(greatest, _greatest(piece))
-                advance(len(piece[telling]))
-        with reading.watch.task(f"looking over {self.name}", rows, "rows") as advance:
+        looked_at = (*_LOOKED_AT, self._segment, "context", *self._contexts)
+        wanted = [name for name in self._table.columns if name in looked_at]
+        width = self._width(reading)
+        with reading.watch.task(f"looking over {self.name}", self._table.rows, "rows") as advance:
             for piece in self._table.pieces(BATCH_ROUNDS, wanted):
                 repeated = ids.take_hashes(_hashes(piece["decision"])) if ids else None
-                dropped.append(~self._lawful(piece, greatest + 1, repeated))
+                dropped.append(~self._lawful(piece, width, repeated))
                 if self._segment in piece:
                     segments.update(np.unique(piece[self._segment].astype(str)).tolist())
                 advance(len(piece["action"]))
         bad = np.concatenate(dropped) if dropped else np.zeros(0, np.bool_)
         return _Shape(
-            greatest + 1, sorted(segments), bad if reading.skip_bad and bad.any() else None
+            width.actions, sorted(segments), bad if reading.skip_bad and bad.any() else None
         )
 
-    def _lawful(self, piece: Piece, width: int, repeated: BoolArray | None) -> BoolArray:
+    def _width(self, reading: Reading) -> _Width:
+        """Return how many actions there are, as the column tells that tells it best."""
+        telling = next(name for name in _TELLS_ACTIONS if name in self._table.columns)
+        rows = self._table.rows
+        items = self._table.items
+        told_max = max(items, actions_told_max(rows)) if telling == "action" else None
+        greatest = items - 1
+        with reading.watch.task(f"finding the actions of {self.name}", rows, "rows") as advance:
+            for piece in self._table.pieces(BATCH_ROUNDS, [telling]):
+                check_numbers(piece[telling], telling, str(self.path))
+                greatest = max(greatest, _greatest(piece, told_max))
+                advance(len(piece[telling]))
+        return _Width(greatest + 1, told_max)
+
+    def _lawful(self, piece: Piece, width: _Width, repeated: BoolArray | None) -> BoolArray:
         """Count what is wrong in a piece, and return which rows are good."""
-        action = whole_numbers(piece["action"])
-        reward = _numbers(piece, "reward")
-        propensity = _numbers(piece, "propensity") if "propensity" in piece else None
-        wrong = choice_faults(action, reward, propensity, _counts(piece, width))
+        action = self._numbers(piece, "action")
+        reward = self._numbers(piece, "reward")
+        propensity = self._numbers(piece, "propensity") if "propensity" in piece else None
+        wrong: dict[Fault, BoolArray] = {}
+        if width.told_max is not None:
+            wrong[BEYOND] = np.asarray(action >= width.told_max)
+        wrong |= choice_faults(action, reward, propensity, _counts(piece, width.actions))
+        if width.told_max is not None:
+            wrong[OUTSIDE] &= ~wrong[BEYOND]
+        wrong |= self._features_faults(piece)
         unlawful = wrong.pop(NO_PROPENSITY, None)
         if repeated is not None:
             wrong[REPEATED] = repeated
@@ -175,6 +215,13 @@ class TableSource:
         if unlawful is not None:
             good &= self._unlawful.take(len(action), {NO_PROPENSITY: unlawful})
         return good
+
+    def _features_faults(self, piece: Piece) -> dict[Fault, BoolArray]:
+        columns = ["context"] if "context" in piece else self._contexts
+        return {
+            features_fault(name): not_finite(_as_features(self._numbers(piece, name)))
+            for name in columns
+        }
 
     def _rounds(self, batch: int, *, estimate: bool) -> Iterator[LoggedChoices]:
         first = 0
@@ -192,14 +239,14 @@ class TableSource:
         if estimate:
             propensity = 1.0 / np.broadcast_to(_counts(piece, width), len(piece["action"]))
         else:
-            propensity = _numbers(piece, "propensity")
+            propensity = self._numbers(piece, "propensity")
         segment = None
         if self._segment in piece:
             found = np.searchsorted(self._shape.segments, piece[self._segment].astype(str))
             segment = found.astype(np.int32)
         return LoggedChoices(
             action=whole_numbers(piece["action"]),
-            reward=_numbers(piece, "reward"),
+            reward=self._numbers(piece, "reward"),
             propensity=propensity,
             action_count=width,
             candidates=_candidates(piece, width),
@@ -214,13 +261,17 @@ class TableSource:
 
     def _context(self, piece: Piece) -> Float32Array | None:
         if "context" in piece:
-            return np.asarray(piece["context"], np.float32)
+            return _as_features(piece["context"])
         if not self._contexts:
             return None
         columns = np.empty((len(piece["action"]), len(self._contexts)), np.float32)
         for index, name in enumerate(self._contexts):
-            columns[:, index] = _numbers(piece, name)
+            columns[:, index] = piece[name]
         return columns
+
+    def _numbers(self, piece: Piece, name: str) -> FloatArray:
+        check_numbers(piece[name], name, str(self.path))
+        return piece[name].astype(np.float64, copy=False)
 
 
 class ParquetSource(TableSource):
@@ -239,13 +290,21 @@ class NpzSource(TableSource):
         super().__init__(path, reading, NpzFile(path))
 
 
-def _numbers(piece: Piece, name: str) -> np.ndarray:
-    column = piece[name]
-    if not np.issubdtype(column.dtype, np.number) and column.dtype != np.bool_:
+def _check_items(path: Path, features: Float32Array | None) -> None:
+    wrong = [] if features is None else np.flatnonzero(not_finite(features)).tolist()
+    if wrong:
         raise LoggedDataError(
-            name, f"holds {column.dtype}, not numbers", hint="encode it as numbers first"
+            "item_features",
+            f"holds NaN or infinities in {counted(len(wrong), 'items')} of {path}",
+            rows=wrong[:ROWS_TOLD],
+            hint="fill in what is missing: items that all rounds share cannot be left out",
         )
-    return column.astype(np.float64, copy=False)
+
+
+def _as_features(numbers: np.ndarray) -> Float32Array:
+    # What float32 cannot hold becomes an infinity, which is told of as such.
+    with np.errstate(over="ignore"):
+        return numbers.astype(np.float32, copy=False)
 
 
 def _hashes(column: np.ndarray) -> Any:
@@ -268,10 +327,11 @@ def _counts(piece: Piece, width: int) -> CodeArray | int:
     return width if found is None else (found >= 0).sum(axis=1).astype(np.int32)
 
 
-def _greatest(piece: Piece) -> int:
+def _greatest(piece: Piece, told_max: int | None) -> int:
     """Return the last action that a piece tells of."""
     if "candidates" in piece:
         return int(piece["candidates"].shape[1]) - 1
     if "action_count" in piece:
         return int(whole_numbers(piece["action_count"]).max(initial=0)) - 1
-    return int(whole_numbers(piece["action"]).max(initial=0))
+    actions = whole_numbers(piece["action"])
+    return int(actions.max(initial=0, where=actions < (told_max or 0)))

@@ -108,6 +108,8 @@ def refused(folder: Path, error: type[LoggedDataError], told: str) -> Source:
         (2, 3, LoggedDataError, r"action: .* in 1 of 6 .*first: 2"),
         (2, 0.5, LoggedDataError, r"action: .* in 1 of 6 .*first: 2"),
         (3, 0, LoggedDataError, r"position: .* in 1 of 6 .*first: 2"),
+        (11, "nan", LoggedDataError, r"user-item_affinity_1: .* in 1 of 6 .*first: 2"),
+        (11, "", LoggedDataError, r"user-item_affinity_1: .* in 1 of 6 .*first: 2"),
     ],
 )
 def test_wrong_rows_are_told_and_may_be_skipped(
@@ -135,6 +137,26 @@ def test_a_directory_with_half_of_the_files_is_told_of(tmp_path: Path) -> None:
     (folder / "item_context.csv").unlink()
     with pytest.raises(LoggedDataError, match=r"item_context\.csv"):
         open_source(folder, format="obd")
+
+
+def test_a_file_that_is_no_campaigns_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "empty.csv"
+    path.touch()
+    with pytest.raises(LoggedDataError, match=r"empty\.csv is no log of .* beside it") as told:
+        open_source(path)
+    assert "Parquet" in told.value.hint
+    folder = campaign(tmp_path)
+    (folder / "men.csv").write_text(",".join(COLUMNS) + "\n")
+    with pytest.raises(LoggedDataError, match=r"men\.csv holds no rows"):
+        open_source(folder)
+
+
+def test_items_without_a_number_are_refused(tmp_path: Path) -> None:
+    folder = campaign(tmp_path)
+    path = folder / "item_context.csv"
+    path.write_text(path.read_text().replace("0.25", ""))
+    with pytest.raises(LoggedDataError, match=r"item_feature_0: .* no finite number"):
+        open_source(folder)
 
 
 def test_items_that_are_not_numbered_from_0_are_refused(tmp_path: Path) -> None:

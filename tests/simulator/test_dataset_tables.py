@@ -162,13 +162,74 @@ def test_rewards_that_are_no_numbers_are_refused(tmp_path: Path, write: Writer) 
 
 
 @both
-@pytest.mark.parametrize("value", [-1, 5, 1.5, 2**40])
-def test_actions_outside_their_set_are_refused(tmp_path: Path, write: Writer, value: float) -> None:
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (-1, "is not one of the action set"),
+        (5, "is not one of the action set"),
+        (2**40, "is not one of the action set"),
+        (1.5, "is missing, or no whole number"),
+        (float("nan"), "is missing, or no whole number"),
+    ],
+)
+def test_actions_outside_their_set_are_refused(
+    tmp_path: Path, write: Writer, value: float, told: str
+) -> None:
     bad = changed("action", [9], value)
     source = without(
-        write, tmp_path, LoggedDataError, r"action: is not one .* in 1 of 50 .*first: 9", action=bad
+        write, tmp_path, LoggedDataError, f"action: {told} in 1 of 50 .*first: 9", action=bad
     )
     assert len(concatenate(source.choices())) == 49
+    assert source.notes == [f"1 row left out: action {told}"]
+
+
+@both
+def test_one_number_does_not_make_millions_of_actions(tmp_path: Path, write: Writer) -> None:
+    bad = columns()["action"]
+    bad[[9, 30]] = 10_000_000, 100_000
+    told = r"action: is far beyond .* in 2 of 50 rows .*first: 9, 30.*action_count"
+    source = without(write, tmp_path, LoggedDataError, told, action=bad, action_count=None)
+    rounds = concatenate(source.choices())
+    assert (len(rounds), rounds.action_count, source.skipped) == (48, 4, 2)
+    said = columns(action=bad, action_count=np.full(ROUNDS, 10_000_001))
+    assert concatenate(open_source(write(tmp_path, said)).choices()).action_count == 10_000_001
+    bad[[9, 30]] = 99_999
+    rounds = concatenate(
+        open_source(write(tmp_path, columns(action=bad, action_count=None))).choices()
+    )
+    assert rounds.action_count == 100_000
+
+
+@both
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e39])
+def test_contexts_that_are_not_finite_are_refused(
+    tmp_path: Path, write: Writer, value: float
+) -> None:
+    rows = [3, 20, 21, 22, 40, 41]
+    told = r"context_age: is missing, infinite .* in 6 of 50 rows .*first: 3, 20, 21, 22, 40\)"
+    bad = changed("context_age", rows, value)
+    source = without(write, tmp_path, LoggedDataError, told, context_age=bad)
+    assert (source.skipped, len(source.notes)) == (6, 1)
+    rounds = concatenate(source.choices(7))
+    assert rounds.context is not None
+    kept = np.setdiff1d(np.arange(ROUNDS), rows)
+    np.testing.assert_array_equal(rounds.context[:, 0], np.float32(columns()["context_age"][kept]))
+
+
+def test_whole_arrays_that_are_not_finite_are_refused(tmp_path: Path) -> None:
+    plain = {"context_age": None, "context_tv": None}
+    context = np.ones((ROUNDS, 2))
+    context[7, 1] = np.nan
+    source = without(
+        npz, tmp_path, LoggedDataError, "context: .* in 1 of 50", context=context, **plain
+    )
+    assert len(concatenate(source.choices())) == 49
+    features = np.eye(5)
+    features[2, 2] = np.inf
+    path = npz(tmp_path, columns(item_features=features))
+    for skip_bad in (False, True):
+        with pytest.raises(LoggedDataError, match=r"item_features: .* in 1 item of .*rows 2\)"):
+            open_source(path, skip_bad=skip_bad)
 
 
 @both
@@ -217,9 +278,22 @@ def test_a_needed_column_that_is_missing_is_named(tmp_path: Path, write: Writer,
 
 
 def test_text_where_numbers_belong_is_refused(tmp_path: Path) -> None:
-    path = parquet(tmp_path, columns(context_age=["old"] * ROUNDS))
-    with pytest.raises(LoggedDataError, match="context_age: holds object, not numbers"):
-        next(open_source(path).choices())
+    for write in (parquet, npz):
+        for name in ("action", "reward", "context_age"):
+            path = write(tmp_path, columns(**{name: np.array(["old"] * ROUNDS)}))
+            told = f"{name}: holds text, not numbers, in .*rounds"
+            with pytest.raises(LoggedDataError, match=told):
+                open_source(path)
+
+
+@both
+def test_files_without_rows_are_named(tmp_path: Path, write: Writer) -> None:
+    path = write(tmp_path, {name: column[:0] for name, column in columns().items()})
+    with pytest.raises(LoggedDataError, match=rf"{path.name} holds no rows"):
+        open_source(path)
+    path = write(tmp_path, columns(reward=np.full(ROUNDS, np.nan)))
+    with pytest.raises(LoggedDataError, match=r"no row of .* is good: 50 rows left out: reward"):
+        open_source(path, skip_bad=True)
 
 
 @both
@@ -259,8 +333,25 @@ def test_columns_of_different_length_are_refused(tmp_path: Path) -> None:
 
 
 def test_pickles_are_not_opened(tmp_path: Path) -> None:
-    path = npz(tmp_path, columns(comment=np.array([{"any": "object"}], object)))
-    with pytest.raises(LoggedDataError, match="cannot be read"):
+    objects = np.array([{"any": "object"}] * ROUNDS, object)
+    assert open_source(npz(tmp_path, columns(comment=objects))).rounds_max == ROUNDS
+    with pytest.raises(LoggedDataError, match="viewer: is an array of Python objects") as caught:
+        open_source(npz(tmp_path, columns(viewer=objects)))
+    assert "allow_pickle" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", b"\x80\x04N.", b"\x93NUMPY\x01\x00"])
+def test_what_is_no_archive_is_not_unpickled(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "rounds.npz"
+    path.write_bytes(content)
+    with pytest.raises(LoggedDataError, match=r"rounds.npz cannot be read: it is no arch") as told:
+        open_source(path)
+    assert "pickle" not in str(told.value)
+
+
+def test_arrays_of_another_shape_are_told_of(tmp_path: Path) -> None:
+    path = npz(tmp_path, columns(reward=np.zeros((ROUNDS, 1))))
+    with pytest.raises(LoggedDataError, match=r"reward: has the shape \(50, 1\)"):
         open_source(path)
 
 
