@@ -57,9 +57,13 @@ class Diagnostics(msgspec.Struct, frozen=True, kw_only=True):
     """Two-sided p-value of the test that the mean weight is 1."""
     zero_overlap_share: float
     """Share of rounds whose action the target would never take."""
+    viewers: int | None = None
+    """None where viewers are not known; where they are, verdicts go by them."""
+    effective_viewers: float | None = None
+    """(ΣW)² / ΣW² of viewers' summed weights."""
     telling_rounds: float | None = None
-    """Rounds that the intervals' width rests on (:mod:`simulator.diagnostics.telling`); None where
-    nobody looked at rewards."""
+    """Rounds, or viewers where they are known, that the intervals' width rests on
+    (:mod:`simulator.diagnostics.telling`); None where nobody looked at rewards."""
     sound: bool
     """Whether the verdict is a good one."""
     verdict: str
@@ -229,6 +233,8 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     """Estimate on the rounds that chose among candidates."""
     tuning_low: float | None
     tuning_high: float | None
+    sound: bool = True
+    """Whether that estimate may be trusted; those that may not stand last."""
 
 
 class Search(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="search"):

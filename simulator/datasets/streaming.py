@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bandit.types import FloatArray
+from simulator.diagnostics.weights import WeightSums
 from simulator.errors import LoggedDataError
 from simulator.estimators.inputs import Inputs
 from simulator.estimators.ips import ips
@@ -27,38 +28,12 @@ WEIGHING: Estimators = {"ips": ips, "snips": snips}
 """What is estimated where nothing else is asked for."""
 
 
-class WeightSummary(NamedTuple):
-    """Importance weights of a stream, summed up."""
-
-    rounds: int = 0
-    total: float = 0.0
-    squares: float = 0.0
-    largest: float = 0.0
-    zeros: int = 0
-    """Rounds whose action the target would never take."""
-
-    def plus(self, weight: FloatArray) -> WeightSummary:
-        """Return the summary with further weights, shape (n,)."""
-        return WeightSummary(
-            self.rounds + len(weight),
-            self.total + float(weight.sum()),
-            self.squares + float((weight * weight).sum()),
-            max(self.largest, float(weight.max(initial=0.0))),
-            self.zeros + int((weight == 0).sum()),
-        )
-
-    @property
-    def effective_rounds(self) -> float:
-        """(Σw)² / Σw² (Kish, 1965)."""
-        return self.total**2 / self.squares if self.squares else 0.0
-
-
 class Streamed(NamedTuple):
     """What a stream says of one target."""
 
     moments: dict[str, Moments]
     """By estimator."""
-    weights: WeightSummary
+    weights: WeightSums
 
 
 def stream(
@@ -97,11 +72,11 @@ class _Sums:
     def __init__(self, estimators: Estimators) -> None:
         self._estimators = estimators
         self._moments: dict[str, Moments] = {}
-        self._weights = WeightSummary()
+        self._weights = WeightSums.none()
 
     def take(self, reward: FloatArray, weight: FloatArray) -> None:
         inputs = Inputs(reward=reward, weight=np.asarray(weight))
-        self._weights = self._weights.plus(inputs.weight)
+        self._weights = self._weights.plus(inputs.weight, reward)
         for name, terms in self._estimators.items():
             found = Moments.of(terms(inputs))
             before = self._moments.get(name)

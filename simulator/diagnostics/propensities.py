@@ -9,11 +9,14 @@ propensity. But for every item a, over the rounds that could choose it,
 whatever the policy, if the propensities are right and never 0. Divided through, the *harmonic*
 mean propensity of the rounds that chose a equals the frequency at which it was chosen, up to
 chance. That is what a bin compares: ``predicted`` is the harmonic mean, ``observed`` the frequency,
-and the interval is from the spread of Σ 1/p over rounds.
+and the interval is from the spread of Σ 1/p less the number of offers: over viewers where they are
+known, each with all of their rounds, as a viewer who sees the same for a while was drawn for once;
+over rounds elsewhere.
 
 Cells, an item at a position, are put into bins by their harmonic mean in *one half* of the rounds
-and counted in the *other*, both ways round: a cell must not choose its bin by the same luck that
-is then judged. A cell that was never chosen goes to the lowest bin: rare items are unlikely ones.
+(of the viewers) and counted in the *other*, both ways round: a cell must not choose its bin by the
+same luck that is then judged. A cell that was never chosen goes to the lowest bin: rare items are
+unlikely ones.
 
 Rounds with one action, or with a propensity of 1, tell nothing (the other actions had 0) and are
 left out. An item that was on offer but had no chance is found off, rightly: the target may want it.
@@ -26,9 +29,9 @@ from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import ndtri
+from scipy.special import stdtrit
 
-from bandit.types import BoolArray, FloatArray, IndexArray
+from bandit.types import FloatArray, IndexArray
 from simulator.errors import EstimationError
 from simulator.logged import LoggedChoices
 from simulator.results import CalibrationBin
@@ -43,14 +46,24 @@ SAME_LOG: Final = 9
 class _Rounds(NamedTuple):
     """Rounds by cell (an item at a position) and by half; arrays of shape (n,) unless told."""
 
+    unit: IndexArray
+    """Whose round it is: the viewer's number or, where viewers are not known, the round's own."""
     half: IndexArray
-    """0 or 1."""
+    """0 or 1, the same for all of a unit's rounds."""
+    position: IndexArray
+    positions: int
+    items: int
+    candidates: npt.NDArray[np.int32] | None
+    """Shape (n, K), as logged; None: every round offers all items."""
     cell: IndexArray
     """Of what was chosen."""
     inverse: FloatArray
     """1 / propensity."""
-    offered: npt.NDArray[np.int64]
-    """Shape (2, cells): rounds of each half that could choose the cell's item there."""
+
+    @property
+    def cells(self) -> int:
+        """How many cells there are."""
+        return self.items * self.positions
 
 
 def calibration(logged: LoggedChoices, bins: int = 10) -> list[CalibrationBin]:
@@ -65,27 +78,26 @@ def calibration(logged: LoggedChoices, bins: int = 10) -> list[CalibrationBin]:
         raise EstimationError(f"{bins} bins hold nothing", hint="ask for 10 or so")
     telling = (logged.action_counts() > 1) & (logged.propensity < 1)
     rounds = _by_cell(logged if telling.all() else logged.take(np.flatnonzero(telling)))
+    if not len(rounds.cell):
+        return []
     bin_of = _bins(rounds, bins)
     chosen = bin_of[rounds.half, rounds.cell]
-    offers = np.bincount(bin_of.ravel(), weights=rounds.offered.ravel(), minlength=bins)
-    found = []
-    for number in np.unique(chosen).tolist():
-        members = chosen == number
-        found.append(_bin(members, float(offers[number]), rounds.inverse))
+    count = np.bincount(chosen, minlength=bins)
+    total = np.bincount(chosen, rounds.inverse, minlength=bins)
+    units = int(rounds.unit.max()) + 1
+    offers, spread = _offers(rounds, bin_of, chosen, units, bins)
+    reach = float(stdtrit(max(units - 1, 1), (1 + LEVEL) / 2))
+    found = [
+        _bin(int(count[one]), float(total[one]), float(offers[one]), reach * float(spread[one]))
+        for one in np.flatnonzero(count).tolist()
+    ]
     return sorted(found, key=lambda bin_: bin_.predicted)
 
 
-def _bin(members: BoolArray, offers: float, inverse: FloatArray) -> CalibrationBin:
-    """Compare Σ 1/p of a bin's choices with the number of its offers.
-
-    The variance of Σ 1/p about its expectation is at most n times that of a round's 1/p (0 where
-    another bin was chosen), and just that where all rounds offer alike.
-    """
-    count, total = int(members.sum()), float(inverse[members].sum())
-    squares = float((inverse[members] ** 2).sum())
-    spread = math.sqrt(max(0.0, squares - offers * offers / len(inverse)))
+def _bin(count: int, total: float, offers: float, reach: float) -> CalibrationBin:
+    """Compare Σ 1/p of a bin's choices with the number of its offers, which it is within reach."""
     predicted, observed = count / total, count / offers
-    half_width = float(ndtri((1 + LEVEL) / 2)) * predicted * spread / offers
+    half_width = predicted * reach / offers
     return CalibrationBin(
         predicted=predicted,
         observed=observed,
@@ -96,32 +108,73 @@ def _bin(members: BoolArray, offers: float, inverse: FloatArray) -> CalibrationB
 
 
 def _by_cell(logged: LoggedChoices) -> _Rounds:
-    half = np.random.default_rng(HALVES_SEED).integers(0, 2, len(logged))
-    position = np.zeros(len(logged), np.intp) if logged.position is None else logged.position
+    unit = np.arange(len(logged))
+    if logged.cluster is not None:
+        _, unit = np.unique(logged.cluster, return_inverse=True)
+    half = np.random.default_rng(HALVES_SEED).integers(0, 2, int(unit.max(initial=-1)) + 1)[unit]
+    position = np.zeros(len(logged), np.intp)
+    if logged.position is not None:
+        position = logged.position.astype(np.intp)
     positions = int(position.max(initial=0)) + 1
-    if logged.candidates is None:
-        items = logged.action_count
-        rounds = np.zeros((2, positions), np.int64)
-        np.add.at(rounds, (half, position), 1)
-        offered = np.tile(rounds, (1, items))
-    else:
+    items = logged.action_count
+    if logged.candidates is not None:
         items = int(logged.candidates.max(initial=0)) + 1
-        offered = np.zeros((2, items * positions), np.int64)
-        for first in range(0, len(logged), CHUNK):
-            part = slice(first, first + CHUNK)
-            candidates = logged.candidates[part].astype(np.intp)
-            cells = candidates * positions + position[part, None]
-            cells += (half[part] * items * positions)[:, None]
-            offered += np.bincount(cells[candidates >= 0], minlength=2 * items * positions).reshape(
-                2, -1
-            )
     cell = logged.items().astype(np.intp) * positions + position
-    return _Rounds(half, cell, 1 / logged.propensity, offered)
+    inverse = 1 / logged.propensity
+    return _Rounds(unit, half, position, positions, items, logged.candidates, cell, inverse)
+
+
+def _offers(
+    rounds: _Rounds, bin_of: IndexArray, chosen: IndexArray, units: int, bins: int
+) -> tuple[FloatArray, FloatArray]:
+    """Return (bins,) offers, and the spread of Σ 1/p about them, by what units are off.
+
+    What a unit is off, Σ 1/p of its choices in a bin less its offers there, is 0 in expectation.
+    """
+    offers = np.zeros(bins)
+    off = np.zeros((units, bins))
+    everywhere = _offers_everywhere(bin_of, rounds, bins)
+    for first in range(0, len(rounds.cell), CHUNK):
+        part = slice(first, first + CHUNK)
+        half, position = rounds.half[part], rounds.position[part]
+        if rounds.candidates is None:
+            offered = everywhere[half, position]
+        else:
+            candidates = rounds.candidates[part].astype(np.intp)
+            cells = np.maximum(candidates, 0) * rounds.positions + position[:, None]
+            offered = _offers_among(candidates, cells, half, bin_of, bins)
+        offers += offered.sum(axis=0)
+        among, unit = np.unique(rounds.unit[part], return_inverse=True)
+        place = unit * bins + chosen[part]
+        weight = np.bincount(place, rounds.inverse[part], len(among) * bins)
+        off[among] += weight.reshape(-1, bins)
+        for one in range(bins):
+            off[among, one] -= np.bincount(unit, offered[:, one], len(among))
+    centred = off - off.mean(axis=0)
+    variance = (centred * centred).sum(axis=0) * (units / max(units - 1, 1))
+    return offers, np.sqrt(variance) if units > 1 else np.full(bins, math.inf)
+
+
+def _offers_everywhere(bin_of: IndexArray, rounds: _Rounds, bins: int) -> FloatArray:
+    """Return (2, positions, bins): what rounds of each half offer where all items are on offer."""
+    offered = np.zeros((2, rounds.positions, bins))
+    place = np.broadcast_to(np.arange(rounds.cells) % rounds.positions, bin_of.shape)
+    np.add.at(offered, (np.array([[0], [1]]), place, bin_of), 1.0)
+    return offered
+
+
+def _offers_among(
+    candidates: IndexArray, cells: IndexArray, half: IndexArray, bin_of: IndexArray, bins: int
+) -> FloatArray:
+    """Return (m, bins): how many of each round's candidates, (m, K) as cells, are in each bin."""
+    place = bin_of[half[:, None], cells] + np.arange(len(cells))[:, None] * bins
+    counts = np.bincount(place[candidates >= 0], minlength=len(cells) * bins)
+    return counts.reshape(-1, bins).astype(np.float64)
 
 
 def _bins(rounds: _Rounds, bins: int) -> IndexArray:
     """Return (2, cells): each cell's bin in each half, by its choices in the other half."""
-    cells = rounds.offered.shape[1]
+    cells = rounds.cells
     bin_of = np.zeros((2, cells), np.intp)
     for half in (0, 1):
         members = rounds.half == half

@@ -23,41 +23,42 @@ import numpy.typing as npt
 from bandit.types import FloatArray
 
 POWERS: Final = 5
+ALIKE: Final = 1e-12
+"""Relative: rewards, and clusters' mean rewards, no further apart are one and the same."""
 
 
 def telling_rounds(
     weight: FloatArray, reward: FloatArray, cluster: npt.NDArray[np.int64] | None = None
 ) -> float:
-    """Return the number for weights and rewards of shape (n,); of clusters where there are some."""
-    if _all_alike(weight, reward):
-        return 0.0
-    value = float((weight * reward).sum()) / float(weight.sum())
-    share = weight * (reward - value)
+    """Return the number for weights and rewards of shape (n,); of clusters where there are some.
+
+    A cluster is a round with its summed weight and its weighted mean reward: its z is the sum of
+    its rounds'.
+    """
     if cluster is not None:
         _, unit = np.unique(cluster, return_inverse=True)
-        share = np.bincount(unit, weights=share).astype(np.float64)
-    squares = share * share
-    fourth = float((squares * squares).sum())
-    return float(squares.sum()) ** 2 / fourth if fourth > 0 else 0.0
-
-
-def _all_alike(weight: FloatArray, reward: FloatArray) -> bool:
-    counted = reward[weight > 0]
-    return not len(counted) or float(counted.min()) == float(counted.max())
+        earned = np.bincount(unit, weight * reward).astype(np.float64)
+        weight = np.bincount(unit, weight).astype(np.float64)
+        reward = np.divide(earned, weight, out=np.zeros_like(earned), where=weight > 0)
+    return TellingSums.none().plus(weight, reward).rounds()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TellingSums:
-    """What a stream keeps to tell the same number at its end, when v is known."""
+    """What a stream keeps to tell the number at its end, when v is known.
+
+    Rewards are counted from the value of the first rounds, so that powers of r - v do not cancel.
+    """
 
     second: FloatArray
-    """Shape (5,): Σ w² rᵏ for k = 0 to 4."""
+    """Shape (5,): Σ w² (r - origin)ᵏ for k = 0 to 4."""
     fourth: FloatArray
-    """Shape (5,): Σ w⁴ rᵏ."""
+    """Shape (5,): Σ w⁴ (r - origin)ᵏ."""
     total: float = 0.0
     """Σ w."""
     earned: float = 0.0
-    """Σ w r."""
+    """Σ w (r - origin)."""
+    origin: float = 0.0
     lowest: float = np.inf
     """Of the rewards of rounds with weight."""
     highest: float = -np.inf
@@ -71,20 +72,27 @@ class TellingSums:
         """Return the sums with further rounds."""
         counted = weight > 0
         weight, reward = weight[counted], reward[counted]
+        if not len(weight):
+            return self
+        origin = self.origin
+        if self.total == 0:
+            origin = float((weight * reward).sum()) / float(weight.sum())
         squares = weight * weight
-        powers = [reward**power for power in range(POWERS)]
+        apart = reward - origin
+        powers = [apart**power for power in range(POWERS)]
         return TellingSums(
             self.second + np.array([float((squares * power).sum()) for power in powers]),
             self.fourth + np.array([float((squares * squares * power).sum()) for power in powers]),
             self.total + float(weight.sum()),
-            self.earned + float((weight * reward).sum()),
-            min(self.lowest, float(reward.min(initial=np.inf))),
-            max(self.highest, float(reward.max(initial=-np.inf))),
+            self.earned + float((weight * apart).sum()),
+            origin,
+            min(self.lowest, float(reward.min())),
+            max(self.highest, float(reward.max())),
         )
 
     def rounds(self) -> float:
         """Return the number, by the binomials of (r - v)² and (r - v)⁴."""
-        if not self.lowest < self.highest:
+        if self.highest - self.lowest <= ALIKE * max(abs(self.highest), abs(self.lowest)):
             return 0.0
         value = self.earned / self.total
         squares = float(self.second[:3] @ np.array([value**2, -2 * value, 1.0]))

@@ -24,8 +24,14 @@ from simulator.targets import ChoiceTarget
 from simulator.terms import Terms
 from simulator.tuning import tune
 
-ESTIMATED_MARK: Final = "propensities are estimated"
+ESTIMATED_MARK: Final = "propensities are estimated: what the log never tells cannot be corrected"
 BIAS_WARNING: Final = "weights are modified: intervals do not tell of the bias that this brings"
+CLASSIFIER_WARNING: Final = (
+    "weights are a classifier's: intervals tell neither of its error nor of the bias that it brings"
+)
+TUNED_MARK: Final = (
+    "the parameter was chosen by the rounds that are judged, so that intervals are too narrow"
+)
 UNIFORM_LOGGING: Final = "every logged propensity is one over the number of actions"
 UNIFORM_TOLERANCE: Final = 1e-6
 """Relative: data sets round their propensities."""
@@ -72,23 +78,25 @@ class ChoiceCase:
         spec = estimator_named(asked.name)
         inputs = self._inputs(spec)
         if asked.parameter is None:
-            return Answer(spec.terms(inputs, None), {}, self._bounds(spec, None))
+            bounds = self._bounds(spec, None)
+            return Answer(spec.terms(inputs, None), {}, bounds, _own_warnings(spec))
         if asked.parameter != "tuned":
             return self._modified(spec, spec.terms(inputs, asked.parameter), asked.parameter, {})
         method = self.plan.tuning
         tuned = tune(spec, inputs, method=method)
-        return self._modified(spec, tuned.terms, tuned.parameter, {"chosen by": method})
+        found = self._modified(spec, tuned.terms, tuned.parameter, {"chosen by": method})
+        return found._replace(marked=TUNED_MARK)
 
     def _modified(
         self, spec: EstimatorSpec, terms: Terms, parameter: float, how: dict[str, float | str]
     ) -> Answer:
         told = parameter if math.isfinite(parameter) else "none"
-        warnings: tuple[str, ...] = ()
+        warnings = _own_warnings(spec)
         if (
             spec.modified is not None
             and (spec.modified(self.weight, parameter) != self.weight).any()
         ):
-            warnings = (BIAS_WARNING,)
+            warnings = (*warnings, BIAS_WARNING)
         parameters = {spec.parameter or "parameter": told, **how}
         return Answer(terms, parameters, self._bounds(spec, parameter), warnings)
 
@@ -170,6 +178,10 @@ class ChoiceCase:
             most = largest_modified(spec.modified, most, parameter)
         bounds = doubly_robust_bounds(most) if spec.needs_model else importance_bounds(most)
         return bounds._replace(source=self._known_by)
+
+
+def _own_warnings(spec: EstimatorSpec) -> tuple[str, ...]:
+    return (CLASSIFIER_WARNING,) if spec.weighting == "balanced" else ()
 
 
 def known_weight_max(logged: LoggedChoices) -> float | None:

@@ -84,6 +84,7 @@ class RankingCase:
         return diagnose(
             self._weight_of(RANKING_ESTIMATORS[asked.name]),
             target_name=policy,
+            cluster=self._logged.cluster,
             reward=np.asarray(self._inputs.reward.sum(axis=1)),
         )
 

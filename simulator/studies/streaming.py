@@ -17,9 +17,8 @@ from scipy import stats
 
 from bandit.types import FloatArray
 from simulator.datasets.registry import Source
-from simulator.datasets.streaming import WeightSummary
-from simulator.diagnostics.telling import TellingSums
-from simulator.diagnostics.verdicts import Weights, few_rewards, judge, mean_weight_p
+from simulator.diagnostics.verdicts import diagnosed
+from simulator.diagnostics.weights import Weights, WeightSums, check_weight_max
 from simulator.errors import EstimationError, NoOverlapError, NotApplicableError
 from simulator.estimators.inputs import weighted
 from simulator.estimators.registry import estimator_named
@@ -192,15 +191,14 @@ class _Sums:
         self._plan = plan
         self._asked = {each.label: each for each in plan.estimators}
         self._moments: dict[str, Moments] = {}
-        self._weights = WeightSummary()
-        self._telling = TellingSums.none()
+        self._weights = WeightSums.none()
         self._counts = np.zeros(len(_EDGES) - 1, np.int64)
         self._viewers: ViewerSums | None = None
 
     def take(self, batch: LoggedChoices, policy: Target) -> None:
         inputs = weighted(batch.reward, policy.chosen_probability(batch), batch.propensity)
-        self._weights = self._weights.plus(inputs.weight)
-        self._telling = self._telling.plus(inputs.weight, inputs.reward)
+        self._weights = self._weights.plus(inputs.weight, inputs.reward)
+        check_weight_max(self._weights.largest, self._plan.weight_max)
         self._counts += np.histogram(inputs.weight, bins=_EDGES)[0]
         columns = [np.ones(len(batch)), inputs.weight, inputs.weight * inputs.reward]
         for label, asked in self._asked.items():
@@ -248,34 +246,19 @@ class _Sums:
         return _by_viewer(Statistic(len(size), numerator, (), size), level)
 
     def _diagnostics(self, name: str, viewers: FloatArray | None) -> Diagnostics:
-        weights = self._weights
-        found = Weights(
-            weights.rounds,
-            weights.effective_rounds,
-            weights.largest,
-            weights.total / weights.rounds,
-            _mean_weight_p(weights, viewers),
-            weights.zeros / weights.rounds,
-            weights.largest / weights.total if weights.total else 0.0,
-            _telling_rounds(self._telling, viewers),
-        )
-        verdict = judge(found, name)
-        warnings = few_rewards(found, verdict) + [
+        sums = self._weights
+        if viewers is not None:
+            sums = sums.by_viewer(*viewers[:_SHARED])
+        missing = [
             f"no {method} interval: a streamed log has normal ones alone"
             for method in self._plan.intervals
             if method != "normal"
         ]
-        return Diagnostics(
-            rounds=found.rounds,
-            effective_rounds=found.effective,
-            weight_max=found.largest,
-            weight_mean=found.mean,
-            weight_mean_p=found.p_value,
-            zero_overlap_share=found.zero_share,
-            telling_rounds=found.telling,
-            sound=verdict.sound,
-            verdict=verdict.text,
-            warnings=warnings,
+        return diagnosed(
+            Weights.of_sums(sums),
+            name,
+            weight_max_known=self._plan.weight_max,
+            warnings=missing,
         )
 
     def histogram(self) -> Histogram:
@@ -288,26 +271,6 @@ class _Sums:
 
 def _or(denominator: FloatArray | None, ones: FloatArray) -> FloatArray:
     return ones if denominator is None else denominator
-
-
-def _mean_weight_p(weights: WeightSummary, viewers: FloatArray | None) -> float:
-    if viewers is not None:
-        # A viewer's deviations are summed up first: what is tested is their mean.
-        return mean_weight_p(1 + viewers[1] - viewers[0])
-    mean = weights.total / weights.rounds
-    spread = max(weights.squares / weights.rounds - mean**2, 0.0)
-    error = float(np.sqrt(spread / max(weights.rounds - 1, 1)))
-    return float(2 * stats.norm.sf(abs(mean - 1) / error)) if error else float(mean == 1)
-
-
-def _telling_rounds(telling: TellingSums, viewers: FloatArray | None) -> float:
-    rounds = telling.rounds()
-    if viewers is None or not rounds:
-        return rounds
-    _, weight, earned = viewers[:_SHARED]
-    squares = (earned - earned.sum() / weight.sum() * weight) ** 2
-    fourth = float((squares * squares).sum())
-    return float(squares.sum()) ** 2 / fourth if fourth > 0 else 0.0
 
 
 def _by_viewer(statistic: Statistic, level: float) -> Interval | None:

@@ -14,7 +14,8 @@ from scipy.special import stdtrit
 
 from bandit.types import FloatArray
 from simulator.datasets import concatenate, open_source
-from simulator.datasets.streaming import WeightSummary, stream
+from simulator.datasets.streaming import stream
+from simulator.diagnostics.weights import WeightSums
 from simulator.errors import LoggedDataError, NoOverlapError, TargetError
 from simulator.estimators.inputs import Inputs
 from simulator.estimators.ips import ips
@@ -142,7 +143,7 @@ def test_weights_are_summed_up(rounds: LoggedChoices) -> None:
     assert found.largest == weight.max()
     expected = weight.sum() ** 2 / (weight**2).sum()
     assert found.effective_rounds == pytest.approx(expected, rel=1e-12)
-    assert WeightSummary().effective_rounds == 0
+    assert WeightSums.none().effective_rounds == 0
 
 
 def test_a_streams_interval_covers_the_known_value(rounds: LoggedChoices) -> None:

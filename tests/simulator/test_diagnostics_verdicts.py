@@ -8,7 +8,7 @@ from scipy import stats
 
 from bandit.types import BoolArray, FloatArray
 from simulator.diagnostics import diagnose, weight_histogram
-from simulator.diagnostics.verdicts import mean_weight_p
+from simulator.diagnostics.weights import mean_weight_p
 from simulator.errors import EstimationError
 from simulator.logged import LoggedChoices, PropensitySource
 from simulator.results import Diagnostics
@@ -99,17 +99,10 @@ def test_one_round_that_decides() -> None:
 
 def test_weights_beyond_what_was_said_to_be_possible() -> None:
     weight = np.random.default_rng(4).choice([0.5, 1.5], 1000)
-    assert "above the 1.2 said" in _of(weight, weight_max_known=1.2).warnings[0]
+    with pytest.raises(EstimationError, match=r"a weight of 1\.5 was seen, and 1\.2 is said"):
+        _of(weight, weight_max_known=1.2)
     assert "none above 1.5 was seen" in _of(weight, weight_max_known=40.0).warnings[0]
     assert _of(weight, weight_max_known=1.5).warnings == []
-
-
-def test_estimated_propensities_are_told() -> None:
-    first = np.ones(500, np.bool_)
-    found = diagnose(
-        np.ones(500), target_name="t", logged=_logged(np.full(500, 0.9), first, "estimated")
-    )
-    assert found.warnings[0].startswith("propensities are estimated")
 
 
 def test_propensities_that_do_not_match_frequencies_are_told() -> None:

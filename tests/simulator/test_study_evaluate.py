@@ -21,7 +21,7 @@ from simulator.progress import Watch
 from simulator.results import Comparison, Estimate, Evaluation
 from simulator.studies.about import begin
 from simulator.studies.asked import asked_estimators
-from simulator.studies.choice_case import BIAS_WARNING, largest_modified
+from simulator.studies.choice_case import BIAS_WARNING, ESTIMATED_MARK, largest_modified
 from simulator.studies.compare import compare
 from simulator.studies.evaluate import evaluate
 from simulator.studies.pairing import rounds_needed, verdict
@@ -200,7 +200,7 @@ def test_missing_propensities_are_refused_or_estimated_and_marked(
     with pytest.raises(PropensityError, match="propensity"):
         judged(log, ["uniform"], plan())
     result = judged(log, ["uniform"], plan(), estimate_propensities=True)
-    assert {one.marked for one in result.estimates} == {"propensities are estimated"}
+    assert {one.marked for one in result.estimates} == {ESTIMATED_MARK}
     assert result.data.propensities == "estimated"
     (_, snips_one) = result.estimates
     assert found(snips_one) == pytest.approx(float(CHANCES.mean()), abs=0.03)
