@@ -4,6 +4,17 @@ Strings are hashed with BLAKE2b to 64-bit keys, their lengths with them so that 
 parts look alike. A draw's key and an item's key are mixed by the finaliser of SplitMix64 (Steele,
 Lea and Flood, 2014) into a uniform. Nothing is remembered, so a viewer keeps the same images
 within a window whichever process answers, and a logged decision can be drawn again.
+
+The limit of stickiness: over salts, a draw follows the probabilities that are logged as long as
+these owe nothing to that very draw, as on the first page of a viewer's window, in the explore
+share, or under a model that stands still. Within a window the uniform is drawn once, though, and
+not once a page. Where a model has meanwhile learned from what this draw had shown, and moved the
+probabilities, the artwork of a later page in the window is no longer distributed as logged, given
+the viewer's past, nor on average. The more of what is learned is one viewer's, and the faster, the
+more that matters: 20 viewers on 400 pages before a fast online learner gave the target ``uniform``
+a mean weight of 0.974 (4.3 standard errors below 1), and 1 with windows shorter than a visit's
+distance. Stickiness is wanted all the same; so evaluate on the explore share, or with short
+windows, where few viewers make up much of the traffic.
 """
 
 from __future__ import annotations
