@@ -7,12 +7,14 @@ others'. In the log's order there is one pass: the first rounds train, and the r
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
 
 from bandit.types import BoolArray
+from simulator.datasets.packed_records import PackedRecords
 from simulator.datasets.registry import Source, concatenate
 from simulator.errors import EstimationError
 from simulator.logged import LoggedChoices
@@ -77,7 +79,7 @@ def _by_viewer(
     def trains(batch: LoggedChoices) -> BoolArray:
         return np.asarray(unit_hash(_viewers(batch), plan.seed) < share)
 
-    parts = [batch.take(np.flatnonzero(trains(batch))) for batch in batches]
+    parts = [_alone(batch.take(np.flatnonzero(trains(batch)))) for batch in batches]
     parts = [part for part in parts if len(part)]
     if not parts:
         raise EstimationError(
@@ -88,6 +90,21 @@ def _by_viewer(
     others = (batch.take(np.flatnonzero(~trains(batch))) for batch in source.choices())
     told = f"{len(training):,} rounds of {share:.3g} of the viewers, all judged on the others'"
     return training, (batch for batch in others if len(batch)), told
+
+
+def _alone(part: LoggedChoices) -> LoggedChoices:
+    """Return rounds without the decisions of their batch that are not theirs.
+
+    A few rounds of every batch must not hold all the log in memory.
+    """
+    origin = part.origin
+    if origin is None:
+        return part
+    used, place = np.unique(origin.record_of, return_inverse=True)
+    records = PackedRecords.pack(origin.records[int(index)] for index in used)
+    return replace(
+        part, origin=origin._replace(records=records, record_of=place.astype(np.int32).reshape(-1))
+    )
 
 
 def _counted(batches: Iterator[LoggedChoices], advance: Advance) -> Iterator[LoggedChoices]:
