@@ -158,13 +158,14 @@ def _show(result: Search) -> None:
     click.echo("")
     keys = list(dict.fromkeys(key for one in result.candidates for key in one.settings))
     print_table(
-        (*keys, result.estimator, "low", "high"),
+        (*keys, result.estimator, "low", "high", "sound"),
         [
             (
                 *(str(one.settings.get(key, "")) for key in keys),
                 one.tuning_value,
                 one.tuning_low,
                 one.tuning_high,
+                one.sound,
             )
             for one in result.candidates[:SHOWN]
         ],
@@ -173,7 +174,8 @@ def _show(result: Search) -> None:
     show_estimates([result.chosen, result.baseline])
     for note in result.notes:
         click.echo(f"note: {note}")
-    click.echo(f"written: {result.written}")
+    doubtful = "" if result.chosen.diagnostics.sound else " (NOT TRUSTWORTHY: see the notes)"
+    click.echo(f"written: {result.written}{doubtful}")
 
 
 def _flat(result: Search) -> Iterator[dict[str, Any]]:
@@ -184,6 +186,7 @@ def _flat(result: Search) -> Iterator[dict[str, Any]]:
             "value": one.tuning_value,
             "low": one.tuning_low,
             "high": one.tuning_high,
+            "sound": one.sound,
         }
 
 

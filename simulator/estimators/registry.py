@@ -165,7 +165,8 @@ _ALL = (
         self_normalised=True,
         weighting="balanced",
         source="Sondhi, Arbour and Dimmery, 2020",
-        description="SNIPS with weights from a classifier that tells target from log.",
+        description="SNIPS with weights from a classifier that tells target from log; as biased as "
+        "the classifier, of whose error intervals do not tell.",
     ),
     EstimatorSpec(
         name="mrdr",
@@ -175,7 +176,7 @@ _ALL = (
         parameter="clip",
         model_weighting="mrdr",
         source="Farajtabar, Chow and Ghavamzadeh, 2018",
-        description="DR with a reward model that was fitted to make DR's variance small.",
+        description="DR with a reward model that was fitted for DR's variance; not always smaller.",
         modified=clipped,
     ),
 )

@@ -24,6 +24,8 @@ class Answer(NamedTuple):
     bounds: Bounds | None
     """The range of the terms, whatever rounds are drawn; None where nobody knows."""
     warnings: tuple[str, ...] = ()
+    marked: str = ""
+    """What a reader must know of this estimator's word first; may be empty."""
 
 
 class Grouping(NamedTuple):

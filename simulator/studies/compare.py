@@ -8,6 +8,7 @@ from typing import NamedTuple
 from simulator.datasets.registry import Source
 from simulator.errors import EstimationError, InterruptedEarlyError, NotApplicableError
 from simulator.intervals import Paired, paired
+from simulator.intervals.statistic import ROUNDING
 from simulator.jobs import run_jobs
 from simulator.progress import Watch
 from simulator.results import Comparison, Estimate, Interval
@@ -36,6 +37,7 @@ class Contrast(NamedTuple):
     difference: float
     intervals: list[Interval]
     p_value: float
+    """1 where no spread was seen: nothing is known of what chance does."""
     verdict: str
     refused: list[str]
     """Why some intervals do not apply."""
@@ -110,6 +112,8 @@ def contrast(first: Side, second: Side, plan: JudgePlan, *, rounds: int) -> Cont
     """Return what the second earns more than the first on the same rounds.
 
     Rounds that both policies share cancel, so that a difference is known better than either value.
+    Nothing is told by estimates that are not sound, or by a difference without a spread: where few
+    rounds overlap, self-normalised values are those of so few rounds that they look certain.
     """
     found: list[Interval] = []
     refused: list[str] = []
@@ -132,6 +136,21 @@ def contrast(first: Side, second: Side, plan: JudgePlan, *, rounds: int) -> Cont
             found.append(test.interval if method == "normal" else by(method).interval)
         except NotApplicableError as error:
             refused.append(f"no {method} interval: {error.message}")
+    doubts = [_doubt(one.estimate) for one in (first, second) if not one.estimate.diagnostics.sound]
+    p_value = test.p_value
+    if not _has_spread(test.interval):
+        p_value = 1.0
+        if test.difference != 0:
+            doubts.append(f"the difference of {test.difference:.4g} has no spread")
     names = (first.estimate.policy, second.estimate.policy)
-    said = verdict(*names, test.difference, test.p_value, level=plan.level, rounds=rounds)
-    return Contrast(test.difference, found, test.p_value, said, refused)
+    said = verdict(*names, test.difference, p_value, level=plan.level, rounds=rounds, doubts=doubts)
+    return Contrast(test.difference, found, p_value, said, refused)
+
+
+def _doubt(estimate: Estimate) -> str:
+    return f"the estimate of {estimate.policy} is not trustworthy ({estimate.diagnostics.verdict})"
+
+
+def _has_spread(interval: Interval) -> bool:
+    largest = max(abs(interval.low), abs(interval.high))
+    return interval.high - interval.low > ROUNDING * largest

@@ -51,6 +51,7 @@ def estimated(policy: str, asked: Asked, case: Case) -> Estimated:
     diagnostics = case.diagnose(policy, asked)
     try:
         answer = case.answer(asked)
+        answer.terms.check_overlap()
         value = answer.terms.value()
     except (EstimationError, NotApplicableError) as error:
         return Estimated(_without_value(policy, asked, case, diagnostics, error), None)
@@ -64,7 +65,7 @@ def estimated(policy: str, asked: Asked, case: Case) -> Estimated:
         diagnostics=msgspec.structs.replace(
             diagnostics, warnings=[*diagnostics.warnings, *answer.warnings, *refused]
         ),
-        marked=case.marked,
+        marked="; ".join(filter(None, (case.marked, answer.marked))),
     )
     return Estimated(estimate, answer)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Final
 
 from scipy import stats
@@ -12,9 +13,18 @@ POWER: Final = 0.8
 
 
 def verdict(
-    first: str, second: str, difference: float, p_value: float, *, level: float, rounds: int
+    first: str,
+    second: str,
+    difference: float,
+    p_value: float,
+    *,
+    level: float,
+    rounds: int,
+    doubts: Sequence[str] = (),
 ) -> str:
-    """Say what a difference of second less first means."""
+    """Say what a difference of second less first means; with any doubt, that it cannot be told."""
+    if doubts:
+        return f"whether {first} or {second} earns more cannot be told: {'; '.join(doubts)}"
     if difference == 0:
         return f"{first} and {second} earn the same on these rounds"
     if p_value < 1 - level:

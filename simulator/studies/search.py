@@ -4,6 +4,10 @@ Rounds have one office each. The first part trains every candidate; the second t
 is best, by its estimate or by that estimate's lower bound; the third, which had no say in anything,
 judges the chosen one and the base configuration. The best of many looks better than it is on the
 rounds that made it the best; it does not on the third part.
+
+Estimates that are not sound come last, however high: with hardly any overlap a self-normalised
+value rests on so few rounds that it looks certain. Where the best is not to be trusted, the notes
+and the file that is written say so.
 """
 
 from __future__ import annotations
@@ -42,6 +46,7 @@ SEARCHED: Final = ("surfaces.", "context.")
 """What a policy serves depends on these sections; rewards are the log's."""
 CHOSEN = "chosen"
 BASE = "base"
+NOT_TRUSTWORTHY: Final = "NOT TRUSTWORTHY"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +75,7 @@ class Tried(NamedTuple):
     value: float | None
     low: float | None
     high: float | None
+    sound: bool
 
 
 class Searched(NamedTuple):
@@ -122,7 +128,8 @@ def search(
         with one_thread():
             under_base = _judged(bench, entrants[0])
             best = _judged(bench, entrants[1 + order[0]]._replace(name=CHOSEN))
-    _write(search_plan, changed(base, tried[order[0]]))
+    doubts = _doubts(finished.results[order[0]], best.estimate)
+    _write(search_plan, changed(base, tried[order[0]]), doubts)
     result = Search(
         about=begun.about(),
         data=summary(source, rounds.judging, plan),
@@ -131,7 +138,7 @@ def search(
         chosen=best.estimate,
         baseline=under_base.estimate,
         written=str(search_plan.out),
-        notes=[*notes, _verdict(under_base, best, plan, len(rounds.judging))],
+        notes=[*doubts, *notes, _verdict(under_base, best, plan, len(rounds.judging))],
     )
     return Searched(result, finished.interrupted)
 
@@ -185,14 +192,17 @@ def try_one(bench: Bench, entrant: Entrant) -> Tried:
     """Train a candidate and estimate it on the rounds that choose."""
     (asked,) = bench.plan.estimators
     estimate = estimated(entrant.name, asked, case_of(bench, entrant)).estimate
+    sound = estimate.diagnostics.sound
     if not estimate.intervals:
-        return Tried(estimate.value, None, None)
+        return Tried(estimate.value, None, None, sound)
     first = estimate.intervals[0]
-    return Tried(estimate.value, first.low, first.high)
+    return Tried(estimate.value, first.low, first.high, sound)
 
 
 def best_first(tried: Sequence[Tried | None], choose_by: ChooseBy) -> list[int]:
     """Return the places of candidates that were tried, the best first, then as they came.
+
+    Those whose estimates are not sound follow those whose are.
 
     Raises:
         EstimationError: none was tried, or none can be told.
@@ -206,7 +216,14 @@ def best_first(tried: Sequence[Tried | None], choose_by: ChooseBy) -> list[int]:
         value = None if found is None else getattr(found, choose_by)
         return -math.inf if value is None else float(value)
 
-    order = sorted(done, key=lambda place: (-height(place), place))
+    def doubtful(place: int) -> bool:
+        found = tried[place]
+        return found is None or not found.sound
+
+    def rank(place: int) -> tuple[bool, bool, float, int]:
+        return height(place) == -math.inf, doubtful(place), -height(place), place
+
+    order = sorted(done, key=rank)
     if height(order[0]) == -math.inf:
         raise EstimationError(
             "no candidate can be judged on the rounds that choose",
@@ -250,17 +267,39 @@ def _verdict(base: _Found, found: _Found, plan: JudgePlan, rounds: int) -> str:
 
 
 def _candidate(settings: Mapping[str, Value], tried: Tried | None) -> Candidate:
-    value, low, high = tried or (None, None, None)
-    return Candidate(settings=dict(settings), tuning_value=value, tuning_low=low, tuning_high=high)
+    value, low, high, sound = tried or (None, None, None, False)
+    return Candidate(
+        settings=dict(settings),
+        tuning_value=value,
+        tuning_low=low,
+        tuning_high=high,
+        sound=sound,
+    )
 
 
-def _write(plan: SearchPlan, chosen: Data) -> None:
-    """Write the chosen configuration, checked as the service will read it.
+def _doubts(choosing: Tried | None, judged: Estimate) -> list[str]:
+    """Return why the chosen configuration is not to be trusted; nothing where it is."""
+    found = []
+    if not judged.diagnostics.sound:
+        found.append(
+            f"{NOT_TRUSTWORTHY}: what {CHOSEN} was judged by is not sound: "
+            f"{judged.diagnostics.verdict}"
+        )
+    if choosing is not None and not choosing.sound:
+        found.append(
+            f"{NOT_TRUSTWORTHY}: no candidate has a sound estimate on the rounds that chose"
+        )
+    return found
+
+
+def _write(plan: SearchPlan, chosen: Data, doubts: Sequence[str]) -> None:
+    """Write the chosen configuration, checked as the service will read it; doubts come first.
 
     Raises:
         SimulatorError: the file cannot be written.
     """
-    text = rewritten(plan.base_text, chosen)
+    warning = "".join(f"# {' '.join(doubt.split())}\n" for doubt in doubts)
+    text = warning + rewritten(plan.base_text, chosen)
     parse_config(tomllib.loads(text), name=str(plan.out))
     try:
         write_atomically(plan.out, text.encode())

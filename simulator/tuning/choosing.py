@@ -61,7 +61,7 @@ def tune(
     inputs: Inputs,
     candidates: Sequence[float] | None = None,
     *,
-    method: Method = "mse-direct",
+    method: Method = "mse",
     delta: float = DELTA,
     residual_max: float = 1.0,
 ) -> Tuned:
@@ -91,7 +91,7 @@ def tune(
 def choose(
     evidence: Evidence,
     *,
-    method: Method = "mse-direct",
+    method: Method = "mse",
     delta: float = DELTA,
     residual_max: float = 1.0,
 ) -> Choice:

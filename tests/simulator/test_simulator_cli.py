@@ -47,7 +47,7 @@ def test_evaluate_prints_a_table_and_keeps_the_result(log: Path, tmp_path: Path)
     assert done.exit_code == 0, done.stderr
     assert "log: 980 choices of 251 viewers" in done.stdout
     assert "note: popularity trained on 1,020 of 2,000 rounds, by viewer" in done.stdout
-    assert "effective rounds of 980" in done.stdout
+    assert "effective viewers of 251" in done.stdout
     assert "by segment" in done.stdout
     result = read_result(kept)
     assert isinstance(result, Evaluation)

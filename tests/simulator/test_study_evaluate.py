@@ -18,13 +18,17 @@ from simulator.estimators.snips import snips
 from simulator.intervals import interval
 from simulator.policies.targets import make_target
 from simulator.progress import Watch
-from simulator.results import Comparison, Estimate, Evaluation
+from simulator.results import Estimate, Evaluation
 from simulator.studies.about import begin
 from simulator.studies.asked import asked_estimators
-from simulator.studies.choice_case import BIAS_WARNING, ESTIMATED_MARK, largest_modified
-from simulator.studies.compare import compare
+from simulator.studies.choice_case import (
+    BIAS_WARNING,
+    CLASSIFIER_WARNING,
+    ESTIMATED_MARK,
+    TUNED_MARK,
+    largest_modified,
+)
 from simulator.studies.evaluate import evaluate
-from simulator.studies.pairing import rounds_needed, verdict
 from simulator.studies.plans import JudgePlan, LogPlan
 from simulator.studies.specs import Spec, read_spec
 from simulator.studies.splitting import split, unit_hash
@@ -253,36 +257,12 @@ def test_what_needs_all_rounds_at_once_is_not_streamed(log: Path, word: str) -> 
         )
 
 
-def compared(log: Path, first: str, second: str) -> Comparison:
-    (asked,) = asked_estimators(["snips"], "artwork")
-    begun = begin("the command", 0, ManualClock(10))
-    source = open_source(log)
-    judge_plan = plan(["snips"], intervals=("normal", "bootstrap"))
-    return compare(
-        source, (first, second), asked, LogPlan(), judge_plan, begun, jobs=1, watch=Watch()
-    )
-
-
-def test_a_comparison_is_of_pairs_and_turns_with_its_sides(log: Path) -> None:
-    there, back = compared(log, "uniform", "editorial"), compared(log, "editorial", "uniform")
-    assert there.difference == pytest.approx(-back.difference)
-    assert there.p_value == pytest.approx(back.p_value)
-    assert there.difference == pytest.approx(found(there.second) - found(there.first))
-    near = compared(log, "uniform", "popularity:epsilon=0.95")
-    width = near.intervals[0].high - near.intervals[0].low
-    assert width < 0.5 * (near.first.intervals[0].high - near.first.intervals[0].low)
-    same = compared(log, "uniform", "uniform")
-    assert same.difference == 0
-    assert same.verdict == "uniform and uniform (2) earn the same on these rounds"
-
-
-def test_verdicts_say_who_is_better_or_how_many_rounds_it_takes() -> None:
-    assert verdict("a", "b", 0.02, 0.001, level=0.95, rounds=100).startswith("b earns more than a")
-    assert verdict("a", "b", -0.02, 0.001, level=0.95, rounds=100).startswith("a earns more than b")
-    assert "no difference" in verdict("a", "b", 0.02, 0.3, level=0.95, rounds=100)
-    # At p = 0.05 the power is a half: (1.96 + 0.84)² / 1.96² times the rounds bring it to 80 %.
-    assert rounds_needed(0.05, 0.95, 1000) == "2,044"
-    assert rounds_needed(1.0, 0.95, 1000) == "infinitely many"
+def test_what_was_tuned_or_classified_says_so(log: Path) -> None:
+    every = by_name(judged(log, ["uniform"], plan(EVERY)).estimates)
+    marked = {estimator for (_, estimator), one in every.items() if one.marked == TUNED_MARK}
+    assert marked == {"ips=tuned", "switch-dr", "dros", "sgdr"}
+    warned = {name for name, one in every.items() if CLASSIFIER_WARNING in one.diagnostics.warnings}
+    assert warned == {("uniform", "bips")}
 
 
 def test_parts_have_no_round_in_common_and_leave_none_out() -> None:
