@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from simulator.cli.convert import convert
 from simulator.cli.outputs import print_table
 from simulator.errors import MissingDataError
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def datasets() -> None:
-    """List and describe the data sets that are known by name.
+    """List and describe the data sets that are known by name; write logged data in other formats.
 
     \b
     Example:
@@ -82,6 +83,9 @@ def path(name: str) -> None:
       marquee-sim datasets path obd/random/men
     """
     click.echo(str(_named(name).where()))
+
+
+datasets.add_command(convert)
 
 
 def _named(name: str) -> DatasetInfo:

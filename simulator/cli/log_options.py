@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from simulator.cli.shared import options, words
 
@@ -21,7 +22,7 @@ RANKING_ESTIMATORS = ("sips", "rips", "snrips")
 STREAMED_ESTIMATORS = ("ips", "snips")
 STREAMED_INTERVALS = ("normal",)
 
-log_options = options(
+reading_options = options(
     click.option(
         "--surface",
         type=click.Choice(["artwork", "rows"]),
@@ -50,6 +51,26 @@ log_options = options(
         metavar="FEATURE",
         help="The feature of the context that tells groups apart.",
     ),
+)
+
+
+def interval_names(
+    ctx: click.Context, param: click.Parameter, value: str | None
+) -> tuple[str, ...] | None:
+    """Split names of intervals at commas, and check each: the callback of ``--intervals``."""
+    found = words(ctx, param, value)
+    if found and ctx.get_parameter_source(param.name or "") is not ParameterSource.DEFAULT:
+        from simulator.intervals import INTERVALS
+
+        for name in found:
+            if name not in INTERVALS:
+                known = ", ".join(INTERVALS)
+                raise click.BadParameter(f"{name!r} is none: give some of {known}", ctx, param)
+    return found
+
+
+log_options = options(
+    reading_options,
     click.option(
         "--estimate-propensities",
         is_flag=True,
@@ -69,7 +90,7 @@ judge_options = options(
         "--intervals",
         default="normal,bootstrap",
         show_default=True,
-        callback=words,
+        callback=interval_names,
         metavar="NAME,…",
         help="normal, bootstrap, bernstein, hoeffding, clopper-pearson, cressie-read, sequence.",
     ),

@@ -20,6 +20,8 @@ from bandit.types import Features
 _SUM_TOLERANCE: Final = 1e-3
 """VW writes probabilities as 32-bit floats, and large action sets add up their errors."""
 
+_FLOAT32_MAX: Final = 3.4028234663852886e38
+
 _PLAIN_NAMESPACES: Final = ("Context", "Item")
 """Namespaces whose features keep their bare names: those that we write."""
 
@@ -193,7 +195,11 @@ def item_name(action: Mapping[str, Any], key: bytes) -> str:
 
 
 def flat_features(value: Mapping[str, Any], prefix: str = "") -> Features:
-    """Return nested features as a flat map: names of namespaces stand in front, with a dot."""
+    """Return nested features as a flat map: names of namespaces stand in front, with a dot.
+
+    Raises:
+        WrongLineError: a number is too great.
+    """
     flat: Features = {}
     for name, found in value.items():
         if name.startswith("_"):
@@ -216,4 +222,9 @@ def flat_features(value: Mapping[str, Any], prefix: str = "") -> Features:
 
 
 def _number(value: Any) -> float:
-    return float(value) if isinstance(value, int | float) else 0.0
+    number = float(value) if isinstance(value, int | float) else 0.0
+    if abs(number) > _FLOAT32_MAX:
+        raise WrongLineError(
+            f"a feature is {number:g}, greater than float32 can hold", "scale such features down"
+        )
+    return number

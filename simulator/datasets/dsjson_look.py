@@ -19,7 +19,9 @@ from simulator.datasets.dsjson_lines import (
 from simulator.datasets.faults import REPEATED, Faults
 from simulator.datasets.seen_ids import SeenIds
 from simulator.datasets.vocabulary import Tokens, Vocabulary, tokens_of
+from simulator.datasets.whole_files import whole_file
 from simulator.errors import LoggedDataError
+from simulator.wording import counted
 
 ITEMS_MAX: Final = 100_000
 LINES_AT_ONCE: Final = 2000
@@ -68,6 +70,12 @@ class Look:
             text = f"is a line of {kinds[0]} in a file of {kinds[1]}"
             self.wrong(number, WrongLineError(text, mend))
             return
+        try:
+            for action in event.actions:
+                self._take_item(action)
+        except WrongLineError as error:
+            self.wrong(number, error)
+            return
         if event.id is not None:
             self._waiting.append((number, event.id))
             if len(self._waiting) >= LINES_AT_ONCE:
@@ -78,8 +86,6 @@ class Look:
         self._drops.add(event.dropped)
         if self._segment is not None or event.extra.segment is not None:
             self.segments.add(segment_of(event, self._segment))
-        for action in event.actions:
-            self._take_item(action)
 
     def _take_item(self, action: dict[str, Any]) -> None:
         if self._items is None:
@@ -144,9 +150,11 @@ class Look:
         """Return what to tell of the file."""
         told = []
         if self.bad_numbers:
-            told.append(f"{len(self.bad_numbers):,} wrong lines left out, see {_beside(path)}")
+            count = counted(len(self.bad_numbers), "wrong lines")
+            told.append(f"{count} left out, see {_beside(path)}")
         if self._passed_over:
-            told.append(f"{self._passed_over:,} lines passed over that are no decision shown")
+            count = counted(self._passed_over, "lines")
+            told.append(f"{count} passed over without a decision that was shown")
         if len(self._drops) > 1:
             told.append("events were sampled at different rates (pdrop), which is not made up for")
         if self._items is None:
@@ -164,15 +172,14 @@ def segment_of(event: Event, segment: str | None) -> str:
 
 def _copy_lines(path: Path, numbers: set[int]) -> None:
     """Copy lines into the file beside, in their order."""
-    unfinished = path.with_name(f".{path.name}.bad.unfinished")
-    try:
-        with path.open("rb") as lines, unfinished.open("wb") as copy:
-            for number, line in enumerate(lines, 1):
-                if number in numbers:
-                    copy.write(line.rstrip(b"\r\n") + b"\n")
-        unfinished.replace(_beside(path))
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with (
+        whole_file(_beside(path)) as unfinished,
+        path.open("rb") as lines,
+        unfinished.open("wb") as copy,
+    ):
+        for number, line in enumerate(lines, 1):
+            if number in numbers:
+                copy.write(line.rstrip(b"\r\n") + b"\n")
 
 
 def _beside(path: Path) -> Path:

@@ -16,6 +16,7 @@ import numpy as np
 
 from bandit.types import Float32Array
 from simulator.datasets.dsjson_lines import Extra
+from simulator.datasets.whole_files import whole_file
 from simulator.logged import CodeArray, LoggedChoices, LoggedRankings
 
 _Rounds = LoggedChoices | LoggedRankings
@@ -32,19 +33,14 @@ def write_dsjson(path: Path, batches: Iterable[_Rounds]) -> int:
         OSError: the file cannot be written.
     """
     number = 0
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    try:
-        with unfinished.open("wb") as file:
-            for logged in batches:
-                items = _items(logged)
-                for index in range(len(logged)):
-                    line = _line(logged, index, items)
-                    line["EventId"] = _event_id(logged, index, number)
-                    file.write(_encoder.encode(line) + b"\n")
-                    number += 1
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with whole_file(path) as unfinished, unfinished.open("wb") as file:
+        for logged in batches:
+            items = _items(logged)
+            for index in range(len(logged)):
+                line = _line(logged, index, items)
+                line["EventId"] = _event_id(logged, index, number)
+                file.write(_encoder.encode(line) + b"\n")
+                number += 1
     return number
 
 

@@ -229,6 +229,8 @@ def test_vw_and_we_read_the_same_label(tmp_path: Path) -> None:
         (CCB | {"_outcomes": [{"_a": [1], "_p": []}]}, "1 actions", "front"),
         (CCB | {"_outcomes": [{"_a": [3], "_p": [1.0]}]}, "outside the 3", "from 0"),
         (CCB | {"_outcomes": [{"_a": [1], "_p": [1.0]}] * 2}, "two slots", "its own"),
+        (CB | {"c": CB["c"] | {"user": {"age": -1e39}}}, "is -1e.39, greater", "scale"),
+        (CB | {"c": CB["c"] | {"_multi": [{}, {"art": [1, 1e39]}]}}, "is 1e.39", "scale"),
         (CCB, "a line of ccb in a file of cb", "of their own"),
     ],
 )
@@ -248,7 +250,7 @@ def test_a_wrong_line_is_named_with_its_mend_and_may_be_skipped(
     assert source.skipped == 1
     assert len(concatenate(source.choices())) == 1
     assert (tmp_path / "log.dsjson.bad").read_text() == path.read_text().splitlines()[1] + "\n"
-    assert any("1 wrong lines left out, see" in note for note in source.notes)
+    assert any("1 wrong line left out, see" in note for note in source.notes)
 
 
 def test_decisions_that_stand_there_twice_are_refused_or_left_out(tmp_path: Path) -> None:
