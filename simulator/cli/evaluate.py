@@ -51,8 +51,8 @@ from simulator.results import Evaluation
 @click.option(
     "--stream/--no-stream",
     default=None,
-    help="Read the log once, in bounded memory: ips and snips with normal intervals, rounds taken "
-    "as independent. By default only logs of more than 1 GB or 5 million rounds.",
+    help="Read the log in batches, in bounded memory: ips and snips with normal intervals. By "
+    "default only logs of more than 1 GB or 5 million rounds.",
 )
 @click.option(
     "--train-rounds",
@@ -101,10 +101,12 @@ def evaluate(
 
     outputs = Outputs(given["json_path"], given["parquet_path"])
     check_writable(*outputs)
+    # What is asked for wrongly is told before anything is read.
+    asked = asked_estimators(estimators or (), given["surface"])
     source = source_of(logs, given, config)
     streamed = _is_streamed(stream, given["surface"], is_large(source))
-    asked = asked_estimators(
-        estimators or _default_estimators(given["surface"], streamed=streamed), given["surface"]
+    asked = asked or asked_estimators(
+        _default_estimators(given["surface"], streamed=streamed), given["surface"]
     )
     log_plan = replace(log_plan_of(given, train), train_rounds=given["train_rounds"])
     if streamed and not _was_given(ctx, "intervals"):
