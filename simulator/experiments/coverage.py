@@ -85,7 +85,7 @@ def lines(task: Drawn, stage: Stage, truth: list[Truth], found: FloatArray) -> l
 
 
 @experiment("coverage")
-@click.option("--pages", "sizes", multiple=True, default=(50, 100, 200), show_default=True)
+@click.option("--pages", "sizes", multiple=True, default=(50, 100, 200, 400), show_default=True)
 @click.option("--repetitions", default=500, show_default=True, type=click.IntRange(2))
 @click.option("--truth-pages", default=100_000, show_default=True, type=click.IntRange(1))
 @click.option("--estimators", default="ips,snips,dr", show_default=True)
