@@ -45,7 +45,8 @@ STREAMED_ROUNDS: Final = 5_000_000
 _EDGES: Final = np.concatenate(([0.0], np.geomspace(1e-3, 1e6, 55), [np.inf]))
 _NOTE: Final = "rounds taken as independent"
 _SHARED: Final = 3
-"""Columns of every viewer's sums: rounds, weights, weighted rewards; then two of each estimator."""
+"""Columns of every viewer's sums: rounds, weights, weighted rewards. Two follow of each estimator
+with a parameter, numerators and denominators; the others are made of the first."""
 
 
 def is_large(
@@ -190,6 +191,7 @@ class _Sums:
     def __init__(self, plan: JudgePlan) -> None:
         self._plan = plan
         self._asked = {each.label: each for each in plan.estimators}
+        self._places = _places(plan.estimators)
         self._moments: dict[str, Moments] = {}
         self._weights = WeightSums.none()
         self._counts = np.zeros(len(_EDGES) - 1, np.int64)
@@ -207,7 +209,8 @@ class _Sums:
             found = Moments.of(terms)
             before = self._moments.get(label)
             self._moments[label] = found if before is None else before.merge(found)
-            columns += [terms.numerator, _or(terms.denominator, columns[0])]
+            if parameter is not None:
+                columns += [terms.numerator, _or(terms.denominator, columns[0])]
         if batch.cluster is not None and self._plan.clustered:
             self._viewers = self._viewers or ViewerSums()
             self._viewers.take(batch.cluster, np.stack(columns))
@@ -215,14 +218,14 @@ class _Sums:
     def estimates(self, name: str) -> Iterator[Estimate]:
         viewers = None if self._viewers is None else self._viewers.sums()
         diagnostics = self._diagnostics(name, viewers)
-        for place, (label, asked) in enumerate(self._asked.items()):
+        for label, asked in self._asked.items():
             parameters: dict[str, float | str] = {}
             if isinstance(asked.parameter, float):
                 parameters = {estimator_named(asked.name).parameter or "": asked.parameter}
             value, found = None, None
             try:
                 value = self._moments[label].value()
-                found = self._interval(label, viewers, _SHARED + 2 * place)
+                found = self._interval(label, viewers)
             except NoOverlapError:
                 # The verdict says so.
                 pass
@@ -235,11 +238,11 @@ class _Sums:
                 diagnostics=diagnostics,
             )
 
-    def _interval(self, label: str, viewers: FloatArray | None, place: int) -> Interval | None:
+    def _interval(self, label: str, viewers: FloatArray | None) -> Interval | None:
         level = self._plan.level
         if viewers is None:
             return _independent(self._moments[label], level)
-        size, (numerator, denominator) = viewers[0], viewers[place : place + 2]
+        size, numerator, denominator = viewers[[0, *self._places[label]]]
         if self._moments[label].has_denominator:
             ratio = Ratio(numerator, denominator)
             return _by_viewer(Statistic(len(size), None, (ratio,), size), level)
@@ -267,6 +270,18 @@ class _Sums:
         edges = _EDGES[: held + 1].copy()
         edges[-1] = min(edges[-1], max(self._weights.largest, edges[-2] * 2 or 1.0))
         return Histogram(edges=edges.tolist(), counts=self._counts[:held].tolist())
+
+
+def _places(asked: Sequence[Asked]) -> dict[str, tuple[int, int]]:
+    """Return where each estimator's numerators and denominators are among viewers' sums."""
+    found = {}
+    following = _SHARED
+    for each in asked:
+        found[each.label] = (2, 1)
+        if isinstance(each.parameter, float):
+            found[each.label] = (following, following + 1)
+            following += 2
+    return found
 
 
 def _or(denominator: FloatArray | None, ones: FloatArray) -> FloatArray:
