@@ -316,7 +316,7 @@ def test_artworks_outside_their_catalog_are_refused(tmp_path: Path) -> None:
     made = write(tmp_path, [bad, impression("bad"), decision("good", version), impression("good")])
     source = refused(made.export, LoggedDataError, "t0/gone of c")
     assert len(concatenate(source.choices())) == 1
-    assert any("1 choices left out" in note for note in source.notes)
+    assert any("1 choice left out" in note for note in source.notes)
 
 
 def test_truncated_parquet_is_told_of(tmp_path: Path) -> None:
