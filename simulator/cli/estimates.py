@@ -9,6 +9,7 @@ import click
 
 from simulator.cli.outputs import bounds, cell, print_table
 from simulator.results import DataSummary, Estimate
+from simulator.wording import counted
 
 ROUNDS = {
     "choices": "one choice",
@@ -24,15 +25,15 @@ METHODS_ABREAST = 2
 
 def show_data(data: DataSummary) -> None:
     """Tell what was judged on, and what the numbers are."""
-    viewers = "" if data.viewers is None else f" of {data.viewers:,} viewers"
+    viewers = "" if data.viewers is None else f" of {counted(data.viewers, 'viewers')}"
     interval = data.logged_interval
     earned = f"{cell(data.logged_mean)}{'' if interval is None else f' {bounds(interval)}'}"
     click.echo(
-        f"{data.name}: {data.rounds:,} {data.kind}{viewers}; their own policy earned {earned}"
+        f"{data.name}: {counted(data.rounds, data.kind)}{viewers}; their own policy earned {earned}"
     )
     click.echo(f"values are mean rewards a round: {ROUNDS[data.kind]}")
     if data.skipped:
-        click.echo(f"left out: {data.skipped:,} bad records")
+        click.echo(f"left out: {counted(data.skipped, 'bad records')}")
     for note in data.notes:
         click.echo(f"note: {note}")
 

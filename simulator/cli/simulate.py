@@ -12,6 +12,7 @@ import numpy as np
 from simulator.cli.outputs import Outputs, bounds, cell, check_writable, end, keep, print_table
 from simulator.cli.shared import policy_option, run_options, settings_of, typed
 from simulator.results import SimulatedPolicy, Simulation
+from simulator.wording import counted
 
 LEVEL = 0.95
 
@@ -107,7 +108,7 @@ def _show(result: Simulation) -> None:
     pages = "pages" if known else "rounds offered"
     click.echo(
         f"{result.environment} ({result.description}): {result.pages:,} {pages} in batches of "
-        f"{result.batch:,}, {len(result.seeds)} seeds from {result.seeds[0]}"
+        f"{result.batch:,}, {counted(len(result.seeds), 'seeds')} from {result.seeds[0]}"
     )
     if known:
         click.echo(

@@ -80,20 +80,7 @@ def open_source(
         LoggedDataError: the format cannot be guessed, or what is there is wrong.
     """
     path, known = _find(str(location))
-    chosen = format or (known.format if known else guess_format(path))
-    if chosen == "deezer":
-        raise LoggedDataError(
-            "format",
-            "Deezer's files hold no logged choices",
-            hint="they are what the environment `carousel` is made of: "
-            "`marquee-sim simulate carousel`",
-        )
-    if chosen not in FORMATS:
-        raise LoggedDataError(
-            "format", f"there is no format {chosen!r}", hint=f"choose of {', '.join(FORMATS)}"
-        )
-    module, name = FORMATS[chosen]
-    opener: Callable[[Path, Reading], Source] = getattr(import_module(module), name)
+    opener = _opener(format or (known.format if known else guess_format(path)))
     return opener(
         path,
         Reading(
@@ -105,6 +92,23 @@ def open_source(
             name=None if known is None else known.name,
         ),
     )
+
+
+def _opener(format_name: str) -> Callable[[Path, Reading], Source]:
+    if format_name == "deezer":
+        raise LoggedDataError(
+            "format",
+            "Deezer's files hold no logged choices",
+            hint="they are what the environment `carousel` is made of: "
+            "`marquee-sim simulate carousel`",
+        )
+    if format_name not in FORMATS:
+        raise LoggedDataError(
+            "format", f"there is no format {format_name!r}", hint=f"choose of {', '.join(FORMATS)}"
+        )
+    module, name = FORMATS[format_name]
+    opener: Callable[[Path, Reading], Source] = getattr(import_module(module), name)
+    return opener
 
 
 def guess_format(path: Path) -> str:

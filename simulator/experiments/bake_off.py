@@ -21,6 +21,7 @@ from simulator.experiments.telling import Cell, Found, Running, Table, experimen
 from simulator.results import Result, Simulation
 from simulator.studies.over_seeds import seed_interval
 from simulator.studies.simulate import SimulatePlan, simulate
+from simulator.wording import counted
 
 DATA: Final = ("digits", "iris", "wine", "breast_cancer")
 POLICIES: Final = (
@@ -101,7 +102,7 @@ def main(
     headings = ["policy", *names, f"wins (α = {alpha:g})", "losses"]
     title = (
         f"progressive validation loss: {examples} examples, learned {batch} at a time, "
-        f"{seeds} seeds"
+        f"{counted(seeds, 'seeds')}"
     )
     table = Table(title=title, headings=headings, rows=lines(list(results.values()), found))
     kept: dict[str, Result] = {f"bake-off-{name}": one for name, one in results.items()}

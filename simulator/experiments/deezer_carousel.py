@@ -26,6 +26,7 @@ from simulator.experiments.telling import Cell, Found, Running, Table, bounds, e
 from simulator.results import Simulation
 from simulator.studies.over_seeds import seed_interval
 from simulator.studies.simulate import Setting, SimulatePlan, simulate
+from simulator.wording import counted
 
 LINEAR: Final = ("lints", "linucb")
 LEVEL: Final = 0.95
@@ -106,7 +107,7 @@ def main(
     result = simulate(plan, running.begun, jobs=running.jobs, watch=running.watch)
     title = (
         f"cumulated regret after {rounds} rounds of {shown(batch)} sessions, {users} users, "
-        f"{len(result.seeds)} seeds"
+        f"{counted(len(result.seeds), 'seeds')}"
     )
     headings = ["first", "second", "published", "ours", "streams a session more", "95 %, paired"]
     tables = [

@@ -19,6 +19,7 @@ from simulator.experiments.telling import Cell, Found, Running, Table, bounds, e
 from simulator.results import Result, SimulatedPolicy, Simulation
 from simulator.studies.over_seeds import seed_interval
 from simulator.studies.simulate import Setting, SimulatePlan, simulate
+from simulator.wording import counted
 
 LEVEL: Final = 0.95
 BASELINES: Final = (
@@ -67,7 +68,7 @@ def standing(result: Simulation) -> Table:
     ours = result.policies[0]
     title = (
         f"{result.environment} ({result.description}): {shown(result.pages)} pages in batches of "
-        f"{shown(result.batch)}, {len(result.seeds)} seeds from {result.seeds[0]}"
+        f"{shown(result.batch)}, {counted(len(result.seeds), 'seeds')} from {result.seeds[0]}"
     )
     rows = [against(ours, one, result.pages) for one in result.policies]
     return Table(title=title, headings=list(HEADINGS), rows=rows)
