@@ -24,7 +24,7 @@ DAYS_OPEN_MAX: Final = 3
 
 
 class _Day:
-    """The file of one day that is being written."""
+    """The file of one day that is being written, until :meth:`finish` or :meth:`abandon`."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -36,9 +36,11 @@ class _Day:
 
     @property
     def full(self) -> bool:
+        """Whether it holds as many outcomes as a file may: finish it before more are added."""
         return self.written + len(self._waiting) >= FILE_OUTCOMES_MAX
 
     def add(self, outcome: Outcome) -> None:
+        """Take up an outcome; a group of them is written once it is large enough."""
         self._waiting.append(outcome)
         decision = outcome.decision
         self._parts += 1 + len(decision.titles) + len(decision.rows) + len(outcome.events)
@@ -52,15 +54,21 @@ class _Day:
             self._waiting, self._parts = [], 0
 
     def finish(self) -> None:
+        """Write what waits, and the footer: the file is whole from here on."""
         self._flush()
         self._file.close()
 
     def abandon(self) -> None:
+        """Close the file without what waits; the caller removes it."""
         self._file.close()
 
 
 class OutcomeWriter:
-    """Writes outcomes below a directory; :meth:`close` returns what was written."""
+    """Writes outcomes below a directory.
+
+    :meth:`write` any number of times, then once :meth:`close`, which returns what was written, or
+    :meth:`abandon` after an error; nothing may be called after either.
+    """
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -70,7 +78,7 @@ class OutcomeWriter:
         self._files: list[ExportedFile] = []
 
     def write(self, outcome: Outcome) -> None:
-        """Take up an outcome.
+        """Take up an outcome; outcomes are to come in the order in which they closed.
 
         Raises:
             OSError: the disk is full or the directory not writable.

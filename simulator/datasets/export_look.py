@@ -134,6 +134,7 @@ class _Certain:
         self._titles = self._orders = self._all_orders = 0
 
     def take(self, outcomes: list[Outcome]) -> None:
+        """Count the next pages."""
         for outcome in outcomes:
             decision = outcome.decision
             self.titles += len(decision.titles)
@@ -142,6 +143,7 @@ class _Certain:
             self._orders += ordered_without_chance(decision)
 
     def notes(self) -> list[str]:
+        """Return what to tell of the pages taken so far."""
         told = []
         if self._titles:
             told.append(

@@ -48,7 +48,10 @@ class ExportSource:
         self.notes = look.notes
 
     def choices(self, batch: int = BATCH_ROUNDS) -> Iterator[LoggedChoices]:
-        """Yield a round for each seen title; see :class:`~simulator.datasets.source.Source`.
+        """Yield a round for each seen title, ``batch`` of them at most at a time.
+
+        It may be called any number of times, and yields the same rounds each time; candidates have
+        shape (n, K) with the K of the title that has most artworks on any page.
 
         Raises:
             LoggedDataError: the pages hold rows only, or a file was changed meanwhile.
@@ -61,7 +64,10 @@ class ExportSource:
         yield from map(with_placeholders, self.choices(batch))
 
     def rankings(self, batch: int = BATCH_ROUNDS) -> Iterator[LoggedRankings]:
-        """Yield a round for each page with rows.
+        """Yield a round for each page with rows, ``batch`` of them at most at a time.
+
+        It may be called any number of times; all arrays by position have shape (n, L) with the L of
+        the longest page, candidates (n, R) with the R of the page that had most to choose from.
 
         Raises:
             LoggedDataError: the pages hold no rows, or a file was changed meanwhile.

@@ -187,6 +187,7 @@ class _Look:
         self.segments: set[str] = set()
 
     def take(self, table: Any) -> None:
+        """Look at the next rows."""
         self.faults.take(table.num_rows, _wrong(table, self._items))
         for name in USER_FEATURES:
             for value, times in zip(*_value_counts(table.column(name)), strict=True):

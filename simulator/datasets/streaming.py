@@ -44,7 +44,13 @@ def stream(
 ) -> dict[str, Streamed]:
     """Return what the batches say of each target, by its name, in one pass.
 
-    ``progress`` is told how many rounds each batch had.
+    Args:
+        batches: read once, one after the other; none is kept. Any sizes, empty ones included.
+        targets: each is asked for the probability of the logged action, shape (n,) of a batch's n
+            rounds, batch by batch in their order: those that learn must be fitted before.
+        estimators: by the name to tell results apart by. Each gets reward and weight, both of
+            shape (n,), of one batch at a time, so that a round's term may rest on that round alone.
+        progress: told how many rounds a batch had, once all targets have judged it.
 
     Raises:
         LoggedDataError: there is no round.
@@ -67,7 +73,7 @@ def stream(
 
 
 class _Sums:
-    """Sums of one target."""
+    """Sums of one target; :meth:`streamed` may be called once at least one batch was taken."""
 
     def __init__(self, estimators: Estimators) -> None:
         self._estimators = estimators
@@ -75,6 +81,7 @@ class _Sums:
         self._weights = WeightSums.none()
 
     def take(self, reward: FloatArray, weight: FloatArray) -> None:
+        """Add a batch: rewards and importance weights, both of shape (n,)."""
         inputs = Inputs(reward=reward, weight=np.asarray(weight))
         self._weights = self._weights.plus(inputs.weight, reward)
         for name, terms in self._estimators.items():
@@ -83,4 +90,5 @@ class _Sums:
             self._moments[name] = found if before is None else before.merge(found)
 
     def streamed(self) -> Streamed:
+        """Return the sums as they stand now."""
         return Streamed(self._moments, self._weights)
