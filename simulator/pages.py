@@ -128,9 +128,9 @@ class Truth(NamedTuple):
     page_value: float
     """Expected reward a page."""
     standard_error: float
-    """Monte Carlo error of ``value``; 0 where the value is exact."""
+    """Monte Carlo error of ``value``."""
     pages: int
-    """Over how many pages it was taken; 0 where the value is exact."""
+    """Over how many pages it was taken."""
 
 
 class Environment(Protocol):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
 
+from bandit.config.keys import UNSET_WORD
 from simulator.cli.outputs import print_table
 from simulator.errors import SimulationError
+from simulator.settings import SettingInfo, described
 
 if TYPE_CHECKING:
     from simulator.rankings.registry import RankingEstimatorSpec
@@ -34,26 +37,32 @@ def environments(name: str | None) -> None:
         )
     one = ENVIRONMENTS[name]
     click.echo(f"{one.title}: {one.description}")
-    print_table(
-        ("setting", "default", "what"),
-        [(info.name, str(info.default), info.description) for info in setting_infos(name)],
-    )
+    _print_settings(setting_infos(name))
 
 
 @click.command()
-def policies() -> None:
-    """List the policies, and whether they can be judged on logs or simulated.
+@click.argument("name", required=False)
+def policies(name: str | None) -> None:
+    """List the policies; with NAME, its settings.
 
-    Settings follow a colon, as in linucb:alpha=0.2; of any policy that is judged on logs, epsilon
-    mixes uniform choices in.
+    Settings follow a colon, as in linucb:alpha=0.2. FILE.toml tells those of production's own
+    policy, simulated and on logs.
 
     \b
     Example:
-      marquee-sim policies
+      marquee-sim policies linucb
     """
-    from simulator.policies.registry import POLICIES
+    from simulator.policies.registry import POLICIES, is_production, known
     from simulator.policies.targets import TARGETS
 
+    if name is not None and is_production(name):
+        _print_production_settings()
+        return
+    if name is not None:
+        asked = known(name, POLICIES)
+        click.echo(f"{asked.name}: {asked.description}")
+        _print_settings(described(asked.settings))
+        return
     rows: list[tuple[object, ...]] = [
         (one.name, one.name in TARGETS, True, one.description) for one in POLICIES.values()
     ]
@@ -92,6 +101,33 @@ def estimators() -> None:
             for one in RANKING_ESTIMATORS.values()
         ],
     )
+
+
+def _print_production_settings() -> None:
+    from simulator.policies.production import Settings
+    from simulator.policies.production_target import JudgedSettings
+
+    click.echo("simulated:")
+    _print_settings(described(Settings))
+    click.echo("\non logs:")
+    _print_settings(described(JudgedSettings))
+
+
+def _print_settings(infos: Sequence[SettingInfo]) -> None:
+    if not infos:
+        click.echo("There is nothing to set.")
+        return
+    print_table(
+        ("setting", "default", "values", "what"),
+        [(info.name, _told(info.default), info.values, info.description) for info in infos],
+    )
+
+
+def _told(default: object) -> str:
+    """Return a default as it would be written."""
+    if default is None:
+        return UNSET_WORD
+    return str(default).lower() if isinstance(default, bool) else str(default)
 
 
 def _needs(one: RankingEstimatorSpec) -> str:

@@ -15,6 +15,7 @@ import msgspec
 
 from simulator.errors import SimulationError
 from simulator.pages import Environment
+from simulator.settings import SettingInfo, described, read_settings
 
 
 class EnvironmentSpec(NamedTuple):
@@ -42,14 +43,6 @@ class EnvironmentSpec(NamedTuple):
             import_module(self.module), self.environment
         )
         return made
-
-
-class SettingInfo(NamedTuple):
-    """What may be set, for commands and documents."""
-
-    name: str
-    default: object
-    description: str
 
 
 _HERE: Final = "simulator.environments"
@@ -106,45 +99,10 @@ def make_environment(name: str, *, pages: int, batch: int, **settings: object) -
         raise SimulationError(
             f"there is no environment {name!r}", hint=f"use one of {', '.join(ENVIRONMENTS)}"
         )
-    return spec.factory()(pages, batch, _settings(spec, settings))
+    made = read_settings(spec.settings_type(), settings, f"the environment {name}")
+    return spec.factory()(pages, batch, made)
 
 
 def setting_infos(name: str) -> list[SettingInfo]:
     """Return what may be set of an environment, with defaults and what it means."""
-    kind = ENVIRONMENTS[name].settings_type()
-    described = msgspec.json.schema(kind)["$defs"][kind.__name__]["properties"]
-    fields = msgspec.structs.fields(kind)
-    return [
-        SettingInfo(field.name, _shown(field.default), described[field.name].get("description", ""))
-        for field in fields
-    ]
-
-
-def _shown(default: object) -> object:
-    """Return a default; of a struct, what is set otherwise than its own defaults."""
-    if not isinstance(default, msgspec.Struct):
-        return default
-    given = {field.name: field.default for field in msgspec.structs.fields(default)}
-    return {
-        name: value
-        for name, value in msgspec.structs.asdict(default).items()
-        if value != given[name]
-    }
-
-
-def _settings(spec: EnvironmentSpec, given: dict[str, object]) -> msgspec.Struct:
-    kind = spec.settings_type()
-    known = kind.__struct_fields__
-    for name in given:
-        if name not in known:
-            raise SimulationError(
-                f"the environment {spec.name!r} has no setting {name!r}",
-                hint=f"its settings are {', '.join(known)}",
-            )
-    try:
-        return msgspec.convert(given, type=kind, strict=False)
-    except msgspec.ValidationError as error:
-        raise SimulationError(
-            f"environment {spec.name!r}: {error}",
-            hint="the path behind the $ names the setting at fault",
-        ) from error
+    return described(ENVIRONMENTS[name].settings_type())

@@ -163,20 +163,6 @@ class Supervised(BatchedEnvironment):
         order = np.zeros((pages.size, 1), np.int32)
         return Served(order, np.ones(order.shape), artworks, np.ones(artworks.shape))
 
-    def policy_value(self, probabilities: FloatArray) -> float:
-        """Return the exact value of a policy that does not learn, over all examples alike.
-
-        Args:
-            probabilities: (examples, classes), in the order of :meth:`examples`.
-        """
-        noise, count = self.settings.noise, probabilities.shape[1]
-        right = probabilities[np.arange(len(self._labels)), self._labels]
-        return float(((1 - noise) * right + noise / count).mean())
-
-    def examples(self) -> tuple[Float32Array, IndexArray]:
-        """Return (examples, features) contexts and (examples,) right classes."""
-        return self._features, self._labels
-
 
 def load(name: DataName) -> tuple[Float32Array, IndexArray, list[str]]:
     """Return features, scaled to mean 0 and standard deviation 1, labels, and classes' names.

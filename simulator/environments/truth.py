@@ -1,4 +1,4 @@
-"""The true value of a policy in an environment, exact or with a stated error.
+"""The true value of a policy in an environment, with a stated error.
 
 An environment knows what any served page earns on average over all that its viewers may do, so
 nothing of what viewers do is drawn here. What is left to chance is who comes and what the policy

@@ -6,8 +6,8 @@ import numpy as np
 
 from bandit.types import FloatArray
 from simulator.pages import Codes
-from simulator.policies.models import Asked, Kind, Observed, Problem, softmax_pmf
-from simulator.policies.orders import Scores
+from simulator.policies.models import Asked, Kind, Observed, Problem
+from simulator.policies.orders import Scores, softmax
 from simulator.policies.ties import best_pmf
 
 
@@ -28,7 +28,7 @@ class Even:
 
     def pmf(self, asked: Asked, sets: Codes) -> FloatArray:
         """Return equal probabilities."""
-        return softmax_pmf(_even(sets))
+        return softmax(_even(sets))
 
 
 class AsListed:

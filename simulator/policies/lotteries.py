@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from bandit.types import BoolArray, FloatArray
 from simulator.pages import Codes
-from simulator.policies.orders import softmax_in_turn
+from simulator.policies.orders import softmax, softmax_in_turn
 from simulator.policies.ties import best_in_turn, best_placements, best_pmf
 from simulator.rankings.placement import placement_probabilities
 
@@ -53,7 +53,7 @@ class Lotteries(NamedTuple):
         pmf = np.zeros((*order.shape, left.shape[1]))
         for position in range(order.shape[1]):
             row, pinned = order[:, position], self.pinned[:, position]
-            part = np.where(self.greedy[:, None], best_pmf(left), _in_proportion(left))
+            part = np.where(self.greedy[:, None], best_pmf(left), softmax(left))
             part[pinned >= 0] = 0.0
             part[every[pinned >= 0], pinned[pinned >= 0]] = 1.0
             part[row < 0] = 0.0
@@ -102,10 +102,3 @@ def of_logged(placements: FloatArray, order: Codes) -> FloatArray:
     shape = (*placements.shape[:2], order.shape[1])
     probability = np.take_along_axis(placements, np.broadcast_to(index, shape), axis=2)
     return np.where((order >= 0)[:, :, None], probability.transpose(0, 2, 1), 0.0)
-
-
-def _in_proportion(left: FloatArray) -> FloatArray:
-    top = left.max(axis=1, keepdims=True)
-    weights = np.exp(left - np.where(np.isfinite(top), top, 0.0))
-    total = weights.sum(axis=1, keepdims=True)
-    return np.asarray(weights / np.where(total > 0, total, 1.0))

@@ -102,14 +102,6 @@ def _is_all(items: Codes, count: int) -> bool:
     return len(items) == count and bool((items == np.arange(count)).all())
 
 
-def softmax_pmf(logits: Scores) -> FloatArray:
-    """Return probabilities in proportion to the exponentials of the last axis."""
-    top = logits.max(axis=-1, keepdims=True)
-    weights = np.exp((logits - np.where(np.isfinite(top), top, 0.0)).astype(np.float64))
-    total = weights.sum(axis=-1, keepdims=True)
-    return np.asarray(weights / np.where(total > 0, total, 1.0))
-
-
 def by_item(items: Codes) -> tuple[Codes, Codes, Codes]:
     """Return the order that sorts displays by item, the distinct items, and where each starts."""
     order = np.argsort(items, kind="stable").astype(np.int32)

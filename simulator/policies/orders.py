@@ -62,12 +62,28 @@ def evenly_in_turn(order: Codes, rows: Codes) -> FloatArray:
     return np.where(order >= 0, 1.0 / np.maximum(left, 1), 1.0)
 
 
+def softmax(logits: Scores) -> FloatArray:
+    """Return probabilities in proportion to the exponentials of the last axis.
+
+    0 for -inf, and throughout where nothing else is there.
+    """
+    weights = _exponentials(logits)
+    total = weights.sum(axis=-1, keepdims=True)
+    return np.asarray(weights / np.where(total > 0, total, 1.0))
+
+
+def _exponentials(logits: Scores) -> FloatArray:
+    """Return exponentials of the last axis, the greatest as 1."""
+    top = logits.max(axis=-1, keepdims=True)
+    found: FloatArray = np.exp((logits - np.where(np.isfinite(top), top, 0.0)).astype(np.float64))
+    return found
+
+
 def softmax_in_turn(logits: Scores, order: Codes) -> FloatArray:
     """Return the probability of each place under Plackett's (1975) and Luce's (1959) model."""
     placed = order >= 0
     index = np.maximum(order, 0).astype(np.intp)
-    top = logits.max(axis=1, keepdims=True)
-    weights = np.exp((logits - np.where(np.isfinite(top), top, 0.0)).astype(np.float64))
+    weights = _exponentials(logits)
     chosen = np.where(placed, np.take_along_axis(weights, index, axis=1), 0.0)
     _clear(weights, index, placed)
     # Summed from the bottom up: a total minus what was drawn would cancel to nothing.

@@ -27,9 +27,8 @@ from simulator.policies.models import (
     Observed,
     Problem,
     gathered,
-    softmax_pmf,
 )
-from simulator.policies.orders import Scores
+from simulator.policies.orders import Scores, softmax
 from simulator.policies.ties import best_pmf
 
 
@@ -69,7 +68,7 @@ class Popularity:
     def pmf(self, asked: Asked, sets: Codes) -> FloatArray:
         """Return probabilities; see :meth:`simulator.policies.models.Model.pmf`."""
         scores = self._scores(sets)
-        return softmax_pmf(scores) if self.kind == "softmax" else best_pmf(scores)
+        return softmax(scores) if self.kind == "softmax" else best_pmf(scores)
 
     def _scores(self, sets: Codes) -> Scores:
         means = self.means()

@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Annotated, Final, Literal, NamedTuple
 
 import msgspec
+from msgspec import Meta
 
 from bandit.catalog import Catalog
 from bandit.clock import MICROSECONDS, ManualClock, to_us
@@ -54,24 +55,43 @@ SETTLED_WINDOW_S: Final = 86_400.0
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How production's policy is run."""
 
-    shares: Literal["learned", "configured"] = "learned"
-    """Whom pages are served to: viewers of the learned share alone, so that what was learned is
-    judged, or holdout and explore too, as configured."""
-    settle: bool = True
-    """Whether after each batch time goes on until every reward window has closed, so that all of
-    it is learned before the next, as simpler policies learn. If not, windows run in the
-    environment's own time, and what is known of a page comes to use as late as it would."""
-    delays: bool = True
-    """Whether feedback is logged as late as it came; if not, at the page's instant."""
-    rule: Literal["configured", "environment"] = "configured"
-    """By whose rule feedback is rewarded when learning: the configuration's or the
-    environment's."""
-    close: Literal["window", "configured"] = "window"
-    """When decisions close: by their window, which in a settled run is a day at least, so that all
-    feedback counts, as other policies are told all of it; or as configured, with
-    ``close_after_play_s`` and the window as they are, and then some feedback may come too late."""
-    publish_batches: Annotated[int, msgspec.Meta(ge=1)] = 1
-    """After how many batches models are published and served."""
+    shares: Annotated[
+        Literal["learned", "configured"],
+        Meta(
+            description="Whom pages are served to: viewers of the learned share alone, so that "
+            "what was learned is judged, or holdout and explore too, as configured."
+        ),
+    ] = "learned"
+    settle: Annotated[
+        bool,
+        Meta(
+            description="Whether after each batch time goes on until every reward window has "
+            "closed, so that all of it is learned before the next, as simpler policies learn; if "
+            "not, windows run in the environment's own time."
+        ),
+    ] = True
+    delays: Annotated[
+        bool,
+        Meta(
+            description="Whether feedback is logged as late as it came; if not, at the page's "
+            "instant."
+        ),
+    ] = True
+    rule: Annotated[
+        Literal["configured", "environment"],
+        Meta(description="By whose rule feedback is rewarded when learning."),
+    ] = "configured"
+    close: Annotated[
+        Literal["window", "configured"],
+        Meta(
+            description="When decisions close: by their window, which in a settled run is a day at "
+            "least, so that all feedback counts, as other policies are told all of it; or as "
+            "configured, and then some feedback may come too late."
+        ),
+    ] = "window"
+    publish_batches: Annotated[
+        int, Meta(ge=1, description="After how many batches models are published and served.")
+    ] = 1
 
 
 class _OneCatalog:

@@ -12,10 +12,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 import numpy as np
+from msgspec import Meta
 
 from bandit.catalog import Catalog, CatalogDocument, CatalogStore
 from bandit.config.schema import Config
@@ -46,6 +47,19 @@ _FRACTION_IS_REWARD: Final = RewardRule(
     quick_abandon_s=0.0,
     aggregation="max",
 )
+
+
+class JudgedSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How production's policy is judged on logs."""
+
+    shares: Annotated[
+        Literal["learned", "configured"],
+        Meta(description="Judged for: everybody as learned, or shares as configured."),
+    ] = "learned"
+    snapshots: Annotated[
+        str | None,
+        Meta(description="Directory of models to judge; none: one that learns from the log."),
+    ] = None
 
 
 class ProductionTarget:

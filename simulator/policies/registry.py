@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -15,6 +14,7 @@ from simulator.pages import PagePolicy
 from simulator.policies.array_policy import ArrayPolicy, Mixing
 from simulator.policies.disjoint import DisjointPosterior
 from simulator.policies.editorial import EditorialPolicy
+from simulator.policies.fixed import AsListed
 from simulator.policies.linear import LinThompson, LinUCB
 from simulator.policies.models import Model
 from simulator.policies.oracle import OraclePolicy
@@ -27,8 +27,22 @@ from simulator.policies.segment_counts import (
     SegmentGreedy,
     SegmentKLUCB,
 )
+from simulator.policies.settings import (
+    DisjointSettings,
+    DisjointThompsonSettings,
+    DisjointUCBSettings,
+    FixedSettings,
+    ModelSettings,
+    NoSettings,
+    PopularitySettings,
+    SegmentExploreSettings,
+    SegmentThompsonSettings,
+    SharedThompsonSettings,
+    SharedUCBSettings,
+)
 from simulator.policies.shared import SharedPosterior
 from simulator.policies.uniform import UniformPolicy
+from simulator.settings import read_settings
 
 TOML: Final = ".toml"
 
@@ -38,7 +52,18 @@ class PolicySpec(NamedTuple):
 
     name: str
     description: str
-    make: Callable[..., PagePolicy]
+    settings: type[msgspec.Struct]
+    """What may be set."""
+    build: Callable[[Any], PagePolicy]
+    """Called with the settings."""
+
+    def make(self, **given: object) -> PagePolicy:
+        """Make the policy.
+
+        Raises:
+            SimulationError: it has no such setting, or a value is not lawful.
+        """
+        return self.build(read_settings(self.settings, given, f"the policy {self.name}"))
 
 
 class ModelSpec(NamedTuple):
@@ -46,106 +71,132 @@ class ModelSpec(NamedTuple):
 
     name: str
     description: str
-    make: Callable[..., Model]
+    settings: type[ModelSettings]
+    """What may be set of the model and of the policy that is made of it."""
+    build: Callable[[Any], Model]
+    """Called with the settings."""
+
+    def make(self, **given: object) -> Model:
+        """Make a model.
+
+        Raises:
+            SimulationError: it has no such setting, or a value is not lawful.
+        """
+        return self.build(read_settings(self.settings, given, f"the model {self.name}"))
+
+    def policy(self, settings: ModelSettings) -> PagePolicy:
+        """Return a policy of two models."""
+        mixing = Mixing(settings.epsilon, settings.propensities)
+        return ArrayPolicy(self.name, self.build(settings), self.build(settings), mixing)
 
 
-def _posterior(*, shared: bool, variance: float, noise: float, crosses_max: int) -> Posterior:
-    prior = Prior(variance, noise)
-    if shared:
-        return SharedPosterior(prior, crosses_max=crosses_max)
-    return DisjointPosterior(prior)
+def _popularity(settings: PopularitySettings) -> Model:
+    return Popularity(
+        strength=settings.strength, prior=settings.prior, temperature=settings.temperature
+    )
 
 
-def _lin_ucb(
-    *,
-    shared: bool,
-    alpha: float = 0.5,
-    variance: float = 0.1,
-    noise: float = 0.1,
-    crosses_max: int = 1024,
-) -> Model:
-    posterior = _posterior(shared=shared, variance=variance, noise=noise, crosses_max=crosses_max)
-    return LinUCB(posterior, alpha=alpha)
+def _disjoint(settings: DisjointSettings) -> Posterior:
+    return DisjointPosterior(Prior(settings.variance, settings.noise))
 
 
-def _lin_thompson(
-    *,
-    shared: bool,
-    scale: float = 0.3,
-    variance: float = 0.1,
-    noise: float = 0.1,
-    crosses_max: int = 1024,
-) -> Model:
-    posterior = _posterior(shared=shared, variance=variance, noise=noise, crosses_max=crosses_max)
-    return LinThompson(posterior, scale=scale)
+def _shared(settings: SharedUCBSettings | SharedThompsonSettings) -> Posterior:
+    prior = Prior(settings.variance, settings.noise)
+    return SharedPosterior(prior, crosses_max=settings.crosses_max)
 
 
 MODELS: Final[Mapping[str, ModelSpec]] = {
     spec.name: spec
     for spec in (
-        ModelSpec("popularity", "What earned most so far, to everybody alike.", Popularity),
+        ModelSpec(
+            "popularity",
+            "What earned most so far, to everybody alike.",
+            PopularitySettings,
+            _popularity,
+        ),
         ModelSpec(
             "linucb",
             "LinUCB, one model over context and item features.",
-            partial(_lin_ucb, shared=True),
+            SharedUCBSettings,
+            lambda settings: LinUCB(_shared(settings), alpha=settings.alpha),
         ),
         ModelSpec(
             "linucb-disjoint",
             "LinUCB, a model of its own for each item.",
-            partial(_lin_ucb, shared=False),
+            DisjointUCBSettings,
+            lambda settings: LinUCB(_disjoint(settings), alpha=settings.alpha),
         ),
         ModelSpec(
             "lints",
             "Linear Thompson sampling, one model over context and item features.",
-            partial(_lin_thompson, shared=True),
+            SharedThompsonSettings,
+            lambda settings: LinThompson(_shared(settings), scale=settings.scale),
         ),
         ModelSpec(
             "lints-disjoint",
             "Linear Thompson sampling, a model of its own for each item.",
-            partial(_lin_thompson, shared=False),
+            DisjointThompsonSettings,
+            lambda settings: LinThompson(_disjoint(settings), scale=settings.scale),
         ),
         ModelSpec(
             "segment-ts",
             "Thompson sampling by segment of viewers, Beta priors.",
-            SegmentThompson,
+            SegmentThompsonSettings,
+            lambda settings: SegmentThompson(
+                successes=settings.successes, failures=settings.failures
+            ),
         ),
         ModelSpec(
             "segment-greedy",
             "What earned most so far, by segment of viewers.",
-            SegmentGreedy,
+            ModelSettings,
+            lambda _: SegmentGreedy(),
         ),
         ModelSpec(
             "segment-etc",
             "Everything so often, then what earned most, by segment of viewers.",
-            SegmentExploreThenCommit,
+            SegmentExploreSettings,
+            lambda settings: SegmentExploreThenCommit(displays=settings.displays),
         ),
         ModelSpec(
             "segment-kl-ucb",
             "KL-UCB by segment of viewers.",
-            SegmentKLUCB,
+            ModelSettings,
+            lambda _: SegmentKLUCB(),
         ),
     )
 }
 """Models by the name of the policy that they make."""
 
 
-def _array_policy(
-    spec: ModelSpec, *, epsilon: float = 0.0, propensities: bool = False, **settings: Any
-) -> PagePolicy:
-    mixing = Mixing(epsilon, propensities)
-    return ArrayPolicy(spec.name, spec.make(**settings), spec.make(**settings), mixing)
+def _editorial(settings: FixedSettings) -> PagePolicy:
+    if not settings.epsilon:
+        return EditorialPolicy()
+    mixing = Mixing(settings.epsilon)
+    return ArrayPolicy(EditorialPolicy.name, AsListed(), AsListed(), mixing)
 
 
 POLICIES: Final[Mapping[str, PolicySpec]] = {
     spec.name: spec
     for spec in (
-        PolicySpec("uniform", "Every artwork and every order alike.", UniformPolicy),
-        PolicySpec("editorial", "The first artwork, the rows as asked.", EditorialPolicy),
+        PolicySpec(
+            "uniform",
+            "Every artwork and every order alike.",
+            FixedSettings,
+            # A share of uniform choices changes nothing here.
+            lambda _: UniformPolicy(),
+        ),
+        PolicySpec("editorial", "The first artwork, the rows as asked.", FixedSettings, _editorial),
         *(
-            PolicySpec(model.name, model.description, partial(_array_policy, model))
+            PolicySpec(model.name, model.description, model.settings, model.policy)
             for model in MODELS.values()
         ),
-        PolicySpec("oracle", "What the environment knows to be best.", OraclePolicy),
+        PolicySpec(
+            "oracle",
+            "What the environment knows to be best.",
+            NoSettings,
+            lambda _: OraclePolicy(),
+        ),
     )
 }
 
@@ -161,29 +212,18 @@ def make_policy(spec: str, **settings: Any) -> PagePolicy:
     Args:
         spec: a name of :data:`POLICIES`, or the path of a TOML file of production's settings,
             whose policy is named after the file.
-        settings: of that policy. Production has those of
-            :class:`simulator.policies.production.Settings`; policies with a model have
-            ``epsilon`` and ``propensities`` (:class:`simulator.policies.array_policy.Mixing`) and
-            their model's: popularity ``strength``, ``prior``, ``temperature``; linear ones
-            ``variance`` and ``noise``, ``alpha`` or ``scale``, and ``crosses_max``; segment-ts
-            ``successes`` and ``failures``; segment-etc ``displays``.
+        settings: of that policy, as :mod:`simulator.policies.settings` describes them; of
+            production :class:`simulator.policies.production.Settings`.
 
     Raises:
         ConfigError: the TOML file is wrong.
-        SimulationError: there is no such policy, or it has no such setting.
+        SimulationError: there is no such policy or setting, or a value is not lawful.
     """
-    try:
-        if is_production(spec):
-            path = Path(spec)
-            config = load_config(path, {})
-            asked = msgspec.convert(settings, Settings)
-            return ProductionPolicy(config, name=path.stem, settings=asked)
-        return known(spec, POLICIES).make(**settings)
-    except (TypeError, msgspec.ValidationError) as error:
-        raise SimulationError(
-            f"the policy {spec} cannot be made with {', '.join(settings)}: {error}",
-            hint="leave out settings that it does not have",
-        ) from error
+    if is_production(spec):
+        path = Path(spec)
+        asked = read_settings(Settings, settings, f"the policy {spec}")
+        return ProductionPolicy(load_config(path, {}), name=path.stem, settings=asked)
+    return known(spec, POLICIES).make(**settings)
 
 
 def known(name: str, among: Mapping[str, PolicySpec]) -> PolicySpec:

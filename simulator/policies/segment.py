@@ -23,11 +23,6 @@ class SegmentThompson:
     kind: Kind = "thompson"
 
     def __init__(self, *, successes: float = 1.0, failures: float = 99.0) -> None:
-        if not (successes > 0 and failures > 0):
-            raise SimulationError(
-                f"a Beta prior of {successes:g} and {failures:g} is none",
-                hint="give successes and failures above 0",
-            )
         self._prior = (successes, failures)
 
     def start(self, problem: Problem) -> None:

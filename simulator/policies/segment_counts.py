@@ -86,10 +86,6 @@ class SegmentExploreThenCommit(SegmentCounts):
     """All items so often, then the greatest mean first."""
 
     def __init__(self, *, displays: float = 20.0) -> None:
-        if not displays > 0:
-            raise SimulationError(
-                f"{displays:g} displays explore nothing", hint="give displays above 0"
-            )
         self._wanted = displays
 
     def _worth(self) -> FloatArray:

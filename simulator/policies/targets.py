@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from bandit.config.loading import load_config
 from bandit.types import FloatArray
 from simulator.errors import SimulationError
 from simulator.logged import LoggedChoices, LoggedRankings
-from simulator.policies.fixed import AsListed, Even
+from simulator.policies.fixed_targets import EditorialTarget, UniformTarget
 from simulator.policies.model_target import ModelTarget
-from simulator.policies.models import Model
-from simulator.policies.production_target import ProductionTarget
+from simulator.policies.production_target import JudgedSettings, ProductionTarget
 from simulator.policies.registry import MODELS, is_production
+from simulator.policies.settings import FixedSettings
+from simulator.settings import read_settings
 
 
 class Target(Protocol):
@@ -60,47 +61,45 @@ class Target(Protocol):
         ...
 
 
-_FIXED: Final[Mapping[str, Callable[[], Model]]] = {"uniform": Even, "editorial": AsListed}
+_FIXED: Final[Mapping[str, Callable[[FixedSettings], Target]]] = {
+    # A share of uniform choices changes nothing there.
+    "uniform": lambda _: UniformTarget(),
+    "editorial": lambda settings: EditorialTarget(settings.epsilon),
+}
 
 TARGETS: Final = (*_FIXED, *MODELS)
 """Names that :func:`make_target` knows, beside paths of production configurations."""
 
 
-def make_target(spec: str, **settings: Any) -> Target:
+def make_target(spec: str, **settings: object) -> Target:
     """Make a target.
 
     Args:
         spec: a name of :data:`TARGETS`, or the path of a TOML file of production's settings, whose
             target is named after the file.
-        settings: ``epsilon``, a share of uniform choices mixed in, and the settings of the model
-            (:func:`simulator.policies.registry.make_policy`); of production those of
-            :class:`simulator.policies.production_target.ProductionTarget`.
+        settings: those that the policy of this name has, as
+            :mod:`simulator.policies.settings` describes them; of production
+            :class:`simulator.policies.production_target.JudgedSettings`.
 
     Raises:
         ConfigError: the TOML file is wrong.
-        SimulationError: there is no such target, or it has no such setting.
+        SimulationError: there is no such target or setting, or a value is not lawful.
     """
-    try:
-        if is_production(spec):
-            path = Path(spec)
-            return ProductionTarget(load_config(path, {}), name=path.stem, **settings)
-        if spec in _FIXED:
-            return ModelTarget(spec, _FIXED[spec], learns=False, **settings)
-        if spec in MODELS:
-            return _learning(spec, **settings)
-    except TypeError as error:
-        raise SimulationError(
-            f"the target {spec} cannot be made with {', '.join(settings)}: {error}",
-            hint="leave out settings that it does not have",
-        ) from error
+    whose = f"the policy {spec}"
+    if is_production(spec):
+        path = Path(spec)
+        asked = read_settings(JudgedSettings, settings, whose)
+        config = load_config(path, {})
+        return ProductionTarget(
+            config, name=path.stem, shares=asked.shares, snapshots=asked.snapshots
+        )
+    if spec in _FIXED:
+        return _FIXED[spec](read_settings(FixedSettings, settings, whose))
+    if spec in MODELS:
+        model = MODELS[spec]
+        given = read_settings(model.settings, settings, whose)
+        return ModelTarget(spec, partial(model.build, given), learns=True, epsilon=given.epsilon)
     raise SimulationError(
         f"there is no target {spec!r} on logged data",
         hint=f"choose one of {', '.join(TARGETS)}, or give the path of a .toml file",
     )
-
-
-def _learning(spec: str, *, epsilon: float = 0.0, **settings: Any) -> Target:
-    make = partial(MODELS[spec].make, **settings)
-    # Made once already, so that a wrong setting is told before any log is read.
-    make()
-    return ModelTarget(spec, make, learns=True, epsilon=epsilon)

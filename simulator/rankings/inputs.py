@@ -171,14 +171,6 @@ def with_examination(
     )
 
 
-def uniform_marginal(rankings: LoggedRankings) -> FloatArray:
-    """Return (n, L) marginal propensities of uniform orders: 1 / R, by each round's own R."""
-    if rankings.candidates is None:
-        return np.full(rankings.items.shape, 1.0 / rankings.item_count)
-    sizes = (rankings.candidates >= 0).sum(axis=1, keepdims=True)
-    return np.broadcast_to(1.0 / np.maximum(sizes, 1), rankings.items.shape).copy()
-
-
 def needed(values: FloatArray | None, what: str, hint: str) -> FloatArray:
     """Return inputs that an estimator cannot do without.
 

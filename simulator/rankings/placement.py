@@ -26,7 +26,6 @@ for R = L = 7, 1.5 ms for 20, 8 ms for 40, and 2.4 ms for the top 10 of 40.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -98,27 +97,6 @@ def placement_probabilities(logits: npt.ArrayLike, positions: int) -> FloatArray
     for block in _blocks(cells):
         result[pages[block]] = _placement(rates[block], positions, step)[:, :, :items]
     return result if given.ndim == 2 else result[0]
-
-
-def placement_with_pins(
-    logits: FloatArray, positions: int, pinned: Mapping[int, int]
-) -> FloatArray:
-    """Return (L, R) for one page where some rows keep their place, the others fill what is left.
-
-    ``pinned`` maps a position to the index of its row, each position below R, as
-    :mod:`bandit.ranking` applies them. Arguments, result and errors are otherwise those of
-    :func:`placement_probabilities`.
-    """
-    free_rows = np.setdiff1d(np.arange(len(logits)), list(pinned.values()))
-    free_places = np.setdiff1d(np.arange(positions), list(pinned))
-    result = np.zeros((positions, len(logits)))
-    result[np.ix_(free_places, free_rows)] = placement_probabilities(
-        np.asarray(logits)[free_rows], len(free_places)
-    )
-    for position, row in pinned.items():
-        if position < positions:
-            result[position, row] = 1.0
-    return result
 
 
 def _last_nodes(rates: FloatArray) -> FloatArray:

@@ -9,9 +9,9 @@ import numpy as np
 
 from bandit.types import FloatArray
 from simulator.logged import CodeArray, LoggedRankings
+from simulator.policies.lotteries import Lotteries, alike
 from simulator.rankings.inputs import RankingInputs
 from simulator.rankings.placement import placement_probabilities
-from simulator.rankings.plackett_luce import conditional_pmf, conditional_probability
 
 ITEMS, POSITIONS = 4, 3
 RANKINGS: CodeArray = np.array(list(permutations(range(ITEMS), POSITIONS)), np.int32)
@@ -25,14 +25,15 @@ class Orders(NamedTuple):
     logits: FloatArray
     name: str = "orders"
 
-    def pages(self, logged: LoggedRankings) -> FloatArray:
-        return np.tile(self.logits, (len(logged), 1))
+    def lotteries(self, logged: LoggedRankings) -> Lotteries:
+        pages = np.tile(self.logits, (len(logged), 1))
+        return alike(pages, logged.items.shape[1], greedy=False)
 
     def conditional_pmf(self, logged: LoggedRankings) -> FloatArray:
-        return conditional_pmf(self.pages(logged), logged.items)
+        return self.lotteries(logged).conditional_pmf(logged.items)
 
     def conditional_probability(self, logged: LoggedRankings) -> FloatArray:
-        return conditional_probability(self.pages(logged), logged.items)
+        return self.lotteries(logged).conditional(logged.items)
 
     def placement_probability(self, logged: LoggedRankings) -> FloatArray:
         positions = logged.items.shape[1]

@@ -60,13 +60,6 @@ def test_the_bundled_data_are_whole(name: str, examples: int, classes: int) -> N
     assert np.abs(features.mean(axis=0)).max() < 1e-4
 
 
-def test_values_are_exact_over_all_examples() -> None:
-    environment = Supervised(150, 150, SupervisedSettings(data="iris", noise=0.3))
-    _, labels = environment.examples()
-    assert environment.policy_value(np.full((150, 3), 1 / 3)) == pytest.approx(1 / 3)
-    assert environment.policy_value(np.eye(3)[labels]) == pytest.approx(0.8)
-
-
 def test_other_data_are_refused_by_name() -> None:
     with pytest.raises(SimulationError, match="data"):
         make_environment("supervised", pages=5, batch=5, data="mnist")

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from bandit.ranking import PlackettLuce
 from bandit.types import FloatArray
 from simulator.errors import TargetError
-from simulator.rankings.placement import placement_probabilities, placement_with_pins
-from simulator.rankings.plackett_luce import conditional_pmf, conditional_probability
+from simulator.policies.lotteries import Lotteries, alike
+from simulator.rankings.placement import placement_probabilities
 
 LOGITS = {
     "alike": np.zeros(7),
@@ -110,8 +110,12 @@ def test_pins_are_applied_as_production_does(pinned: dict[int, int]) -> None:
             exact[range(5), list(order)] += chances.prod()
     free = np.delete(scores, list(pinned.values()))
     logits = np.maximum((scores - free.max()) / 0.02, -strategy.logit_range_max)
-    np.testing.assert_allclose(placement_with_pins(logits, 5, pinned), exact, rtol=1e-10)
-    np.testing.assert_allclose(placement_with_pins(logits, 2, pinned), exact[:2], rtol=1e-10)
+    logits[list(pinned.values())] = -np.inf
+    for positions in (5, 2):
+        places = np.array([[pinned.get(at, -1) for at in range(positions)]], np.int32)
+        lottery = Lotteries(logits[None], np.zeros(1, np.bool_), places)
+        found = lottery.placements(positions)[0]
+        np.testing.assert_allclose(found, exact[:positions], rtol=1e-10)
 
 
 def test_conditional_probabilities_are_production_s() -> None:
@@ -122,8 +126,9 @@ def test_conditional_probabilities_are_production_s() -> None:
         strategy.conditional_propensities(page, order, {})
         for page, order in zip(scores, items, strict=True)
     ]
-    np.testing.assert_allclose(conditional_probability(scores, items), expected, rtol=1e-12)
-    pmf = conditional_pmf(scores, items)
+    lottery = alike(scores, 4, greedy=False)
+    np.testing.assert_allclose(lottery.conditional(items), expected, rtol=1e-12)
+    pmf = lottery.conditional_pmf(items)
     np.testing.assert_allclose(pmf.sum(axis=2), 1, rtol=1e-12)
     assert (pmf[0, 2, items[0, :2]] == 0).all()
 
@@ -131,7 +136,6 @@ def test_conditional_probabilities_are_production_s() -> None:
 def test_conditional_probabilities_past_the_end_are_one() -> None:
     logits = np.array([[0.0, 1.0, -np.inf]])
     items = np.array([[1, 0, -1]], np.int32)
-    np.testing.assert_allclose(
-        conditional_probability(logits, items), [[1 / (1 + np.exp(-1)), 1.0, 1.0]]
-    )
-    assert (conditional_pmf(logits, items)[0, 2] == 0).all()
+    lottery = alike(logits, 3, greedy=False)
+    np.testing.assert_allclose(lottery.conditional(items), [[1 / (1 + np.exp(-1)), 1.0, 1.0]])
+    assert (lottery.conditional_pmf(items)[0, 2] == 0).all()

@@ -177,8 +177,6 @@ def test_segments_are_learned_apart() -> None:
     assert found[2] > found[0] == pytest.approx(found[1])
     with pytest.raises(SimulationError, match="between 0 and 1"):
         model.learn(Observed(Asked(contexts, segments), items, np.array([1.0, 0.5, 2.0])))
-    with pytest.raises(SimulationError, match="is none"):
-        SegmentThompson(successes=0)
 
 
 def test_what_does_not_fit_into_memory_or_crosses_is_refused() -> None:

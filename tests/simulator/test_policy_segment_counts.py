@@ -88,5 +88,3 @@ def test_rewards_outside_of_the_unit_interval_are_refused() -> None:
     model = taught(SegmentGreedy())
     with pytest.raises(SimulationError, match="between 0 and 1"):
         model.learn(Observed(of_segment(0, 1), np.array([0], np.int32), np.array([1.5])))
-    with pytest.raises(SimulationError, match="explore nothing"):
-        SegmentExploreThenCommit(displays=0)

@@ -199,7 +199,7 @@ def test_what_cannot_be_made_or_asked_is_told() -> None:
     logs = choices_of(*explored())
     with pytest.raises(SimulationError, match="no target 'oracle' on logged data"):
         make_target("oracle")
-    with pytest.raises(SimulationError, match="cannot be made with alpha"):
+    with pytest.raises(SimulationError, match="popularity has no setting 'alpha'"):
         make_target("popularity", alpha=1)
     target = make_target("popularity")
     with pytest.raises(TargetError, match="was not trained"):

@@ -10,7 +10,7 @@ import pytest
 from bandit.types import FloatArray
 from simulator.errors import EstimationError, TargetError
 from simulator.logged import LoggedRankings
-from simulator.rankings.inputs import ranking_inputs, uniform_marginal, with_examination
+from simulator.rankings.inputs import ranking_inputs, with_examination
 from simulator.rankings.pbm_iips import examination
 from simulator.rankings.registry import RANKING_ESTIMATORS
 from tests.simulator.ranking_world import LOGGED, TARGET, Orders, random_rankings
@@ -58,14 +58,6 @@ def test_marginals_are_asked_for_where_the_log_has_them() -> None:
 def test_unlawful_probabilities_are_refused(answer: FloatArray) -> None:
     with pytest.raises(TargetError):
         ranking_inputs(SHORT, Given(answer))
-
-
-def test_uniform_orders_put_every_candidate_anywhere_alike() -> None:
-    np.testing.assert_allclose(uniform_marginal(SHORT), [[1 / 3] * 3, [1 / 2] * 3])
-    logged = random_rankings(1, 5)
-    np.testing.assert_allclose(
-        uniform_marginal(logged), Orders(np.zeros(4)).marginal_probability(logged), rtol=1e-12
-    )
 
 
 def test_examination_is_recovered_from_a_log_of_any_order() -> None:

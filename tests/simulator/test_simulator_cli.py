@@ -172,7 +172,7 @@ def test_report_stands_beside_its_result(log: Path, tmp_path: Path) -> None:
         (["evaluate", "nowhere", "--policy", "uniform"], "there is nothing at nowhere"),
         (["evaluate", "LOG", "--policy", "nobody"], "there is no target 'nobody'"),
         (["evaluate", "LOG", "--policy", "uniform", "--estimators", "x"], "no estimator 'x'"),
-        (["evaluate", "LOG", "--policy", "linucb:wrong=1"], "linucb cannot be made"),
+        (["evaluate", "LOG", "--policy", "linucb:wrong=1"], "linucb has no setting 'wrong'"),
         (["evaluate", "LOG", "--policy", "popularity", "--train", "0.9999"], "is none"),
         (["evaluate", "LOG", "--policy", "uniform", "--json", "no/where.json"], "no directory no"),
         (["evaluate", "LOG", "--policy", "uniform", "--surface", "rows"], "rankings"),

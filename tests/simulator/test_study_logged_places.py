@@ -20,7 +20,7 @@ from bandit.snapshots import FileSnapshotStore, SnapshotDetails
 from bandit.types import FloatArray, Page, PageRow, Row, Surface
 from simulator.logged import DecisionOrigin, LoggedRankings
 from simulator.policies.targets import make_target
-from simulator.rankings.placement import placement_with_pins
+from simulator.rankings.placement import placement_probabilities
 from simulator.studies.asked import asked_estimators
 from simulator.studies.judging import judge
 from simulator.studies.logged_places import LoggedPlaces, Snapshots, logged_places
@@ -91,6 +91,18 @@ def rankings(records: list[DecisionRecord]) -> LoggedRankings:
     )
 
 
+def with_pins(logits: FloatArray, positions: int, pinned: dict[int, int]) -> FloatArray:
+    """Return (L, R) for one page: rows that are not pinned fill the places that are left."""
+    rows = np.setdiff1d(np.arange(len(logits)), list(pinned.values()))
+    places = np.setdiff1d(np.arange(positions), list(pinned))
+    found = np.zeros((positions, len(logits)))
+    found[np.ix_(places, rows)] = placement_probabilities(logits[rows], len(places))
+    for position, row in pinned.items():
+        if position < positions:
+            found[position, row] = 1.0
+    return found
+
+
 def placements(places: LoggedPlaces) -> FloatArray:
     assert places.unknown == ""
     assert places.placements is not None
@@ -102,7 +114,7 @@ def test_uniform_orders_put_free_rows_anywhere_and_pins_where_they_are(tmp_path:
     for pins in ({}, {"love": 1, "new": 9}):
         logged = rankings(list(decisions(settings, [], 20, pins=pins)))
         pinned = {1: 2, 4: 0} if pins else {}
-        expected = placement_with_pins(np.zeros(len(ROWS)), 4, pinned)
+        expected = with_pins(np.zeros(len(ROWS)), 4, pinned)
         found = placements(logged_places(logged, None))
         np.testing.assert_allclose(found, np.broadcast_to(expected, found.shape), rtol=1e-12)
 
@@ -151,7 +163,7 @@ def test_learned_orders_are_drawn_anew_from_the_snapshot_that_they_name(
         else:
             padded = np.zeros(len(ROWS))
             padded[free] = logits
-            expected = placement_with_pins(padded, 4, dict(lottery.pinned))
+            expected = with_pins(padded, 4, dict(lottery.pinned))
         np.testing.assert_allclose(found[number], expected, rtol=1e-9, atol=1e-15)
     # Given nothing above it, the first row's marginal is the propensity that was logged.
     first = np.take_along_axis(found[:, 0], logged.items[:, :1], axis=1)[:, 0]
