@@ -16,8 +16,7 @@ from math import sqrt
 import numpy as np
 
 from bandit.types import FloatArray
-from simulator.errors import NoOverlapError
-from simulator.terms import Terms
+from simulator.terms import Terms, no_overlap
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,6 +29,8 @@ class Moments:
     products: FloatArray
     """Shape (3, 3): Σ (x - mean x)(y - mean y)."""
     has_denominator: bool
+    overlap: bool = True
+    """Whether a round has weight, in any of the blocks."""
 
     @classmethod
     def of(cls, terms: Terms) -> Moments:
@@ -49,7 +50,7 @@ class Moments:
                     # Not a matrix product: BLAS may sum in another order with other threads.
                     total = float((one * other).sum())
                     products[row, column_index] = products[column_index, row] = total
-        return cls(count, mean, products, terms.denominator is not None)
+        return cls(count, mean, products, terms.denominator is not None, terms.overlap)
 
     @classmethod
     def total(cls, blocks: Iterable[Moments]) -> Moments:
@@ -67,7 +68,17 @@ class Moments:
         mean = self.mean + apart * (other.count / count)
         shift = np.outer(apart, apart) * (self.count * (other.count / count))
         products = self.products + other.products + shift
-        return Moments(count, mean, products, self.has_denominator)
+        overlap = self.overlap or other.overlap
+        return Moments(count, mean, products, self.has_denominator, overlap)
+
+    def check_overlap(self) -> None:
+        """Check that the log says something of the target, as :meth:`Terms.check_overlap` does.
+
+        Raises:
+            NoOverlapError: no round has weight.
+        """
+        if not self.overlap:
+            raise no_overlap(self.count)
 
     def value(self) -> float:
         """Return the estimate.
@@ -77,11 +88,7 @@ class Moments:
         """
         base, numerator, denominator = self.mean.tolist()
         if self.count == 0 or denominator <= 0:
-            raise NoOverlapError(
-                f"none of the {self.count} rounds has weight under the target policy",
-                hint="log with a policy that tries what the target chooses (more explore traffic), "
-                "or judge a target that overlaps with the log",
-            )
+            raise no_overlap(self.count)
         return float(base + numerator / denominator)
 
     def standard_error(self) -> float:

@@ -9,6 +9,11 @@ weigh rounds (IPS, DR) have no denominator; self-normalised ones (SNIPS, SNDR) h
 parts apart lets every interval treat both kinds rightly: a bootstrap of a self-normalised estimator
 must form the ratio anew in each resample.
 
+Where no round has weight, neither kind tells anything. Terms without a denominator still have a
+mean, and must have for estimates to be right on average; but it is 0, or the reward model's word,
+whatever the target is worth, with a spread of 0 that would make a certainty of it. So whoever tells
+of an estimate calls :meth:`Terms.check_overlap` first; intervals do.
+
 Rankings that are normalised position by position have a ratio for each of their L positions, and
 the value is the sum of the ratios: numerator and denominator are then of shape (n, L).
 """
@@ -33,10 +38,21 @@ class Terms:
     """Of the numerator's shape, non-negative; None counts every round as 1."""
     base: FloatArray | None = None
     """Shape (n,), added as a plain mean: what a reward model predicts for the target."""
+    overlap: bool = True
+    """Whether any round has weight (:func:`has_overlap`), of terms that are weighed."""
 
     def __len__(self) -> int:
         """Return the number of rounds."""
         return len(self.numerator)
+
+    def check_overlap(self) -> None:
+        """Check that the log says something of the target.
+
+        Raises:
+            NoOverlapError: no round has weight.
+        """
+        if not self.overlap:
+            raise no_overlap(len(self))
 
     def value(self) -> float:
         """Return the estimate.
@@ -79,9 +95,19 @@ class Terms:
         mass = np.asarray(denominator.sum(axis=0))
         if (mass <= 0).any():
             where = "" if mass.ndim == 0 else f" at position {int(np.argmax(mass <= 0))}"
-            raise NoOverlapError(
-                f"none of the {len(self)} rounds has weight under the target policy{where}",
-                hint="log with a policy that tries what the target chooses (more explore traffic), "
-                "or judge a target that overlaps with the log",
-            )
+            raise no_overlap(len(self), where)
         return mass
+
+
+def has_overlap(weight: FloatArray) -> bool:
+    """Tell whether weights, (n,) or (n, L), are above 0 anywhere, at each of the L positions."""
+    return bool((weight > 0).any(axis=0).all())
+
+
+def no_overlap(rounds: int, where: str = "") -> NoOverlapError:
+    """Return the error that says that no round has weight."""
+    return NoOverlapError(
+        f"none of the {rounds} rounds has weight under the target policy{where}",
+        hint="log with a policy that tries what the target chooses (more explore traffic), "
+        "or judge a target that overlaps with the log",
+    )

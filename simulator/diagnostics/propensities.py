@@ -39,6 +39,8 @@ from simulator.results import CalibrationBin
 LEVEL: Final = 0.95
 HALVES_SEED: Final = 20_240_501
 CHUNK: Final = 65_536
+ROUNDING: Final = 1e-9
+"""Relative: less of a spread is none."""
 SAME_LOG: Final = 9
 """Digits of ln(propensity) to which cells are told apart: more would be rounding."""
 
@@ -85,7 +87,11 @@ def calibration(logged: LoggedChoices, bins: int = 10) -> list[CalibrationBin]:
     count = np.bincount(chosen, minlength=bins)
     total = np.bincount(chosen, rounds.inverse, minlength=bins)
     units = int(rounds.unit.max()) + 1
-    offers, spread = _offers(rounds, bin_of, chosen, units, bins)
+    sums = _offers(rounds, bin_of, chosen, units, bins)
+    offers = sums.offers
+    squares = np.bincount(chosen, rounds.inverse**2, minlength=bins)
+    scale = np.maximum(1.0, np.divide(offers, total, out=np.ones(bins), where=total > 0))
+    spread = _spread(sums.variance, scale * squares - sums.squares, sums.squares)
     reach = float(stdtrit(max(units - 1, 1), (1 + LEVEL) / 2))
     found = [
         _bin(int(count[one]), float(total[one]), float(offers[one]), reach * float(spread[one]))
@@ -124,14 +130,36 @@ def _by_cell(logged: LoggedChoices) -> _Rounds:
     return _Rounds(unit, half, position, positions, items, logged.candidates, cell, inverse)
 
 
+def _spread(by_unit: FloatArray, by_round: FloatArray, squares: FloatArray) -> FloatArray:
+    """Return (bins,) spreads: of what was seen, and not below what rounds of their own would have.
+
+    A likely choice that all of a few viewers drew shows no spread at all, by luck. What it must
+    have follows from 1/p, by round, and from how much more units spread than their rounds would,
+    one by one, in the other bins: by the middle one, which few bins of little luck do not move.
+    """
+    telling = (by_round > ROUNDING * squares) & np.isfinite(by_unit)
+    more = float(np.median(by_unit[telling] / by_round[telling])) if telling.any() else 1.0
+    return np.sqrt(np.maximum(by_unit, max(1.0, more) * np.maximum(by_round, 0.0)))
+
+
+class _Offers(NamedTuple):
+    """By bin, arrays of shape (bins,)."""
+
+    offers: FloatArray
+    squares: FloatArray
+    """The sum of squares of rounds' offers."""
+    variance: FloatArray
+    """Of Σ 1/p less the offers, by what units are off."""
+
+
 def _offers(
     rounds: _Rounds, bin_of: IndexArray, chosen: IndexArray, units: int, bins: int
-) -> tuple[FloatArray, FloatArray]:
-    """Return (bins,) offers, and the spread of Σ 1/p about them, by what units are off.
+) -> _Offers:
+    """Return what was on offer by bin, and the spread of Σ 1/p about it.
 
     What a unit is off, Σ 1/p of its choices in a bin less its offers there, is 0 in expectation.
     """
-    offers = np.zeros(bins)
+    offers, squares = np.zeros(bins), np.zeros(bins)
     off = np.zeros((units, bins))
     everywhere = _offers_everywhere(bin_of, rounds, bins)
     for first in range(0, len(rounds.cell), CHUNK):
@@ -144,6 +172,7 @@ def _offers(
             cells = np.maximum(candidates, 0) * rounds.positions + position[:, None]
             offered = _offers_among(candidates, cells, half, bin_of, bins)
         offers += offered.sum(axis=0)
+        squares += (offered * offered).sum(axis=0)
         among, unit = np.unique(rounds.unit[part], return_inverse=True)
         place = unit * bins + chosen[part]
         weight = np.bincount(place, rounds.inverse[part], len(among) * bins)
@@ -152,7 +181,7 @@ def _offers(
             off[among, one] -= np.bincount(unit, offered[:, one], len(among))
     centred = off - off.mean(axis=0)
     variance = (centred * centred).sum(axis=0) * (units / max(units - 1, 1))
-    return offers, np.sqrt(variance) if units > 1 else np.full(bins, math.inf)
+    return _Offers(offers, squares, variance if units > 1 else np.full(bins, math.inf))
 
 
 def _offers_everywhere(bin_of: IndexArray, rounds: _Rounds, bins: int) -> FloatArray:

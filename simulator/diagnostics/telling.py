@@ -10,6 +10,9 @@ the inverse of the shares' concentration: n where all z are of one size; k where
 clicks stand among many rounds without; 0 where every round that counts earned the same, be it 0 or
 1. Weights that are very uneven lower it too. It is n over the kurtosis of z, so that the usual
 demand that a normal interval be made of 10 to 15 events at least carries over to any reward.
+
+A viewer, where viewers are known, is a round with the summed weight and the weighted mean reward of
+all of theirs: its z is the sum of its rounds'.
 """
 
 from __future__ import annotations
@@ -18,29 +21,12 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from bandit.types import FloatArray
 
 POWERS: Final = 5
 ALIKE: Final = 1e-12
-"""Relative: rewards, and clusters' mean rewards, no further apart are one and the same."""
-
-
-def telling_rounds(
-    weight: FloatArray, reward: FloatArray, cluster: npt.NDArray[np.int64] | None = None
-) -> float:
-    """Return the number for weights and rewards of shape (n,); of clusters where there are some.
-
-    A cluster is a round with its summed weight and its weighted mean reward: its z is the sum of
-    its rounds'.
-    """
-    if cluster is not None:
-        _, unit = np.unique(cluster, return_inverse=True)
-        earned = np.bincount(unit, weight * reward).astype(np.float64)
-        weight = np.bincount(unit, weight).astype(np.float64)
-        reward = np.divide(earned, weight, out=np.zeros_like(earned), where=weight > 0)
-    return TellingSums.none().plus(weight, reward).rounds()
+"""Relative: rewards, and viewers' mean rewards, no further apart are one and the same."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

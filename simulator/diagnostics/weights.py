@@ -214,11 +214,6 @@ class WeightSums:
         return replace(self, viewers=UnitSums.none().plus(size, weight, reward))
 
 
-def mean_weight_p(weight: FloatArray, cluster: npt.NDArray[np.int64] | None = None) -> float:
-    """Return the two-sided p-value of a mean weight of 1, by Student's t, of viewers if known."""
-    return Weights.of(weight, cluster).p_value
-
-
 def check_weight_max(seen: float, said: float | None) -> None:
     """Check that no weight is above the largest that is said to be possible.
 

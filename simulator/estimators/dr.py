@@ -7,7 +7,7 @@ import numpy as np
 from bandit.types import FloatArray
 from simulator.estimators.clipping import clipped
 from simulator.estimators.inputs import Inputs, prediction
-from simulator.terms import Terms
+from simulator.terms import Terms, has_overlap
 
 
 def dr(inputs: Inputs, *, clip: float | None = None) -> Terms:
@@ -26,8 +26,11 @@ def dr(inputs: Inputs, *, clip: float | None = None) -> Terms:
 def corrected(inputs: Inputs, weight: FloatArray) -> Terms:
     """Return terms q̂(xᵢ, π) + weightᵢ (rᵢ - q̂(xᵢ, aᵢ)) for weights (n,) however modified.
 
+    Where every round's own weight is 0 nothing puts the model right: that is DM, by another name.
+
     Raises:
         EstimationError: there are no predictions.
     """
     model = prediction(inputs)
-    return Terms(weight * (inputs.reward - model.predicted), base=model.expected)
+    errors = weight * (inputs.reward - model.predicted)
+    return Terms(errors, base=model.expected, overlap=has_overlap(inputs.weight))

@@ -6,7 +6,7 @@ import numpy as np
 
 from simulator.estimators.clipping import clipped
 from simulator.estimators.inputs import Inputs
-from simulator.terms import Terms
+from simulator.terms import Terms, has_overlap
 
 
 def ips(inputs: Inputs, *, clip: float | None = None) -> Terms:
@@ -20,4 +20,4 @@ def ips(inputs: Inputs, *, clip: float | None = None) -> Terms:
         EstimationError: ``clip`` is NaN or negative.
     """
     weight = clipped(inputs.weight, np.inf if clip is None else clip)
-    return Terms(weight * inputs.reward)
+    return Terms(weight * inputs.reward, overlap=has_overlap(weight))

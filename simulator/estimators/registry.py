@@ -18,10 +18,10 @@ from simulator.estimators.clipping import clipped
 from simulator.estimators.dm import dm
 from simulator.estimators.dr import dr
 from simulator.estimators.dros import dros, shrunk
-from simulator.estimators.inputs import Inputs
+from simulator.estimators.inputs import Inputs, check_parameter
 from simulator.estimators.ips import ips
 from simulator.estimators.mrdr import mrdr
-from simulator.estimators.replay import replay
+from simulator.estimators.replay import CEILING_MAX, replay
 from simulator.estimators.sgdr import sgdr, subgaussian
 from simulator.estimators.sndr import sndr
 from simulator.estimators.snips import snips
@@ -55,11 +55,22 @@ class EstimatorSpec(NamedTuple):
     """How the parameter modifies weights; None where there is nothing to tune."""
     neutral: float = np.inf
     """The parameter with which weights are left as they are."""
+    parameter_max: float = np.inf
+    """The largest that makes sense; the least is 0."""
 
     @property
     def tunable(self) -> bool:
         """Whether :mod:`simulator.tuning` can choose the parameter."""
         return self.modified is not None
+
+    def check(self, parameter: float) -> None:
+        """Check a parameter.
+
+        Raises:
+            EstimationError: it is NaN, negative or above the largest.
+        """
+        name = f"{self.parameter} of {self.name}"
+        check_parameter(name, parameter, high=self.parameter_max)
 
 
 _ALL = (
@@ -68,6 +79,7 @@ _ALL = (
         title="Replay",
         terms=lambda inputs, parameter: replay(inputs, ceiling=parameter),
         parameter="ceiling",
+        parameter_max=CEILING_MAX,
         self_normalised=True,
         source="Li, Chu, Langford and Wang, 2011",
         description="The mean reward of rounds kept by rejection, as if the target had made them.",
@@ -77,6 +89,7 @@ _ALL = (
         title="Take fraction",
         terms=lambda inputs, parameter: take_fraction(inputs, ceiling=parameter),
         parameter="ceiling",
+        parameter_max=CEILING_MAX,
         self_normalised=True,
         source="Chandrashekar, Amat, Basilico and Jebara, 2017",
         description="Plays per impression among rounds kept by rejection; a play is a reward "
@@ -156,6 +169,7 @@ _ALL = (
         description="DR with sub-Gaussian weights, from DR at λ = 0 to weights of 1 at λ = 1.",
         modified=subgaussian,
         neutral=0.0,
+        parameter_max=1.0,
     ),
     EstimatorSpec(
         name="bips",

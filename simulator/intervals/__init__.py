@@ -6,7 +6,14 @@ same rounds; ``sequence_path`` is a confidence sequence as it ran.
 
 from simulator.intervals.betting import SequencePath, sequence_path
 from simulator.intervals.bounds import Bounds, doubly_robust_bounds, importance_bounds
-from simulator.intervals.registry import INTERVALS, IntervalSpec, Paired, interval, paired
+from simulator.intervals.registry import (
+    INTERVALS,
+    IntervalSpec,
+    Paired,
+    interval,
+    interval_named,
+    paired,
+)
 from simulator.intervals.statistic import Statistic, difference
 
 __all__ = [
@@ -20,6 +27,7 @@ __all__ = [
     "doubly_robust_bounds",
     "importance_bounds",
     "interval",
+    "interval_named",
     "paired",
     "sequence_path",
 ]

@@ -146,16 +146,18 @@ def interval(
     ``cluster`` is (n,): rounds of one viewer share a code, and are resampled or summed together.
 
     Raises:
-        NotApplicableError: the method is unknown, or does not apply to these terms, to clusters,
-            or without the true range; the hint says what does.
+        NotApplicableError: the method does not apply to these terms, to clusters, or without the
+            true range; the hint says what does.
         NoOverlapError: no round has weight.
-        EstimationError: the level, clusters or resamples make no sense.
+        EstimationError: there is no such method; the level, clusters or resamples make no sense.
     """
-    spec = _spec(method)
+    spec = interval_named(method)
     if not 0 < level < 1:
         raise EstimationError(
             f"an interval at the level {level} cannot be made", hint="use one such as 0.95"
         )
+    if isinstance(terms, Terms):
+        terms.check_overlap()
     request = Request(level, seed, resamples, bounds, threads)
     if spec.of_statistic is not None:
         statistic, note = _clustered(terms, cluster)
@@ -186,6 +188,8 @@ def paired(
         EstimationError: the terms are not on the same rounds.
         NoOverlapError: a policy has no weight on any round.
     """
+    for terms in (first, second):
+        terms.check_overlap()
     apart = difference(first, second)
     if cluster is not None:
         apart = apart.by_cluster(cluster)
@@ -208,9 +212,15 @@ def _clustered(
     return grouped, f"{grouped.units} clusters"
 
 
-def _spec(method: str) -> IntervalSpec:
-    if method not in INTERVALS:
-        raise NotApplicableError(
-            f"there is no interval {method!r}", hint=f"use one of {', '.join(INTERVALS)}"
+def interval_named(method: str) -> IntervalSpec:
+    """Return a kind of interval.
+
+    Raises:
+        EstimationError: there is none of that name.
+    """
+    spec = INTERVALS.get(method)
+    if spec is None:
+        raise EstimationError(
+            f"there is no interval {method!r}", hint=f"give one of {', '.join(INTERVALS)}"
         )
-    return INTERVALS[method]
+    return spec

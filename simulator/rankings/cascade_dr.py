@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from simulator.rankings.inputs import RankingInputs, needed
-from simulator.terms import Terms
+from simulator.terms import Terms, has_overlap
 
 _HINT = "fit a reward model first: simulator.reward_models.cross_fit_rankings"
 
@@ -27,4 +27,5 @@ def cascade_dr(inputs: RankingInputs) -> Terms:
     weight = inputs.cascade_weight()
     above = np.ones_like(weight)
     above[:, 1:] = weight[:, :-1]
-    return Terms((weight * (inputs.reward - predicted) + above * expected).sum(axis=1))
+    terms = (weight * (inputs.reward - predicted) + above * expected).sum(axis=1)
+    return Terms(terms, overlap=has_overlap(weight))

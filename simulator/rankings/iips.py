@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from simulator.rankings.inputs import RankingInputs
-from simulator.terms import Terms
+from simulator.terms import Terms, has_overlap
 
 
 def iips(inputs: RankingInputs) -> Terms:
@@ -15,7 +15,8 @@ def iips(inputs: RankingInputs) -> Terms:
     Raises:
         EstimationError: there are no marginal probabilities.
     """
-    return Terms((inputs.marginal_weight() * inputs.reward).sum(axis=1))
+    weight = inputs.marginal_weight()
+    return Terms((weight * inputs.reward).sum(axis=1), overlap=has_overlap(weight))
 
 
 def sniips(inputs: RankingInputs) -> Terms:

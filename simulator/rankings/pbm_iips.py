@@ -22,7 +22,8 @@ def pbm_iips(inputs: RankingInputs) -> Terms:
     Raises:
         EstimationError: there is no examination.
     """
-    return Terms((inputs.examined_weight() * inputs.reward).sum(axis=1))
+    weight = inputs.examined_weight()
+    return Terms((weight * inputs.reward).sum(axis=1), overlap=bool((weight > 0).any()))
 
 
 def seen_examination(rankings: LoggedRankings) -> FloatArray | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from simulator.rankings.inputs import RankingInputs
-from simulator.terms import Terms
+from simulator.terms import Terms, has_overlap
 
 
 def rips(inputs: RankingInputs) -> Terms:
@@ -13,7 +13,8 @@ def rips(inputs: RankingInputs) -> Terms:
     assumption). Source: McInerney et al., 2020, "Counterfactual evaluation of slate recommendations
     with sequential reward interactions".
     """
-    return Terms((inputs.cascade_weight() * inputs.reward).sum(axis=1))
+    weight = inputs.cascade_weight()
+    return Terms((weight * inputs.reward).sum(axis=1), overlap=has_overlap(weight))
 
 
 def snrips(inputs: RankingInputs) -> Terms:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from simulator.rankings.inputs import RankingInputs
-from simulator.terms import Terms
+from simulator.terms import Terms, has_overlap
 
 
 def sips(inputs: RankingInputs) -> Terms:
@@ -12,7 +12,8 @@ def sips(inputs: RankingInputs) -> Terms:
     Unbiased however rewards depend on the ranking, with weights that grow exponentially in L.
     Source: Precup, Sutton and Singh, 2000; for rankings McInerney et al., 2020.
     """
-    return Terms(inputs.cascade_weight()[:, -1] * inputs.reward.sum(axis=1))
+    weight = inputs.cascade_weight()[:, -1]
+    return Terms(weight * inputs.reward.sum(axis=1), overlap=has_overlap(weight))
 
 
 def snsips(inputs: RankingInputs) -> Terms:

@@ -27,7 +27,8 @@ def asked_estimators(words: Sequence[str], surface: Surface) -> tuple[Asked, ...
     """Read what is asked for, of single choices or, for ``rows``, of rankings.
 
     Raises:
-        EstimationError: an estimator is not known, takes no parameter, or is asked for twice.
+        EstimationError: an estimator is not known, takes no parameter or not this one, or is asked
+            for twice.
     """
     read = _of_rankings if surface == "rows" else _of_choices
     asked = tuple(map(read, words))
@@ -59,9 +60,12 @@ def _of_choices(word: str) -> Asked:
             raise EstimationError(f"{name} cannot be tuned", hint=f"give a {spec.parameter}")
         return Asked(word, name, "tuned")
     try:
-        return Asked(word, name, float(given))
+        parameter = float(given)
     except ValueError as error:
         raise EstimationError(
             f"{given} is no {spec.parameter} for {name}",
-            hint=f"give a number, as in {name}=10, or {name}=tuned",
+            hint=f"give a number, as in {name}={min(10, spec.parameter_max):g}"
+            + (f", or {name}=tuned" if spec.tunable else ""),
         ) from error
+    spec.check(parameter)
+    return Asked(word, name, parameter)

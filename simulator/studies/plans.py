@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bandit.types import Surface
+from simulator.intervals import interval_named
 from simulator.studies.asked import Asked
 from simulator.studies.logged_places import Snapshots
 from simulator.studies.splitting import SplitBy
@@ -36,6 +37,15 @@ class JudgePlan:
     seed: int = 0
     threads: int = 1
     """For the resampling of one interval; the numbers do not depend on it."""
+
+    def __post_init__(self) -> None:
+        """Check what is asked for, before any work.
+
+        Raises:
+            EstimationError: there is no interval of some name.
+        """
+        for method in self.intervals:
+            interval_named(method)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ import numpy as np
 
 from bandit.types import FloatArray
 from simulator.diagnostics import diagnose
+from simulator.diagnostics.weights import check_weight_max
 from simulator.errors import EstimationError
 from simulator.intervals import Bounds, importance_bounds
 from simulator.logged import LoggedRankings
@@ -80,9 +81,16 @@ class RankingCase:
         return Answer(terms, {}, self._bounds(spec), warnings)
 
     def diagnose(self, policy: str, asked: Asked) -> Diagnostics:
-        """Return how far an estimator's word may be trusted."""
+        """Return how far an estimator's word may be trusted.
+
+        Raises:
+            EstimationError: a weight, at whatever position, is above the largest possible.
+        """
+        spec = RANKING_ESTIMATORS[asked.name]
+        weight = self._weight_of(spec)
+        check_weight_max(self._largest_weight(spec), self.plan.weight_max)
         return diagnose(
-            self._weight_of(RANKING_ESTIMATORS[asked.name]),
+            weight,
             target_name=policy,
             cluster=self._logged.cluster,
             reward=np.asarray(self._inputs.reward.sum(axis=1)),
@@ -190,6 +198,20 @@ class RankingCase:
             return np.asarray(weighted / looked_at.sum(axis=1))
         weight = inputs.marginal_weight() if spec.needs_marginals else inputs.cascade_weight()
         return np.asarray(weight.mean(axis=1, where=placed))
+
+    def _largest_weight(self, spec: RankingEstimatorSpec) -> float:
+        """Return the largest weight that an estimator uses, at any position."""
+        if spec.name in ("sips", "snsips"):
+            return float(self.weight.max())
+        try:
+            inputs = self._inputs_of(spec)
+        except EstimationError:
+            return 0.0
+        if spec.needs_examination:
+            weight = inputs.examined_weight()
+        else:
+            weight = inputs.marginal_weight() if spec.needs_marginals else inputs.cascade_weight()
+        return float(weight.max(where=self._logged.placed(), initial=0.0))
 
     def _bounds(self, spec: RankingEstimatorSpec) -> Bounds | None:
         """Return the range of an estimator's terms, where the plan knows the largest weight.

@@ -224,6 +224,7 @@ class _Sums:
                 parameters = {estimator_named(asked.name).parameter or "": asked.parameter}
             value, found = None, None
             try:
+                self._moments[label].check_overlap()
                 value = self._moments[label].value()
                 found = self._interval(label, viewers)
             except NoOverlapError:

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from scipy import stats
 
 from bandit.types import FloatArray
 from simulator.diagnostics import diagnose
-from simulator.diagnostics.telling import TellingSums, telling_rounds
+from simulator.diagnostics.telling import TellingSums
+from simulator.diagnostics.weights import Weights
 from simulator.errors import EstimationError
 from simulator.results import Diagnostics
+
+
+def telling_rounds(
+    weight: FloatArray, reward: FloatArray, viewer: npt.NDArray[np.int64] | None = None
+) -> float:
+    found = Weights.of(weight, viewer, reward).telling
+    assert found is not None
+    return found
 
 
 def _clicks(count: int, rounds: int) -> FloatArray:

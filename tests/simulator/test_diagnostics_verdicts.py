@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from scipy import stats
 
 from bandit.types import BoolArray, FloatArray
 from simulator.diagnostics import diagnose, weight_histogram
-from simulator.diagnostics.weights import mean_weight_p
+from simulator.diagnostics.weights import Weights
 from simulator.errors import EstimationError
 from simulator.logged import LoggedChoices, PropensitySource
 from simulator.results import Diagnostics
+
+
+def mean_weight_p(weight: FloatArray, viewer: npt.NDArray[np.int64] | None = None) -> float:
+    return Weights.of(weight, viewer).p_value
 
 
 def _of(weight: FloatArray, **settings: float) -> Diagnostics:

@@ -308,8 +308,9 @@ def test_no_overlap_is_said_and_not_a_nan(name: str) -> None:
 
 
 def test_what_makes_no_sense_is_refused() -> None:
-    with pytest.raises(NotApplicableError, match="no interval"):
+    with pytest.raises(EstimationError, match="no interval 'gaussian'") as refused:
         interval("gaussian", ROUNDS.ips())
+    assert "clopper-pearson" in refused.value.hint
     with pytest.raises(EstimationError, match="level"):
         interval("normal", ROUNDS.ips(), level=95)
     with pytest.raises(EstimationError, match="resamples"):
