@@ -16,7 +16,7 @@ import numpy as np
 
 from bandit.catalog import CatalogDocument
 from bandit.reward import RewardRule
-from bandit.types import FloatArray
+from bandit.types import FloatArray, IndexArray
 from simulator.errors import SimulationError
 from simulator.logged import CodeArray, LoggedChoices, LoggedRankings, Names
 from simulator.pages import Displays, Environment, Items, Pages, Served
@@ -53,13 +53,9 @@ def logged_choices(
             f"pages of {environment.name!r} hold no titles, so no artwork is chosen",
             hint="take its rankings instead",
         )
-    kept: slice | np.ndarray[tuple[int], np.dtype[np.intp]] = slice(None)
-    if share < 1:
-        random = stream(seed, KEPT, pages.first)
-        kept = np.flatnonzero(random.random(len(displays.page)) < share)
-    page, position = displays.page[kept], displays.position[kept]
+    kept = _kept(len(displays.page), share, stream(seed, KEPT, pages.first))
+    page, position, column = displays.page[kept], displays.position[kept], displays.column[kept]
     row = served.order[page, position]
-    column = displays.column[kept]
     table = candidate_table(environment.items)
     return LoggedChoices(
         action=served.artworks[page, row, column],
@@ -72,11 +68,7 @@ def logged_choices(
         item_features=environment.items.artworks,
         cluster=pages.viewers[page],
         segment=pages.segments[page],
-        names=Names(
-            items=artwork_names(environment.document),
-            contexts=environment.context_names,
-            segments=environment.segment_names,
-        ),
+        names=_names(environment, artwork_names(environment.document)),
     )
 
 
@@ -107,11 +99,7 @@ def logged_rankings(
         item_features=environment.items.rows,
         cluster=pages.viewers,
         segment=pages.segments,
-        names=Names(
-            items=[row.id for row in environment.document.rows],
-            contexts=environment.context_names,
-            segments=environment.segment_names,
-        ),
+        names=_names(environment, [row.id for row in environment.document.rows]),
     )
 
 
@@ -128,9 +116,18 @@ def artwork_names(document: CatalogDocument) -> list[str]:
     return [f"{title.id}/{artwork.id}" for title in document.titles for artwork in title.artworks]
 
 
-def _row_rewards(
-    rule: RewardRule, rewards: FloatArray, starts: np.ndarray[tuple[int], np.dtype[np.intp]]
-) -> FloatArray:
+def _kept(count: int, share: float, random: np.random.Generator) -> slice | IndexArray:
+    """Return which of so many displays to keep."""
+    return np.flatnonzero(random.random(count) < share) if share < 1 else slice(None)
+
+
+def _names(environment: Environment, items: list[str]) -> Names:
+    return Names(
+        items=items, contexts=environment.context_names, segments=environment.segment_names
+    )
+
+
+def _row_rewards(rule: RewardRule, rewards: FloatArray, starts: IndexArray) -> FloatArray:
     """Return the rewards of rows whose seen titles' rewards start at ``starts``."""
     if rule.row_aggregation == "max":
         return np.asarray(np.maximum.reduceat(rewards, starts))

@@ -22,37 +22,35 @@ def display_rewards(
     """Return the rewards of displays; all arrays have one shape."""
     reward = np.full(clicked.shape, rule.default)
     touched = np.flatnonzero(clicked | played)
-    some = _touched(
+    play = _of_plays(
         rule,
-        clicked.ravel()[touched],
-        played.ravel()[touched],
         seconds.ravel()[touched].astype(np.float64),
         fraction.ravel()[touched].astype(np.float64),
     )
-    np.put(reward, touched, some)
+    np.put(
+        reward, touched, _together(rule, clicked.ravel()[touched], played.ravel()[touched], play)
+    )
     return reward
 
 
-def _touched(
-    rule: RewardRule,
-    clicked: BoolArray,
-    played: BoolArray,
-    seconds: FloatArray,
-    fraction: FloatArray,
-) -> FloatArray:
+def _of_plays(rule: RewardRule, seconds: FloatArray, fraction: FloatArray) -> FloatArray:
+    """Return what plays earn."""
     full = np.minimum(1.0, seconds / rule.seconds_full)
     watched = rule.play + rule.play_seconds * full + rule.play_fraction * fraction
     abandoned = seconds < rule.quick_abandon_s
-    play = np.where(abandoned, -rule.quick_abandon_penalty, watched)
-    total: FloatArray
+    return np.where(abandoned, -rule.quick_abandon_penalty, watched)
+
+
+def _together(
+    rule: RewardRule, clicked: BoolArray, played: BoolArray, play: FloatArray
+) -> FloatArray:
+    """Return the rewards of displays that were clicked or played; ``play`` as if all were."""
     if rule.aggregation == "sum":
         total = np.asarray(rule.default + clicked * rule.click + played * play)
     else:
         gained = np.maximum(rule.default, np.where(played, play, 0.0))
-        taken = np.where(played, np.minimum(play, 0.0), 0.0)
-        if rule.aggregation == "max":
-            gained = np.maximum(gained, np.where(clicked, rule.click, 0.0))
-        else:
-            gained = np.maximum(gained, np.where(clicked & ~played, rule.click, 0.0))
-        total = gained + taken
+        # Of the last event alone a click counts where no play came after it.
+        counts = clicked if rule.aggregation == "max" else clicked & ~played
+        gained = np.maximum(gained, np.where(counts, rule.click, 0.0))
+        total = gained + np.where(played, np.minimum(play, 0.0), 0.0)
     return np.asarray(np.clip(total, 0.0, 1.0))

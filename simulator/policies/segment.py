@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bandit.types import FloatArray
+from bandit.types import FloatArray, IndexArray
 from simulator.errors import SimulationError
 from simulator.pages import Codes
 from simulator.policies.models import Asked, Kind, Observed, Problem
@@ -46,7 +46,7 @@ class SegmentThompson:
 
     def scores(self, asked: Asked, sets: Codes, rng: np.random.Generator) -> Scores:
         """Draw; see :meth:`simulator.policies.models.Model.scores`."""
-        drawn = rng.beta(*self._beliefs(asked, sets))
+        drawn = rng.beta(*self._beliefs(asked.segments, sets))
         return np.where(sets >= 0, drawn, -np.inf)
 
     def pmf(self, asked: Asked, sets: Codes) -> FloatArray:
@@ -54,15 +54,20 @@ class SegmentThompson:
         # SciPy is wanted for this alone: policies that only serve do without.
         from simulator.policies.best_of_betas import probability_of_best
 
-        successes, failures = self._beliefs(asked, sets)
+        segments = asked.segments
+        of_round: slice | IndexArray = slice(None)
+        if len(sets) == 1:
+            # Rounds differ by their segments alone, of which there are few.
+            segments, of_round = np.unique(segments, return_inverse=True)
+        successes, failures = self._beliefs(segments, sets)
         there = np.broadcast_to(sets >= 0, successes.shape)
         width = sets.shape[-1]
         flat = probability_of_best(
             successes.reshape(-1, width), failures.reshape(-1, width), there.reshape(-1, width)
         )
-        return flat.reshape(successes.shape)
+        return flat.reshape(successes.shape)[of_round]
 
-    def _beliefs(self, asked: Asked, sets: Codes) -> tuple[FloatArray, FloatArray]:
-        segments = asked.segments.reshape(-1, *[1] * (sets.ndim - 1))
+    def _beliefs(self, segments: Codes, sets: Codes) -> tuple[FloatArray, FloatArray]:
+        of_round = segments.reshape(-1, *[1] * (sets.ndim - 1))
         items = np.maximum(sets, 0)
-        return self._successes[segments, items], self._failures[segments, items]
+        return self._successes[of_round, items], self._failures[of_round, items]
