@@ -66,25 +66,21 @@ class ProductionTarget:
     """A production configuration, judged on a log."""
 
     def __init__(
-        self,
-        config: Config,
-        *,
-        name: str,
-        shares: Literal["learned", "configured"] = "learned",
-        snapshots: str | None = None,
+        self, config: Config, *, name: str, settings: JudgedSettings | None = None
     ) -> None:
-        """``shares`` tells whom it is judged for: everybody as learned, or shares as configured.
+        """Load the snapshots that are to be judged, if any.
 
         Raises:
-            SnapshotError: a snapshot in the directory ``snapshots`` is damaged.
+            SnapshotError: a snapshot is damaged.
         """
+        settings = settings or JudgedSettings()
         self.name = name
-        self.learns = snapshots is None
-        self._config = _judged(config, shares)
+        self.learns = settings.snapshots is None
+        self._config = _judged(config, settings.shares)
         self._policy = Policy(self._config)
         self._models: Mapping[Surface, ServedModel] = {}
-        if snapshots is not None:
-            self._models = _load(Path(snapshots), config)
+        if settings.snapshots is not None:
+            self._models = _load(Path(settings.snapshots), config)
 
     def fit(self, training: Logged | None) -> None:
         """Learn from logged rounds, in their order.

@@ -89,10 +89,7 @@ def make_target(spec: str, **settings: object) -> Target:
     if is_production(spec):
         path = Path(spec)
         asked = read_settings(JudgedSettings, settings, whose)
-        config = load_config(path, {})
-        return ProductionTarget(
-            config, name=path.stem, shares=asked.shares, snapshots=asked.snapshots
-        )
+        return ProductionTarget(load_config(path, {}), name=path.stem, settings=asked)
     if spec in _FIXED:
         return _FIXED[spec](read_settings(FixedSettings, settings, whose))
     if spec in MODELS:

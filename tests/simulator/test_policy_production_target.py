@@ -16,7 +16,7 @@ from simulator.errors import TargetError
 from simulator.logged import CodeArray, DecisionOrigin, LoggedChoices, LoggedRankings
 from simulator.loop import Round, run
 from simulator.policies.production import ProductionPolicy, Settings
-from simulator.policies.production_target import ProductionTarget
+from simulator.policies.production_target import JudgedSettings, ProductionTarget
 from simulator.policies.registry import make_policy
 from simulator.policies.targets import make_target
 from simulator.targets import check_pmf
@@ -172,5 +172,7 @@ def test_rows_alone_are_told_by_their_names(tmp_path: Path) -> None:
 
 def test_snapshots_of_a_directory_are_judged_as_they_are(tmp_path: Path) -> None:
     config = load_config(configured(tmp_path), {})
-    target = ProductionTarget(config, name="kept", snapshots=str(tmp_path / "none"))
+    target = ProductionTarget(
+        config, name="kept", settings=JudgedSettings(snapshots=str(tmp_path / "none"))
+    )
     assert not target.learns
