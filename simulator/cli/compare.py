@@ -9,16 +9,10 @@ from typing import Any
 import click
 
 from simulator.cli.estimates import show_data, show_estimates
-from simulator.cli.log_options import (
-    judge_options,
-    judge_plan_of,
-    log_options,
-    log_plan_of,
-    snapshots_of,
-    source_of,
-)
+from simulator.cli.log_options import judge_options, log_options
+from simulator.cli.log_study import estimator_option, log_study, one_estimator
 from simulator.cli.outputs import Outputs, bounds, cell, check_writable, keep
-from simulator.cli.shared import run_options, typed
+from simulator.cli.shared import run_options
 from simulator.results import Comparison
 
 
@@ -26,11 +20,7 @@ from simulator.results import Comparison
 @click.argument("logs")
 @click.argument("first")
 @click.argument("second")
-@click.option(
-    "--estimator",
-    metavar="NAME[=PARAMETER]",
-    help="Of `marquee-sim estimators`. By default snips; for rows snrips.",
-)
+@estimator_option
 @click.option(
     "--train",
     default=0.5,
@@ -54,7 +44,6 @@ def compare(
     logs: str,
     first: str,
     second: str,
-    estimator: str | None,
     train: float,
     config: Path | None,
     **given: Any,
@@ -68,23 +57,20 @@ def compare(
     Example:
       marquee-sim compare obd/random/men uniform popularity
     """
-    from bandit.clock import WallClock
     from simulator.progress import ShownWatch
-    from simulator.studies.about import begin
-    from simulator.studies.asked import asked_estimators
     from simulator.studies.compare import compare as run
 
     outputs = Outputs(given["json_path"], given["parquet_path"])
     check_writable(*outputs)
-    default = "snrips" if given["surface"] == "rows" else "snips"
-    (asked,) = asked_estimators([estimator or default], given["surface"])
+    asked = one_estimator(given)
+    study = log_study(ctx, logs, config, given, asked, abreast=2, train=train)
     result = run(
-        source_of(logs, given, config),
+        study.source,
         (first, second),
         asked,
-        log_plan_of(given, train),
-        judge_plan_of(given, (asked,), 2, snapshots_of(logs, given, config)),
-        begin(typed(ctx), given["seed"], WallClock()),
+        study.log,
+        study.judge,
+        study.begun,
         jobs=given["jobs"],
         watch=ShownWatch(),
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from simulator.cli.outputs import bounds, cell, print_table
+from simulator.cli.outputs import bounds, cell, print_table, table_width
 from simulator.results import DataSummary, Estimate
 from simulator.wording import counted
 
@@ -21,6 +21,8 @@ WHOLE_FROM = 100
 SUPPORT = ("effective rounds", "largest weight", "sound")
 METHODS_ABREAST = 2
 """More intervals than these stand below each other."""
+ABREAST_FROM = 110
+"""So many columns intervals beside each other take; in narrower terminals they stand below."""
 
 
 def show_data(data: DataSummary) -> None:
@@ -41,7 +43,7 @@ def show_data(data: DataSummary) -> None:
 def show_estimates(estimates: Sequence[Estimate]) -> None:
     """Print estimates with their intervals, then what to think of them."""
     methods = list(dict.fromkeys(found.method for one in estimates for found in one.intervals))
-    if len(methods) <= METHODS_ABREAST:
+    if len(methods) <= METHODS_ABREAST and table_width() >= ABREAST_FROM:
         headings = ("policy", "estimator", "value", *methods, *SUPPORT)
         print_table(headings, [_line(one, methods) for one in estimates])
     else:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
 from simulator.cli.estimates import flat_estimates, show_data, show_estimates
-from simulator.cli.groups import show_groups
+from simulator.cli.groups import GROUPED_BY, show_groups
 from simulator.cli.log_options import (
     CHOICE_ESTIMATORS,
     RANKING_ESTIMATORS,
@@ -26,6 +26,10 @@ from simulator.cli.log_options import (
 from simulator.cli.outputs import Outputs, check_writable, end, keep
 from simulator.cli.shared import policy_option, run_options, typed, words
 from simulator.results import Evaluation
+
+if TYPE_CHECKING:
+    from simulator.datasets.registry import Source
+    from simulator.progress import Watch
 
 
 @click.command()
@@ -75,11 +79,7 @@ def evaluate(
     ctx: click.Context,
     /,
     logs: str,
-    policies: tuple[str, ...],
-    estimators: tuple[str, ...] | None,
-    train: float,
     config: Path | None,
-    stream: bool | None,
     **given: Any,
 ) -> None:
     """Judge policies on LOGS that they did not write.
@@ -92,40 +92,50 @@ def evaluate(
     Example:
       marquee-sim evaluate obd/random/men --policy uniform --policy popularity --json men.json
     """
-    from bandit.clock import WallClock
     from simulator.progress import ShownWatch
-    from simulator.studies.about import begin
     from simulator.studies.asked import asked_estimators
-    from simulator.studies.evaluate import evaluate as run
-    from simulator.studies.streaming import evaluate_streamed, is_large
 
     outputs = Outputs(given["json_path"], given["parquet_path"])
     check_writable(*outputs)
     # What is asked for wrongly is told before anything is read.
-    asked = asked_estimators(estimators or (), given["surface"])
+    asked_estimators(given["estimators"] or (), given["surface"])
     source = source_of(logs, given, config)
-    streamed = _is_streamed(stream, given["surface"], is_large(source))
-    asked = asked or asked_estimators(
-        _default_estimators(given["surface"], streamed=streamed), given["surface"]
-    )
-    log_plan = replace(log_plan_of(given, train), train_rounds=given["train_rounds"])
-    if streamed and not _was_given(ctx, "intervals"):
-        given["intervals"] = STREAMED_INTERVALS
-    plan = judge_plan_of(given, asked, len(policies), snapshots_of(logs, given, config))
-    begun = begin(typed(ctx), given["seed"], WallClock())
-    watch = ShownWatch()
-    if streamed:
-        result, interrupted = evaluate_streamed(
-            source, policies, log_plan, plan, begun, watch=watch
-        )
-    else:
-        result = run(source, policies, log_plan, plan, begun, jobs=given["jobs"], watch=watch)
-        interrupted = len({one.policy for one in result.estimates}) < len(policies)
+    result, interrupted = _judged(ctx, source, logs, config, given, ShownWatch())
     keep(result, flat_estimates(result.estimates), outputs)
     if outputs.shows_tables:
         _show(result)
     empty = all(one.value is None for one in result.estimates)
     end(ctx, interrupted=interrupted, empty=empty)
+
+
+def _judged(
+    ctx: click.Context,
+    source: Source,
+    logs: str,
+    config: Path | None,
+    given: dict[str, Any],
+    watch: Watch,
+) -> tuple[Evaluation, bool]:
+    """Judge in memory or streamed; return whether Ctrl-C came first as well."""
+    from bandit.clock import WallClock
+    from simulator.studies.about import begin
+    from simulator.studies.asked import asked_estimators
+    from simulator.studies.evaluate import evaluate as run
+    from simulator.studies.streaming import evaluate_streamed, is_large
+
+    policies, surface = given["policies"], given["surface"]
+    streamed = _is_streamed(given["stream"], surface, is_large(source))
+    names = given["estimators"] or _default_estimators(surface, streamed=streamed)
+    asked = asked_estimators(names, surface)
+    log_plan = replace(log_plan_of(given, given["train"]), train_rounds=given["train_rounds"])
+    if streamed and not _was_given(ctx, "intervals"):
+        given["intervals"] = STREAMED_INTERVALS
+    plan = judge_plan_of(given, asked, len(policies), snapshots_of(logs, given, config))
+    begun = begin(typed(ctx), given["seed"], WallClock())
+    if streamed:
+        return evaluate_streamed(source, policies, log_plan, plan, begun, watch=watch)
+    result = run(source, policies, log_plan, plan, begun, jobs=given["jobs"], watch=watch)
+    return result, len({one.policy for one in result.estimates}) < len(policies)
 
 
 def _is_streamed(asked: bool | None, surface: str, large: bool) -> bool:
@@ -150,5 +160,6 @@ def _show(result: Evaluation) -> None:
         click.echo(f"note: {note}")
     click.echo("")
     show_estimates(result.estimates)
-    show_groups("segment", result.segments)
-    show_groups("position", result.positions)
+    by_segment, by_position = GROUPED_BY[result.data.kind]
+    show_groups("segment", by_segment, result.segments)
+    show_groups("position", by_position, result.positions)

@@ -14,16 +14,18 @@ from simulator.results import GroupRow
 ABREAST: Final = 4
 """More policies than these stand in a further table."""
 DOUBTFUL: Final = "*"
+GROUPED_BY: Final = {"choices": ("snips", "snips"), "rankings": ("snsips", "snrips")}
+"""The estimators of tables by segment and by position, by the kind of data."""
 
 
-def show_groups(what: str, rows: Sequence[GroupRow]) -> None:
+def show_groups(what: str, estimator: str, rows: Sequence[GroupRow]) -> None:
     """Print what each group is worth under each policy, where there is more than one group."""
     groups = list(dict.fromkeys(row.group for row in rows))
     if len(groups) < 2:
         return
     policies = list(dict.fromkeys(row.policy for row in rows))
     found = {(row.group, row.policy): row for row in rows}
-    click.echo(f"\nby {what} (SNIPS, normal intervals)")
+    click.echo(f"\nby {what} ({estimator}, normal intervals)")
     tables = math.ceil(len(policies) / ABREAST)
     for number in range(tables):
         # Dealt out evenly, in their order: a table of one policy would look like a slip.

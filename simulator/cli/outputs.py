@@ -19,6 +19,7 @@ from simulator.errors import SimulatorError
 from simulator.results import Interval, Result
 
 STDOUT = Path("-")
+PIPED_WIDTH = 200
 
 
 class Outputs(NamedTuple):
@@ -82,10 +83,12 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> No
         table.add_column(heading, justify="right" if numbers else "left", overflow="fold")
     for line in lines:
         table.add_row(*map(cell, line))
-    # A pipe gets whole lines, however long.
-    Console(file=sys.stdout, width=None if sys.stdout.isatty() else 200, highlight=False).print(
-        table
-    )
+    Console(file=sys.stdout, width=table_width(), highlight=False).print(table)
+
+
+def table_width() -> int:
+    """Return how many columns a table may take: a pipe gets whole lines, however long."""
+    return Console(file=sys.stdout).width if sys.stdout.isatty() else PIPED_WIDTH
 
 
 def _is_number(value: object) -> bool:

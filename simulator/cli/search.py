@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from simulator.cli.estimates import show_data, show_estimates
-from simulator.cli.log_options import (
-    judge_options,
-    judge_plan_of,
-    log_options,
-    log_plan_of,
-    snapshots_of,
-    source_of,
-)
+from simulator.cli.log_options import judge_options, log_options
+from simulator.cli.log_study import estimator_option, log_study, one_estimator
 from simulator.cli.outputs import Outputs, check_writable, end, keep, print_table
-from simulator.cli.shared import run_options, typed
+from simulator.cli.shared import run_options
 from simulator.results import Search
+
+if TYPE_CHECKING:
+    from simulator.studies.asked import Asked
+    from simulator.studies.search import SearchPlan
 
 SHOWN = 20
 """Candidates that the table shows; files keep all."""
@@ -63,11 +61,7 @@ SHOWN = 20
     type=click.IntRange(2),
     help="Values of a range low..high in a grid.",
 )
-@click.option(
-    "--estimator",
-    metavar="NAME[=PARAMETER]",
-    help="Of `marquee-sim estimators`. By default snips; for rows snrips.",
-)
+@estimator_option
 @click.option(
     "--choose-by",
     type=click.Choice(["low", "value"]),
@@ -100,19 +94,34 @@ def search(ctx: click.Context, /, logs: str, config: Path | None, **given: Any) 
       marquee-sim search state/log --config marquee.toml --out best.toml \\
         --set surfaces.artwork.exploration.epsilon=0.01,0.02,0.05
     """
-    from bandit.clock import WallClock
     from simulator.progress import ShownWatch
-    from simulator.studies.about import begin
-    from simulator.studies.asked import asked_estimators
-    from simulator.studies.config_space import read_axis
-    from simulator.studies.search import SearchPlan
     from simulator.studies.search import search as run
 
     outputs = Outputs(given["json_path"], given["parquet_path"])
     check_writable(*outputs, given["out"])
-    default = "snrips" if given["surface"] == "rows" else "snips"
-    (asked,) = asked_estimators([given["estimator"] or default], given["surface"])
-    plan = SearchPlan(
+    asked = one_estimator(given)
+    plan = _plan_of(config, given, asked)
+    study = log_study(ctx, logs, config, given, asked, abreast=given["jobs"])
+    result, interrupted = run(
+        study.source,
+        plan,
+        study.log,
+        study.judge,
+        study.begun,
+        jobs=given["jobs"],
+        watch=ShownWatch(),
+    )
+    keep(result, _flat(result), outputs)
+    if outputs.shows_tables:
+        _show(result)
+    end(ctx, interrupted=interrupted)
+
+
+def _plan_of(config: Path | None, given: dict[str, Any], asked: Asked) -> SearchPlan:
+    from simulator.studies.config_space import read_axis
+    from simulator.studies.search import SearchPlan
+
+    return SearchPlan(
         base_text=_text_of(config),
         axes=tuple(map(read_axis, given["axes"])),
         estimator=asked,
@@ -123,19 +132,6 @@ def search(ctx: click.Context, /, logs: str, config: Path | None, **given: Any) 
         choose_by=given["choose_by"],
         shares=_shares_of(given["shares"]),
     )
-    result, interrupted = run(
-        source_of(logs, given, config),
-        plan,
-        log_plan_of(given),
-        judge_plan_of(given, (asked,), given["jobs"], snapshots_of(logs, given, config)),
-        begin(typed(ctx), given["seed"], WallClock()),
-        jobs=given["jobs"],
-        watch=ShownWatch(),
-    )
-    keep(result, _flat(result), outputs)
-    if outputs.shows_tables:
-        _show(result)
-    end(ctx, interrupted=interrupted)
 
 
 def _text_of(config: Path | None) -> str:

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Callable, Sequence
 from functools import reduce
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import click
 
@@ -30,7 +30,10 @@ class ErrorsTold(click.Group):
     ) -> click.Context:
         """Keep the command as typed, for results to tell."""
         typed = shlex.join([PROGRAM, *args])
-        context = super().make_context(info_name, args, parent, **extra)
+        try:
+            context = super().make_context(info_name, args, parent, **extra)
+        except click.UsageError as error:
+            _tell_usage(error)
         context.obj = typed
         return context
 
@@ -38,6 +41,8 @@ class ErrorsTold(click.Group):
         """Run the command."""
         try:
             return super().invoke(ctx)
+        except click.UsageError as error:
+            _tell_usage(error)
         except MarqueeError as error:
             _tell(error.message, error.hint)
             ctx.exit(INTERRUPTED if isinstance(error, InterruptedEarlyError) else MISCONFIGURED)
@@ -48,7 +53,10 @@ class ErrorsTold(click.Group):
             )
             ctx.exit(MISCONFIGURED)
         except KeyboardInterrupt:
-            _tell("interrupted before there was anything to keep", "")
+            _tell(
+                "interrupted before there was anything to keep",
+                "start it again; fewer rounds, policies or seeds are done sooner",
+            )
             ctx.exit(INTERRUPTED)
 
 
@@ -56,6 +64,16 @@ def _tell(message: str, hint: str) -> None:
     click.echo(f"error: {message}", err=True)
     if hint:
         click.echo(f"hint: {hint}", err=True)
+
+
+def _tell_usage(error: click.UsageError) -> NoReturn:
+    """Tell what was typed wrongly as other errors are told."""
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        raise error
+    asked = PROGRAM if error.ctx is None else error.ctx.command_path
+    message = error.format_message().removesuffix(".")
+    _tell(message[:1].lower() + message[1:], f"`{asked} --help` tells what may be given")
+    raise click.exceptions.Exit(MISCONFIGURED)
 
 
 def words(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[str, ...] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from simulator.cli.outputs import Outputs, bounds, cell, check_writable, end, keep, print_table
 from simulator.cli.shared import policy_option, run_options, settings_of, typed
-from simulator.results import SimulatedPolicy, Simulation
+from simulator.results import Interval, SimulatedPolicy, Simulation
 from simulator.wording import counted
 
 LEVEL = 0.95
@@ -111,30 +111,30 @@ def _show(result: Simulation) -> None:
         f"{result.batch:,}, {counted(len(result.seeds), 'seeds')} from {result.seeds[0]}"
     )
     if known:
-        click.echo(
-            "means over seeds with 95 % intervals; regret is what the oracle would have earned "
-            "more over a run"
-        )
+        means = "means over seeds with 95 % intervals; " if len(result.seeds) > 1 else ""
+        click.echo(f"{means}regret is what the oracle would have earned more over a run")
     click.echo("")
     first = result.policies[0]
     others = len(result.policies) > 1
     headings = ["policy", f"reward {result.unit}"]
     headings += [f"more than {first.policy}"] if others else []
-    headings += ["regret", "95 %"] if known else ["accepted a run"]
+    headings.append("regret" if known else "accepted a run")
     rows = []
     for one in result.policies:
         row: list[object] = [
             one.policy,
-            f"{cell(one.final_reward_mean)}  {bounds(one.final_reward)}",
+            _over_seeds(one.final_reward_mean, one.final_reward, one.by_seed),
         ]
         if others:
             row.append("" if one is first else _difference(one, first))
         if known:
-            row += [one.regret().mean, bounds(one.regret().interval)]
+            row.append(_over_seeds(*one.regret(), one.by_seed))
         else:
             row.append(round(float(np.mean(one.accepted or [result.pages]))))
         rows.append([*row, round(one.pages_per_second)])
     print_table([*headings, f"{pages.split()[0]}/s"], rows)
+    if known:
+        click.echo(_beside_oracle(result))
     for note in result.notes:
         click.echo(f"note: {note}")
 
@@ -144,7 +144,23 @@ def _difference(one: SimulatedPolicy, first: SimulatedPolicy) -> str:
     from simulator.studies.over_seeds import seed_interval
 
     gained = np.subtract(one.by_seed, first.by_seed)
-    return f"{cell(float(gained.mean()))}  {bounds(seed_interval(gained, LEVEL))}"
+    return _over_seeds(float(gained.mean()), seed_interval(gained, LEVEL), one.by_seed)
+
+
+def _over_seeds(mean: float, interval: Interval, by_seed: Sequence[float]) -> str:
+    """Return a mean with its interval, of which one seed alone knows nothing."""
+    return f"{cell(mean)} {bounds(interval) if len(by_seed) > 1 else '–'}"
+
+
+def _beside_oracle(result: Simulation) -> str:
+    """Return how much of the oracle's lead over the first policy each other one earned."""
+    first, *others = result.policies
+    lead = first.regret().mean
+    told = f"the oracle earns {cell(lead / result.pages)} more a page than {first.policy}"
+    if lead <= 0 or not others:
+        return told
+    shares = ", ".join(f"{one.policy} {1 - one.regret().mean / lead:.0%}" for one in others)
+    return f"{told}; of this lead, others reach: {shares}"
 
 
 def _flat(result: Simulation) -> Iterator[dict[str, Any]]:

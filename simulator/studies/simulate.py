@@ -40,6 +40,8 @@ _REPLAYED: Final = (
     "of the chance in the log itself, which `marquee-sim evaluate` tells of"
 )
 
+_ONE_SEED: Final = "one seed does not tell how far runs differ: there are no intervals"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimulatePlan:
@@ -252,6 +254,8 @@ def _description(plan: SimulatePlan) -> str:
 
 def _notes(plan: SimulatePlan, seeds: list[int], interrupted: bool) -> list[str]:
     told = [] if _knows_truth(plan) else [_REPLAYED]
+    if len(seeds) == 1:
+        told.append(_ONE_SEED)
     if interrupted:
         done = f"{len(seeds)} of {len(plan.seeds)} seeds were done, and are told of here"
         told.append(f"interrupted: {done}")

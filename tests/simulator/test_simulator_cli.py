@@ -268,3 +268,30 @@ def test_a_log_is_simulated_without_regret(log: Path, tmp_path: Path) -> None:
     assert "note: regret is not known here" in done.stdout
     told = run("report", kept, "--out", tmp_path / "s.html")
     assert told.exit_code == 0, told.stderr
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        ("evaluate", "sample"),
+        ("simulate", "homepage", "--policy", "uniform", "--seeds", 0),
+        ("compare", "sample", "uniform"),
+        ("evalute",),
+        ("--nope",),
+    ],
+)
+def test_what_is_typed_wrongly_is_told_with_a_hint(typed: tuple[object, ...]) -> None:
+    done = CliRunner().invoke(main, [str(word) for word in typed])
+    error, hint = done.stderr.splitlines()
+    assert done.exit_code == 2
+    assert error.startswith("error: ")
+    assert hint.startswith("hint: `") and hint.endswith("--help` tells what may be given")
+
+
+def test_one_seed_has_no_interval_and_the_oracle_is_told_of() -> None:
+    asked = ["simulate", "homepage", "--policy", "uniform", "--policy", "oracle", "--pages", "60"]
+    alone = CliRunner().invoke(main, [*asked, "--seeds", "1"]).stdout
+    assert "[" not in alone
+    assert "note: one seed does not tell how far runs differ: there are no intervals" in alone
+    assert "more a page than uniform; of this lead, others reach: oracle 100%" in alone
+    assert "[" in CliRunner().invoke(main, [*asked, "--seeds", "2"]).stdout
