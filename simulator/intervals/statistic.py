@@ -160,5 +160,13 @@ def difference(first: Terms, second: Terms) -> Statistic:
     linear = high.linear
     if low.linear is not None:
         linear = -low.linear if linear is None else linear - low.linear
+    # Of self-normalised values rounding would leave a difference where there is none.
+    alike = len(low.ratios) == len(high.ratios) and all(
+        np.array_equal(one.numerator, other.numerator)
+        and np.array_equal(one.denominator, other.denominator)
+        for one, other in zip(low.ratios, high.ratios, strict=True)
+    )
+    if alike:
+        return Statistic(len(first), np.zeros(len(first)) if linear is None else linear, ())
     ratios = tuple(ratio._replace(sign=-1.0) for ratio in low.ratios) + high.ratios
     return Statistic(len(first), linear, ratios)

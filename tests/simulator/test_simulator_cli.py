@@ -285,7 +285,8 @@ def test_what_is_typed_wrongly_is_told_with_a_hint(typed: tuple[object, ...]) ->
     error, hint = done.stderr.splitlines()
     assert done.exit_code == 2
     assert error.startswith("error: ")
-    assert hint.startswith("hint: `") and hint.endswith("--help` tells what may be given")
+    assert hint.startswith("hint: `")
+    assert hint.endswith("--help` tells what may be given")
 
 
 def test_one_seed_has_no_interval_and_the_oracle_is_told_of() -> None:
@@ -295,3 +296,8 @@ def test_one_seed_has_no_interval_and_the_oracle_is_told_of() -> None:
     assert "note: one seed does not tell how far runs differ: there are no intervals" in alone
     assert "more a page than uniform; of this lead, others reach: oracle 100%" in alone
     assert "[" in CliRunner().invoke(main, [*asked, "--seeds", "2"]).stdout
+
+
+def test_a_policy_differs_from_itself_by_nothing_at_all() -> None:
+    done = run("compare", "sample", "editorial", "editorial", "--surface", "rows")
+    assert "difference: 0, p = 1" in done.stdout
