@@ -9,8 +9,8 @@
   in between as well, and takes the cheapest for the budget. Both hold the tight one's ends, nearly.
 - Clopper–Pearson: the peer applies it to weighted rewards, divided by the largest weight *seen*,
   which guarantees nothing; ours refuses. Of clicks they are the same.
-- sequence: the peer bounds from below alone, w r for one end and w (1 - r) for the other, so that no
-  largest weight is needed; ours bets within the range of the terms, and is the tighter for it.
+- sequence: the peer bounds from below alone, w r for one end and w (1 - r) for the other, so that
+  no largest weight is needed; ours bets within the range of the terms, and is the tighter for it.
 """
 
 from __future__ import annotations
