@@ -8,7 +8,7 @@ better, without running anything twice.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -16,6 +16,9 @@ from bandit.files import write_atomically
 from simulator.errors import MissingDataError, SimulationError
 
 FORMAT_VERSION = 1
+
+NOT_TRUSTWORTHY: Final = "NOT TRUSTWORTHY"
+"""Begins a note that nobody may read a result's numbers without."""
 
 
 class Interval(msgspec.Struct, frozen=True, kw_only=True):

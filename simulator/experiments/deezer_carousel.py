@@ -2,16 +2,10 @@
 
     python -m simulator.experiments.deezer_carousel --jobs 4
 
-Their comparison is 100 rounds of 20,000 sessions with 974,960 users in 100 segments: some 200
-sessions a segment and round. The files that can be had hold nine users of one segment, so the
-population here is synthetic, drawn around the nine (``--users nine``: these alone), and a round has
-by default 200 sessions a segment, as theirs; ``--full`` takes 20,000 a round. Regrets are of
-expected reward and cascades as documented, without the two faults of the published code.
-
-The paper shows its regrets as a figure without numbers, but puts its findings into words (section
-4.1.1): they are held against ours as pairs of policies. Settings of policies are those of the
-published code. Linear policies here are Gaussian and know each playlist's features, which theirs do
-not: they are no part of that comparison.
+Theirs are 100 rounds of 20,000 sessions, 200 a segment. The users that can be had are nine of one
+segment: those here are drawn around them (``--users nine``: these alone), 200 sessions a segment
+and round by default. The paper's findings in words (section 4.1.1) are held against ours as pairs;
+linear policies here know each playlist's features, which theirs do not, and are no part of that.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from simulator.report.forest import Entry, Reference, Whisker, forest
 from simulator.report.numbers import NO_SPREAD, bounds, compact, decimals_of_width, number
 from simulator.report.page import Cell, Column, Fact, Figure, Note, Remarks, Section, Table
 from simulator.report.trust import bound, is_doubtful
-from simulator.results import DataSummary, Estimate, GroupRow, Interval
+from simulator.results import NOT_TRUSTWORTHY, DataSummary, Estimate, GroupRow, Interval
 
 PREFERRED = ("dr", "snips", "cascade-dr", "snrips", "sniips", "ips")
 """Whose estimate the headline tells, where there is a choice: the first of these that was made."""
@@ -86,7 +86,7 @@ def urgent_notes(notes: Sequence[str]) -> list[Note]:
     return [
         Note(f"{note[0].upper()}{note[1:]}.", alarm=True)
         for note in notes
-        if note.startswith(INTERRUPTED)
+        if note.startswith((INTERRUPTED, NOT_TRUSTWORTHY))
     ]
 
 

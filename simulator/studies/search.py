@@ -28,7 +28,7 @@ from simulator.datasets.registry import Source
 from simulator.errors import EstimationError, SimulatorError
 from simulator.jobs import one_thread, run_jobs
 from simulator.progress import Watch
-from simulator.results import Candidate, Estimate, Search
+from simulator.results import NOT_TRUSTWORTHY, Candidate, Estimate, Search
 from simulator.studies.about import Begun
 from simulator.studies.asked import Asked
 from simulator.studies.bench import Bench, Entrant, Logged, case_of, make_bench, nothing_done
@@ -46,7 +46,6 @@ SEARCHED: Final = ("surfaces.", "context.")
 """What a policy serves depends on these sections; rewards are the log's."""
 CHOSEN = "chosen"
 BASE = "base"
-NOT_TRUSTWORTHY: Final = "NOT TRUSTWORTHY"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

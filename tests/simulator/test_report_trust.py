@@ -11,7 +11,15 @@ from simulator.report import canvas, render_report
 from simulator.report.page import Cell, Figure, Note, Picture, Table, Verdict
 from simulator.report.trust import CARDS_MAX, bound, is_flat
 from simulator.report.write import lay_out
-from simulator.results import Diagnostics, Estimate, Evaluation, GroupRow, Interval, Result
+from simulator.results import (
+    NOT_TRUSTWORTHY,
+    Diagnostics,
+    Estimate,
+    Evaluation,
+    GroupRow,
+    Interval,
+    Result,
+)
 from tests.simulator.report_results import (
     comparison,
     data,
@@ -158,12 +166,17 @@ def test_estimated_propensities_cannot_be_missed() -> None:
     assert 'class="alarm"' in render_report(result)
 
 
-def test_a_run_cut_short_is_told_before_anything_else() -> None:
-    cut = "interrupted: 2 of 3 policies were judged"
+@pytest.mark.parametrize(
+    ("note", "told"),
+    [
+        ("interrupted: 2 of 3 policies were judged", "Interrupted: 2 of 3 policies were judged."),
+        (f"{NOT_TRUSTWORTHY}: few rounds", f"{NOT_TRUSTWORTHY}: few rounds."),
+    ],
+)
+def test_what_a_reader_must_know_first_is_told_before_anything_else(note: str, told: str) -> None:
     for made in (evaluation(), search(), comparison()):
-        result = msgspec.structs.replace(made, notes=[cut])
-        first = lay_out(result).sections[0].blocks[0]
-        assert first == Note("Interrupted: 2 of 3 policies were judged.", alarm=True)
+        result = msgspec.structs.replace(made, notes=[note])
+        assert lay_out(result).sections[0].blocks[0] == Note(told, alarm=True)
 
 
 def test_notes_on_the_run_and_the_data_are_told() -> None:
