@@ -25,9 +25,12 @@ class Orders(NamedTuple):
     logits: FloatArray
     name: str = "orders"
 
+    def pages(self, logged: LoggedRankings) -> FloatArray:
+        """Return (n, R) the logits of each round's candidates, -inf where there is none."""
+        return np.tile(self.logits, (len(logged), 1))
+
     def lotteries(self, logged: LoggedRankings) -> Lotteries:
-        pages = np.tile(self.logits, (len(logged), 1))
-        return alike(pages, logged.items.shape[1], greedy=False)
+        return alike(self.pages(logged), logged.items.shape[1], greedy=False)
 
     def conditional_pmf(self, logged: LoggedRankings) -> FloatArray:
         return self.lotteries(logged).conditional_pmf(logged.items)

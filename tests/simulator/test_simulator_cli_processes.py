@@ -43,6 +43,8 @@ def interrupt(arguments: Sequence[object], *, done: int = 1) -> Ended:
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # Tests started in the background of a shell inherit that Ctrl-C is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     # Should it never tell, it is ended, and the test fails by its exit code.
     guard = threading.Timer(WAIT_S, running.kill)
