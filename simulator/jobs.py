@@ -15,11 +15,12 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import resource_tracker
 from multiprocessing.process import BaseProcess
+from queue import SimpleQueue
 from types import FrameType
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
@@ -114,6 +115,15 @@ def _in_pool(
 ) -> Finished[Done]:
     results: list[Done | None] = [None] * len(tasks)
     places: dict[Future[Any], int] = {}
+    # Why a queue, and not concurrent.futures.wait: that takes the locks of all futures, and Ctrl-C
+    # in the middle of it leaves them locked, so that the pool could never be ended.
+    ended: SimpleQueue[Future[Any]] = SimpleQueue()
+
+    def begin(place: int) -> None:
+        future = pool.submit(_work, tasks[place])
+        places[future] = place
+        future.add_done_callback(ended.put)
+
     strangers = set(multiprocessing.active_children())
     pool = ProcessPoolExecutor(
         workers,
@@ -124,11 +134,12 @@ def _in_pool(
     try:
         with _interrupts_held():
             # The first tasks start the workers; there may be very many more.
-            for place, task in enumerate(tasks[:workers]):
-                places[pool.submit(_work, task)] = place
-        for place, task in enumerate(tasks[workers:], workers):
-            places[pool.submit(_work, task)] = place
-        for future in _as_done(places):
+            for place in range(min(workers, len(tasks))):
+                begin(place)
+        for place in range(workers, len(tasks)):
+            begin(place)
+        for _ in tasks:
+            future = ended.get()
             results[places[future]] = _opened(future.result())
             advance()
         pool.shutdown()
@@ -147,13 +158,6 @@ def _in_pool(
         # After a failure, what is still at work is of no use to anybody.
         _stop(pool, set(multiprocessing.active_children()) - strangers)
     return Finished(results, interrupted=False)
-
-
-def _as_done(places: dict[Future[Any], int]) -> Iterator[Future[Any]]:
-    waiting = set(places)
-    while waiting:
-        done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-        yield from sorted(done, key=places.__getitem__)
 
 
 @contextmanager
