@@ -65,10 +65,9 @@ class TellingSums:
             origin = float((weight * reward).sum()) / float(weight.sum())
         squares = weight * weight
         apart = reward - origin
-        powers = [apart**power for power in range(POWERS)]
         return TellingSums(
-            self.second + np.array([float((squares * power).sum()) for power in powers]),
-            self.fourth + np.array([float((squares * squares * power).sum()) for power in powers]),
+            self.second + _by_powers(squares, apart),
+            self.fourth + _by_powers(squares * squares, apart),
             self.total + float(weight.sum()),
             self.earned + float((weight * apart).sum()),
             origin,
@@ -85,3 +84,13 @@ class TellingSums:
         signs = np.array([value**4, -4 * value**3, 6 * value**2, -4 * value, 1.0])
         fourth = float(self.fourth @ signs)
         return max(squares, 0.0) ** 2 / fourth if fourth > 0 else 0.0
+
+
+def _by_powers(weighed: FloatArray, apart: FloatArray) -> FloatArray:
+    """Return (5,) Σ weighed · apartᵏ for k = 0 to 4; products, as NumPy's powers are slow."""
+    sums = np.empty(POWERS)
+    for power in range(POWERS):
+        sums[power] = weighed.sum()
+        if power < POWERS - 1:
+            weighed = weighed * apart
+    return sums
