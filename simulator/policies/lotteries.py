@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bandit.types import BoolArray, FloatArray
+from simulator.logged import LoggedRankings
 from simulator.pages import Codes
 from simulator.policies.orders import softmax, softmax_in_turn
 from simulator.policies.ties import best_in_turn, best_placements, best_pmf
@@ -102,3 +103,31 @@ def of_logged(placements: FloatArray, order: Codes) -> FloatArray:
     shape = (*placements.shape[:2], order.shape[1])
     probability = np.take_along_axis(placements, np.broadcast_to(index, shape), axis=2)
     return np.where((order >= 0)[:, :, None], probability.transpose(0, 2, 1), 0.0)
+
+
+class LotteryTarget:
+    """A target whose orders of rows follow from lotteries; subclasses say which."""
+
+    def lotteries(self, logged: LoggedRankings) -> Lotteries:
+        """Return how each logged round's rows would be ordered."""
+        raise NotImplementedError
+
+    def placements(self, logged: LoggedRankings) -> FloatArray:
+        """Return (n, L, R) the probability of each candidate at each position."""
+        return self.lotteries(logged).placements(logged.items.shape[1])
+
+    def conditional_probability(self, logged: LoggedRankings) -> FloatArray:
+        """Return (n, L); see :class:`simulator.targets.RankingTarget`."""
+        return self.lotteries(logged).conditional(logged.items)
+
+    def marginal_probability(self, logged: LoggedRankings) -> FloatArray:
+        """Return (n, L); see :class:`simulator.targets.RankingTarget`."""
+        return at_logged(self.placements(logged), logged.items)
+
+    def placement_probability(self, logged: LoggedRankings) -> FloatArray:
+        """Return (n, L, L); see :class:`simulator.rankings.inputs.PlacementTarget`."""
+        return of_logged(self.placements(logged), logged.items)
+
+    def conditional_pmf(self, logged: LoggedRankings) -> FloatArray:
+        """Return (n, L, R); see :class:`simulator.rankings.inputs.CascadeTarget`."""
+        return self.lotteries(logged).conditional_pmf(logged.items)

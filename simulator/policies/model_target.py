@@ -20,7 +20,7 @@ from simulator.errors import TargetError
 from simulator.logged import CodeArray, LoggedChoices, LoggedRankings
 from simulator.pages import Codes
 from simulator.policies.array_policy import mixed_pmf
-from simulator.policies.lotteries import Lotteries, alike, at_logged, of_logged
+from simulator.policies.lotteries import Lotteries, LotteryTarget, alike
 from simulator.policies.models import Asked, Model, Observed, Problem
 from simulator.policies.orders import mixed_in_turn
 
@@ -31,7 +31,7 @@ _RUN_MAX: Final = 64
 Logged = LoggedChoices | LoggedRankings
 
 
-class ModelTarget:
+class ModelTarget(LotteryTarget):
     """A model, frozen."""
 
     def __init__(
@@ -93,23 +93,15 @@ class ModelTarget:
 
     def conditional_probability(self, logged: LoggedRankings) -> FloatArray:
         """Return (n, L); see :class:`simulator.targets.RankingTarget`."""
-        found = self._lotteries(logged).conditional(logged.items)
+        found = self.lotteries(logged).conditional(logged.items)
         if not self._epsilon:
             return found
         even = _even(logged).conditional(logged.items)
         return mixed_in_turn(found, even, self._epsilon)
 
-    def marginal_probability(self, logged: LoggedRankings) -> FloatArray:
-        """Return (n, L); see :class:`simulator.targets.RankingTarget`."""
-        return at_logged(self._placements(logged), logged.items)
-
-    def placement_probability(self, logged: LoggedRankings) -> FloatArray:
-        """Return (n, L, L); see :class:`simulator.rankings.inputs.PlacementTarget`."""
-        return of_logged(self._placements(logged), logged.items)
-
     def conditional_pmf(self, logged: LoggedRankings) -> FloatArray:
         """Return (n, L, R); see :class:`simulator.rankings.inputs.CascadeTarget`."""
-        own = self._lotteries(logged)
+        own = self.lotteries(logged)
         found = own.conditional_pmf(logged.items)
         if not self._epsilon:
             return found
@@ -122,14 +114,16 @@ class ModelTarget:
         weight = np.divide(shares[0], both, out=np.zeros(both.shape), where=both > 0)[:, :, None]
         return np.asarray(weight * found + (1 - weight) * even.conditional_pmf(logged.items))
 
-    def _placements(self, logged: LoggedRankings) -> FloatArray:
+    def placements(self, logged: LoggedRankings) -> FloatArray:
+        """Return (n, L, R) the probability of each candidate at each position."""
         positions = logged.items.shape[1]
-        found = self._lotteries(logged).placements(positions)
+        found = self.lotteries(logged).placements(positions)
         if not self._epsilon:
             return found
         return (1 - self._epsilon) * found + self._epsilon * _even(logged).placements(positions)
 
-    def _lotteries(self, logged: LoggedRankings) -> Lotteries:
+    def lotteries(self, logged: LoggedRankings) -> Lotteries:
+        """Return how rows would be ordered, but for the share of any order."""
         self._check(logged)
         model = self._fitted
         if model.kind == "thompson":

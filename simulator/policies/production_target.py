@@ -33,7 +33,7 @@ from bandit.training import Trainer
 from bandit.types import SURFACES, FloatArray, Surface
 from simulator.errors import TargetError
 from simulator.logged import DecisionOrigin, LoggedChoices, LoggedRankings
-from simulator.policies.lotteries import Lotteries, at_logged, of_logged
+from simulator.policies.lotteries import Lotteries, LotteryTarget
 from simulator.policies.named_rounds import origin_of
 
 Logged = LoggedChoices | LoggedRankings
@@ -62,7 +62,7 @@ class JudgedSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     ] = None
 
 
-class ProductionTarget:
+class ProductionTarget(LotteryTarget):
     """A production configuration, judged on a log."""
 
     def __init__(
@@ -150,26 +150,8 @@ class ProductionTarget:
                 )
             yield rounds, rows, found
 
-    def conditional_probability(self, logged: LoggedRankings) -> FloatArray:
-        """Return (n, L); see :class:`simulator.targets.RankingTarget`."""
-        return self._lotteries(logged).conditional(logged.items)
-
-    def marginal_probability(self, logged: LoggedRankings) -> FloatArray:
-        """Return (n, L); see :class:`simulator.targets.RankingTarget`."""
-        return at_logged(self._placements(logged), logged.items)
-
-    def placement_probability(self, logged: LoggedRankings) -> FloatArray:
-        """Return (n, L, L); see :class:`simulator.rankings.inputs.PlacementTarget`."""
-        return of_logged(self._placements(logged), logged.items)
-
-    def conditional_pmf(self, logged: LoggedRankings) -> FloatArray:
-        """Return (n, L, R); see :class:`simulator.rankings.inputs.CascadeTarget`."""
-        return self._lotteries(logged).conditional_pmf(logged.items)
-
-    def _placements(self, logged: LoggedRankings) -> FloatArray:
-        return self._lotteries(logged).placements(logged.items.shape[1])
-
-    def _lotteries(self, logged: LoggedRankings) -> Lotteries:
+    def lotteries(self, logged: LoggedRankings) -> Lotteries:
+        """Return how each logged page's rows would be ordered."""
         origin = origin_of(logged)
         serving_of = self._servings(origin)
         count, positions = logged.items.shape

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -15,7 +15,7 @@ from simulator.environments.registry import make_environment
 from simulator.logged import LoggedRankings
 from simulator.loop import run
 from simulator.pages import Displays, Environment, PagePolicy, Pages, Served
-from simulator.policies.lotteries import Lotteries, alike, at_logged, of_logged
+from simulator.policies.lotteries import Lotteries, LotteryTarget, alike
 from simulator.policies.model_target import candidate_rows
 from simulator.policies.orders import best_order, masked
 from simulator.policies.registry import make_policy
@@ -40,7 +40,8 @@ Z: Final = 4.0
 """Standard errors that an estimate may be off: alpha 6e-5 for each."""
 
 
-class Preferring(NamedTuple):
+@dataclass(frozen=True)
+class Preferring(LotteryTarget):
     """Rows by how much they are liked, the best first; as a target, and as what serves pages."""
 
     liking: FloatArray
@@ -60,22 +61,7 @@ class Preferring(NamedTuple):
     def learn(self, pages: Pages, served: Served, displays: Displays) -> None:
         pass
 
-    def conditional_probability(self, logged: LoggedRankings) -> FloatArray:
-        return self._lotteries(logged).conditional(logged.items)
-
-    def marginal_probability(self, logged: LoggedRankings) -> FloatArray:
-        return at_logged(self._placements(logged), logged.items)
-
-    def placement_probability(self, logged: LoggedRankings) -> FloatArray:
-        return of_logged(self._placements(logged), logged.items)
-
-    def conditional_pmf(self, logged: LoggedRankings) -> FloatArray:
-        return self._lotteries(logged).conditional_pmf(logged.items)
-
-    def _placements(self, logged: LoggedRankings) -> FloatArray:
-        return self._lotteries(logged).placements(logged.items.shape[1])
-
-    def _lotteries(self, logged: LoggedRankings) -> Lotteries:
+    def lotteries(self, logged: LoggedRankings) -> Lotteries:
         rows = candidate_rows(logged)
         numbers = np.where(rows >= 0, self.liking[rows], -np.inf)
         return alike(numbers, logged.items.shape[1], greedy=True)
