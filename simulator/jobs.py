@@ -14,6 +14,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -210,6 +211,18 @@ def _start_worker(function: Callable[[Any, Any], Any], shared: Any) -> None:
     _Worker.function, _Worker.shared = staticmethod(function), shared
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _leave)
+    threading.Thread(target=_follow_parent, name="parent", daemon=True).start()
+
+
+def _follow_parent() -> None:
+    """End when the parent is gone, however it went: nobody else would end an idle worker."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        if _Worker.busy:
+            os.kill(os.getpid(), signal.SIGTERM)
+            threading.Event().wait(STOP_S)
+        os._exit(1)
 
 
 def _leave(number: int, frame: FrameType | None) -> None:

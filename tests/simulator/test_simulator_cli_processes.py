@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -134,3 +135,33 @@ def test_the_installed_command_needs_nothing_from_the_working_directory(tmp_path
     found = json.loads((tmp_path / "s.json").read_text())
     command_told = "marquee-sim simulate homepage --policy uniform --pages 40 --batch 20 --seeds 2"
     assert found["about"]["command"] == f"{command_told} --jobs 2 --json s.json"
+
+
+def test_workers_end_with_a_parent_that_was_killed(tmp_path: Path) -> None:
+    running = subprocess.Popen(
+        [
+            sys.executable, "-m", "simulator.cli", "simulate", "homepage", "--policy", "uniform",
+            "--set", "titles=60", "--set", "rows=3", "--set", "titles_a_row=4", "--pages", "2000",
+            "--seeds", "2000", "--jobs", "2", "--json", str(tmp_path / "s.json"),
+        ],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )  # fmt: skip
+    guard = threading.Timer(WAIT_S, os.killpg, (running.pid, signal.SIGKILL))
+    guard.start()
+    try:
+        assert running.stderr is not None
+        assert running.stderr.readline()
+        running.kill()
+        # The workers hold the other end: it is closed when the last of them is gone.
+        running.stderr.read()
+        running.wait()
+        assert guard.is_alive(), "workers outlived their parent"
+    finally:
+        guard.cancel()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(running.pid, signal.SIGKILL)
+        running.communicate()
