@@ -34,6 +34,8 @@ class TrainingExample(NamedTuple):
     """In (0, 1]."""
     reward: float
     """In [0, 1]."""
+    weight: float = 1.0
+    """Positive: of how many such displays this one stands for."""
 
 
 class ModelArrays(NamedTuple):

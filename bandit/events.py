@@ -41,6 +41,8 @@ class DecisionRecord(
     surface to the model version that was being served; a surface without one, or whose model was of
     no use for the page, was decided by the cold policy. ``greedy_match`` is kept in apprentice
     mode: the share of titles whose highest-scoring artwork is the baseline's.
+    ``pass_probability`` is that with which the record was let into the log, below 1 where decisions
+    were dropped: it then stands for 1 / pass_probability of them.
     """
 
     decision_id: str
@@ -62,6 +64,7 @@ class DecisionRecord(
     omitted: list[str] = []
     greedy_match: float | None = None
     deferred: bool = False
+    pass_probability: float = 1.0
     v: int = FORMAT_VERSION
 
     @property

@@ -55,6 +55,13 @@ class ServerConfig(Section, frozen=True, kw_only=True):
     threads: Annotated[
         int, Meta(ge=1, le=256, description="Requests one scoring process handles at once.")
     ] = 8
+    http_server: Annotated[
+        Literal["gunicorn", "granian"],
+        Meta(
+            description="What speaks HTTP: gunicorn, or granian, which does so outside Python and "
+            "is faster (`pip install 'marquee[fast]'`)."
+        ),
+    ] = "gunicorn"
     request_timeout_s: Annotated[
         Positive,
         Meta(description="A worker silent for so long, in seconds, is killed and replaced."),
@@ -238,10 +245,20 @@ class LogConfig(Section, frozen=True, kw_only=True):
     rank_waits_for_commit: Annotated[
         bool,
         Meta(
-            description="Whether a decision is durable before it is answered. If not, one that was "
-            "answered in the last milliseconds before a crash may be missing from the log."
+            description="Whether a decision is on the disk before it is answered. If not, it is "
+            "answered once the operating system holds it: it outlives any process of the service, "
+            "and only a crash of the whole machine may lose the last milliseconds."
         ),
-    ] = True
+    ] = False
+    queue_full: Annotated[
+        Literal["block", "drop"],
+        Meta(
+            description="What becomes of decisions while more wait than the disk takes. block: a "
+            "page waits for room, rank_commit_timeout_s at most. drop: from half of queue_max on "
+            "they are logged with a falling probability, which is kept in those that are. What is "
+            "not logged is served, marked unlogged and counted; feedback is never dropped."
+        ),
+    ] = "block"
     commit_timeout_s: Annotated[
         Positive,
         Meta(description="Longest wait for a commit of feedback, which is then answered 503."),
@@ -249,8 +266,9 @@ class LogConfig(Section, frozen=True, kw_only=True):
     rank_commit_timeout_s: Annotated[
         Positive,
         Meta(
-            description="Longest wait for the commit of a decision, which is then served and "
-            "marked unlogged. Keep it well below the deadline of those who ask."
+            description="Longest wait of a page for room in the log's queue and, where it waits "
+            "for that, for its commit; it is then served and marked unlogged. Keep it well below "
+            "the deadline of those who ask."
         ),
     ] = 0.15
 
@@ -310,6 +328,15 @@ class LearnerConfig(Section, frozen=True, kw_only=True):
         Count,
         Meta(description="Crashes at the same record after which it is set aside."),
     ] = 3
+    niceness: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=19,
+            description="How far the learner steps back for the scoring processes where cores are "
+            "scarce, as `nice` counts it.",
+        ),
+    ] = 5
 
 
 class Config(Section, frozen=True, kw_only=True):

@@ -105,6 +105,16 @@ class SurfaceConfig(Section, frozen=True, kw_only=True):
             "everything served; or everything served down to the last such report."
         ),
     ] = "reported"
+    zero_reward_share: Annotated[
+        float,
+        Meta(
+            gt=0,
+            le=1,
+            description="Share of the displays without any reward that are learned, drawn by hash, "
+            "each with the weight 1 / share. Less than 1 spares a learner that falls behind; what "
+            "is learned stays the same on average, and gets noisier.",
+        ),
+    ] = 1.0
     learn_from: Annotated[
         list[Share],
         Meta(
