@@ -20,7 +20,7 @@ import hashlib
 import io
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -57,6 +57,9 @@ FILES: Final = frozenset((WEIGHTS, VARIANCES, MODEL))
 _LOCK: Final = "lock"
 _PASSING: Final = ".passing-"
 
+_Parts = list[memoryview]
+"""A file's content, piece after piece."""
+
 
 class FileSnapshotStore:
     """Keeps snapshots in ``directory``, made when first published to.
@@ -74,14 +77,11 @@ class FileSnapshotStore:
         """Add a snapshot; see :meth:`bandit.snapshots.store.SnapshotStore.publish`."""
         check_arrays(arrays, details.bits)
         contents = {
-            WEIGHTS: _npy_bytes(arrays.weights),
-            VARIANCES: _npy_bytes(arrays.variances),
-            MODEL: model,
+            WEIGHTS: _npy_parts(arrays.weights),
+            VARIANCES: _npy_parts(arrays.variances),
+            MODEL: [memoryview(model)],
         }
-        files = {
-            name: FileDigest(hashlib.sha256(content).hexdigest(), len(content))
-            for name, content in contents.items()
-        }
+        files = {name: _digest(parts) for name, parts in contents.items()}
         with self._changing(surface) as place:
             before = self._sound_pointer(surface)
             number = max((number_of(version) for version in _names(place)), default=0) + 1
@@ -94,20 +94,30 @@ class FileSnapshotStore:
 
     def load(self, surface: Surface, version: str) -> Snapshot:
         """Return a snapshot, verified; see :meth:`bandit.snapshots.store.SnapshotStore.load`."""
+        manifest, arrays = self.load_arrays(surface, version)
         place = self._place(surface) / version
-        manifest = self._manifest(surface, version)
-        _check_sizes(place, manifest)
+        _check_content(place, manifest, MODEL)
         try:
-            for name, expected in manifest.files.items():
-                with (place / name).open("rb") as file:
-                    if hashlib.file_digest(file, "sha256").hexdigest() != expected.sha256:
-                        raise refused(f"{version}/{name}", "the content is not what was signed")
-            arrays = ModelArrays(_map_array(place / WEIGHTS), _map_array(place / VARIANCES))
             model = (place / MODEL).read_bytes()
+        except FileNotFoundError as error:
+            raise refused(f"{surface} {version}", f"cannot be read: {error}") from error
+        return Snapshot(manifest, arrays, model)
+
+    def load_arrays(self, surface: Surface, version: str) -> tuple[Manifest, ModelArrays]:
+        """Return what serving needs; see :meth:`bandit.snapshots.store.SnapshotStore.load_arrays`.
+
+        Other threads run meanwhile: hashing and checking large arrays let go of the GIL.
+        """
+        manifest = self._manifest(surface, version)
+        place = self._place(surface) / version
+        for name in (WEIGHTS, VARIANCES):
+            _check_content(place, manifest, name)
+        try:
+            arrays = ModelArrays(_map_array(place / WEIGHTS), _map_array(place / VARIANCES))
         except (FileNotFoundError, ValueError) as error:
             raise refused(f"{surface} {version}", f"cannot be read: {error}") from error
         check_arrays(arrays, manifest.bits)
-        return Snapshot(manifest, arrays, model)
+        return manifest, arrays
 
     def pointer(self, surface: Surface) -> Pointer | None:
         """Return which snapshot to serve, None before the first."""
@@ -152,7 +162,8 @@ class FileSnapshotStore:
         for version in sorted(_names(place), reverse=True):
             try:
                 manifest = self._manifest(surface, version)
-                _check_sizes(place / version, manifest)
+                for name in FILES:
+                    _check_size(place / version, manifest, name)
             except (SnapshotError, OSError):
                 continue
             manifests.append(manifest)
@@ -211,12 +222,13 @@ class FileSnapshotStore:
             ) from error
 
 
-def _write_version(place: Path, manifest: Manifest, contents: dict[str, bytes]) -> None:
+def _write_version(place: Path, manifest: Manifest, contents: Mapping[str, _Parts]) -> None:
     passing = _passing(place)
     passing.mkdir()
-    whole = {**contents, MANIFEST: msgspec.json.encode(manifest)}
-    for name, content in whole.items():
-        (passing / name).write_bytes(content)
+    whole = {**contents, MANIFEST: [memoryview(msgspec.json.encode(manifest))]}
+    for name, parts in whole.items():
+        with (passing / name).open("wb") as file:
+            file.writelines(parts)
     # Syncing once all is written lets the file system do most of the work with the first sync.
     for name in whole:
         sync_file(passing / name)
@@ -236,20 +248,40 @@ def _names(place: Path) -> list[str]:
         return []
 
 
-def _check_sizes(place: Path, manifest: Manifest) -> None:
-    for name, expected in manifest.files.items():
-        try:
-            size = (place / name).stat().st_size
-        except FileNotFoundError as error:
-            raise refused(f"{manifest.version}/{name}", f"cannot be read: {error}") from error
-        if size != expected.size:
-            raise refused(f"{manifest.version}/{name}", f"{size} bytes, not {expected.size}")
+def _check_size(place: Path, manifest: Manifest, name: str) -> None:
+    try:
+        size = (place / name).stat().st_size
+    except FileNotFoundError as error:
+        raise refused(f"{manifest.version}/{name}", f"cannot be read: {error}") from error
+    if size != manifest.files[name].size:
+        raise refused(
+            f"{manifest.version}/{name}", f"{size} bytes, not {manifest.files[name].size}"
+        )
 
 
-def _npy_bytes(array: Float32Array) -> bytes:
-    buffer = io.BytesIO()
-    np.save(buffer, array, allow_pickle=False)
-    return buffer.getvalue()
+def _check_content(place: Path, manifest: Manifest, name: str) -> None:
+    _check_size(place, manifest, name)
+    try:
+        with (place / name).open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError as error:
+        raise refused(f"{manifest.version}/{name}", f"cannot be read: {error}") from error
+    if digest != manifest.files[name].sha256:
+        raise refused(f"{manifest.version}/{name}", "the content is not what was signed")
+
+
+def _digest(parts: _Parts) -> FileDigest:
+    content = hashlib.sha256()
+    for part in parts:
+        content.update(part)
+    return FileDigest(content.hexdigest(), sum(part.nbytes for part in parts))
+
+
+def _npy_parts(array: Float32Array) -> _Parts:
+    """Return what ``np.save`` would write, without a copy of the array."""
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, np.lib.format.header_data_from_array_1_0(array))
+    return [header.getbuffer(), np.ascontiguousarray(array).data]
 
 
 def _map_array(path: Path) -> Float32Array:

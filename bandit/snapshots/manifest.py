@@ -24,6 +24,8 @@ from bandit.types import Surface
 
 FORMAT_VERSION: Final = 1
 _VERSION: Final = re.compile(r"\d{9}-[0-9a-f]{8}")
+_CHECKED_AT_ONCE: Final = 1 << 20
+"""Numbers checked at once: a large model needs no copy of itself to be looked through."""
 _REFUSED: Final = "the last good snapshot goes on serving; activate another version or publish anew"
 
 
@@ -148,10 +150,12 @@ def check_arrays(arrays: ModelArrays, bits: int) -> None:
                 f"{name}: {array.dtype} of shape {array.shape}, not float32 of ({1 << bits},)",
                 hint="the model and its manifest do not belong together; publish anew",
             )
-        if not np.isfinite(array).all():
-            raise refused(name, "not all numbers are finite")
-    if (arrays.variances < 0).any():
-        raise refused("variances", "some are negative")
+        for start in range(0, len(array), _CHECKED_AT_ONCE):
+            part = array[start : start + _CHECKED_AT_ONCE]
+            if not np.isfinite(part).all():
+                raise refused(name, "not all numbers are finite")
+            if name == "variances" and part.min() < 0:
+                raise refused(name, "some are negative")
 
 
 def refused(what: str, why: str) -> SnapshotError:

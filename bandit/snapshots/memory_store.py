@@ -37,9 +37,9 @@ class MemorySnapshotStore:
         check_arrays(arrays, details.bits)
         kept = ModelArrays(_frozen(arrays.weights), _frozen(arrays.variances))
         files = {
-            "weights": _digest(kept.weights.tobytes()),
-            "variances": _digest(kept.variances.tobytes()),
-            "model": _digest(model),
+            "weights": _digest(kept.weights.data),
+            "variances": _digest(kept.variances.data),
+            "model": _digest(memoryview(model)),
         }
         with self._lock:
             snapshots = self._snapshots.setdefault(surface, {})
@@ -58,6 +58,11 @@ class MemorySnapshotStore:
             return self._snapshots[surface][version]
         except KeyError:
             raise refused(f"{surface} {version}", "there is no such snapshot") from None
+
+    def load_arrays(self, surface: Surface, version: str) -> tuple[Manifest, ModelArrays]:
+        """Return what serving needs of a snapshot."""
+        snapshot = self.load(surface, version)
+        return snapshot.manifest, snapshot.arrays
 
     def pointer(self, surface: Surface) -> Pointer | None:
         """Return which snapshot to serve, None before the first."""
@@ -93,5 +98,5 @@ def _frozen(array: Float32Array) -> Float32Array:
     return copy
 
 
-def _digest(content: bytes) -> FileDigest:
-    return FileDigest(hashlib.sha256(content).hexdigest(), len(content))
+def _digest(content: memoryview) -> FileDigest:
+    return FileDigest(hashlib.sha256(content).hexdigest(), content.nbytes)

@@ -50,6 +50,17 @@ class SnapshotStore(Protocol):
         """
         ...
 
+    def load_arrays(self, surface: Surface, version: str) -> tuple[Manifest, ModelArrays]:
+        """Return what serving needs of a snapshot, verified, without reading the engine's own form.
+
+        Manifest and arrays are verified as :meth:`load` does; the engine's form is not looked at.
+
+        Raises:
+            SnapshotError: the manifest or an array is missing, damaged or not signed by us.
+            OSError: it cannot be read now, which says nothing of what it is like.
+        """
+        ...
+
     def pointer(self, surface: Surface) -> Pointer | None:
         """Return which snapshot to serve, None before the first; cheap enough to poll.
 

@@ -16,7 +16,8 @@ from bandit.engine import ModelArrays
 from bandit.errors import SnapshotError, SnapshotUnavailableError
 from bandit.keys import KeyRing
 from bandit.snapshots import FileSnapshotStore, Manifest, Pointer, SnapshotDetails
-from bandit.snapshots.file_store import FILES, MANIFEST, MODEL, POINTER, WEIGHTS
+from bandit.snapshots.file_store import FILES, MANIFEST, MODEL, POINTER, VARIANCES, WEIGHTS
+from bandit.snapshots.manifest import check_arrays
 
 BITS = 8
 OLD_KEY = b"an old secret key"
@@ -62,6 +63,59 @@ def test_a_flipped_bit_in_any_file_is_noticed(
             store.load("artwork", manifest.version)
     path.write_bytes(whole)
     store.load("artwork", manifest.version)
+
+
+@pytest.mark.parametrize("name", [MANIFEST, WEIGHTS, VARIANCES])
+def test_arrays_alone_are_verified_as_closely(
+    tmp_path: Path, store: FileSnapshotStore, name: str
+) -> None:
+    manifest = publish(store, 0.5)
+    path = directory_of(tmp_path, manifest) / name
+    whole = path.read_bytes()
+    wrong = [whole[:-1], whole + b"0"]
+    for position in np.linspace(0, len(whole) - 1, 20).astype(int):
+        damaged = bytearray(whole)
+        damaged[position] ^= 1 << (position % 8)
+        wrong.append(bytes(damaged))
+    for content in wrong:
+        path.write_bytes(content)
+        with pytest.raises(SnapshotError):
+            store.load_arrays("artwork", manifest.version)
+    path.unlink()
+    with pytest.raises(SnapshotError, match=manifest.version):
+        store.load_arrays("artwork", manifest.version)
+
+
+def test_arrays_are_served_without_a_look_at_the_engine_s_own_form(
+    tmp_path: Path, store: FileSnapshotStore
+) -> None:
+    manifest = publish(store, 0.5)
+    (directory_of(tmp_path, manifest) / MODEL).unlink()
+
+    found, arrays = store.load_arrays("artwork", manifest.version)
+
+    assert found == manifest
+    assert (arrays.weights == np.float32(0.5)).all()
+    with pytest.raises(SnapshotError):
+        store.load("artwork", manifest.version)
+
+
+@pytest.mark.parametrize("place", [0, 99, 100, 255])
+def test_every_part_of_an_array_is_checked(monkeypatch: pytest.MonkeyPatch, place: int) -> None:
+    monkeypatch.setattr("bandit.snapshots.manifest._CHECKED_AT_ONCE", 100)
+    for value, why in ((np.nan, "finite"), (-1.0, "negative")):
+        variances = np.ones(1 << BITS, np.float32)
+        variances[place] = value
+        with pytest.raises(SnapshotError, match=why):
+            check_arrays(ModelArrays(np.ones_like(variances), variances), BITS)
+
+
+def test_arrays_are_stored_as_numpy_stores_them(tmp_path: Path, store: FileSnapshotStore) -> None:
+    manifest = publish(store, 0.5)
+    theirs = io.BytesIO()
+    np.save(theirs, np.full(1 << BITS, 0.5, np.float32))
+
+    assert (directory_of(tmp_path, manifest) / WEIGHTS).read_bytes() == theirs.getvalue()
 
 
 @pytest.mark.parametrize("name", ALL_FILES)

@@ -82,6 +82,19 @@ def test_loaded_arrays_are_read_only_and_apart_from_the_publisher_s(store: Snaps
         loaded.variances[0] = 1
 
 
+def test_arrays_are_loaded_without_the_engine_s_own_form(store: SnapshotStore) -> None:
+    published = publish(store, 3)
+    publish(store, 4)
+
+    manifest, loaded = store.load_arrays("artwork", published.version)
+
+    assert manifest == published
+    assert np.array_equal(loaded.weights, arrays(3).weights)
+    assert np.array_equal(loaded.variances, arrays(3).variances)
+    assert not loaded.weights.flags.writeable
+    assert not loaded.variances.flags.writeable
+
+
 def test_versions_sort_in_the_order_of_publishing(store: SnapshotStore) -> None:
     published = [publish(store, seed).version for seed in range(12)]
 
@@ -125,7 +138,7 @@ def test_surfaces_are_apart(store: SnapshotStore) -> None:
 def test_a_version_that_is_not_there_is_refused(store: SnapshotStore, version: str) -> None:
     kept = publish(store, 1).version
 
-    for call in (store.load, store.activate):
+    for call in (store.load, store.load_arrays, store.activate):
         with pytest.raises(SnapshotError) as raised:
             call("artwork", version)
         assert raised.value.hint
