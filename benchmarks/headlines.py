@@ -1,0 +1,114 @@
+"""What the report shows first: the figures with promises, and which figures to set side by side."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+HEADLINES: Final[dict[str, str]] = {
+    "page_inprocess_ms": "a page in one process",
+    "page_inprocess_ratio_vw_cached": "as fast as VW on kept Examples of the same model",
+    "page_http_per_s": "pages over HTTP",
+    "page_http_ratio_naive": "as many pages as Flask around VW",
+    "page_http_ratio_floor": "of an empty endpoint's rate, pages",
+    "page_http_p99_ms_half_load": "99th percentile of a page at half load",
+    "decision_http_ratio_floor": "of an empty endpoint's rate, small decisions",
+    "learner_outcomes_per_s": "outcomes learned on one core",
+    "feedback_to_served_p95_s": "from a play to a model that learned it, 95th percentile",
+    "swap_pause_max_ms": "slowest request because of a new model",
+    "catalog_1m_ratio_20k": "a page's time at 1,000,000 artworks, by that at 20,000",
+    "ope_ips_ratio_obp": "as fast as obp: IPS with a bootstrap",
+    "ope_dr_ratio_obp": "as fast as obp: doubly robust",
+    "ope_slate_ratio_obp": "as fast as obp: slates",
+}
+"""Names that every run of all parts has, and what they are about."""
+
+
+class Comparison(NamedTuple):
+    """Figures of one unit, ours first, that belong side by side."""
+
+    name: str
+    title: str
+    caption: str
+    figures: dict[str, str]
+    """Labels by figure."""
+    less_is_better: bool = True
+
+
+COMPARISONS: Final = (
+    Comparison(
+        "inprocess",
+        "A page in one process, ms",
+        "240 titles × 8 artworks and 40 rows, taken in turns in one run. VW and its bindings only "
+        "score; the two other packages know no features of artworks, and score a matrix.",
+        {
+            "page_inprocess_ms": "Marquee, the whole decision",
+            "page_inprocess_scores_ms": "Marquee, scores alone",
+            "page_inprocess_vw_served_ms": "VW, kept Examples of the served model",
+            "page_inprocess_vw_cached_ms": "VW cb_explore_adf, kept Examples",
+            "page_inprocess_vw_text_ms": "VW cb_explore_adf, text",
+            "page_inprocess_vowpalwabbit_kept_ms": "vowpalwabbit, kept Examples",
+            "page_inprocess_vowpalwabbit_text_ms": "vowpalwabbit, text",
+            "page_inprocess_mabwiser_1920_ms": "MABWiser, 1,920 arms",
+            "page_inprocess_mabwiser_ms": "MABWiser, 8 arms × 240",
+            "page_inprocess_contextualbandits_ms": "contextualbandits UCB, 8 arms × 240",
+        },
+    ),
+    Comparison(
+        "factoring",
+        "Scores of a page three ways, ms",
+        "Hashed crosses one by one; a table column a context feature; and the vocabulary's, which "
+        "is served. The three give the same scores.",
+        {
+            "factoring_vocabulary_20k_ms": "the vocabulary's",
+            "factoring_columns_20k_ms": "columns, all warm",
+            "factoring_direct_20k_ms": "one by one",
+        },
+    ),
+    Comparison(
+        "http",
+        "Pages over HTTP, a second",
+        "At saturation, by turns in one run.",
+        {
+            "page_http_per_s": "Marquee, MessagePack",
+            "page_http_json_per_s": "Marquee, JSON",
+            "page_http_granian_per_s": "Marquee on granian",
+            "page_http_floor_per_s": "an empty endpoint",
+            "page_http_naive_per_s": "Flask around VW",
+        },
+        less_is_better=False,
+    ),
+    Comparison(
+        "decision",
+        "Small decisions over HTTP, a second",
+        "One title, at saturation, by turns in one run.",
+        {
+            "decision_http_per_s": "Marquee",
+            "decision_http_granian_per_s": "Marquee on granian",
+            "decision_http_floor_per_s": "an empty endpoint",
+        },
+        less_is_better=False,
+    ),
+    Comparison(
+        "learner",
+        "Outcomes learned on one core, a second",
+        "Log, join, learn, with checkpoints and snapshots.",
+        {
+            "learner_outcomes_per_s": "whole pages",
+            "learner_outcomes_per_s_share_25": "one zero reward in four learned",
+            "learner_outcomes_per_s_share_10": "one zero reward in ten learned",
+            "learner_single_outcomes_per_s": "single titles",
+        },
+        less_is_better=False,
+    ),
+    Comparison(
+        "obp",
+        "Off-policy estimates, times as fast as the Open Bandit Pipeline",
+        "A value and its bootstrap interval, on all cores against obp's one thread.",
+        {
+            "ope_ips_ratio_obp": "IPS",
+            "ope_dr_ratio_obp": "doubly robust",
+            "ope_slate_ratio_obp": "slates",
+        },
+        less_is_better=False,
+    ),
+)

@@ -1,0 +1,36 @@
+"""The parts of the suite, by name, in the order of a whole run."""
+
+from __future__ import annotations
+
+from typing import Final, Protocol
+
+from benchmarks.estimation import measure_estimation
+from benchmarks.figures import Board
+from benchmarks.freshness import measure_freshness
+from benchmarks.http_pages import measure_http
+from benchmarks.in_process import measure_in_process
+from benchmarks.learner_speed import measure_learner
+from benchmarks.real_pages import measure_real
+from benchmarks.simulation_speed import measure_simulation
+from benchmarks.streaming import measure_streaming
+
+
+class Part(Protocol):
+    """Measures something and adds it to the board; ``quick`` asks for little work."""
+
+    def __call__(self, board: Board, *, quick: bool) -> None:
+        """Measure."""
+
+
+PARTS: Final[dict[str, Part]] = {
+    "inprocess": measure_in_process,
+    "http": measure_http,
+    "freshness": measure_freshness,
+    # after the HTTP parts: it says how it keeps up with the pages they served
+    "learner": measure_learner,
+    "real": measure_real,
+    "estimation": measure_estimation,
+    "simulation": measure_simulation,
+    "streaming": measure_streaming,
+}
+"""A part that reads another's figures comes after it."""
