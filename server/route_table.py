@@ -34,7 +34,9 @@ class Route(NamedTuple):
     """One call of the API.
 
     ``request`` and ``answer`` are the types of the bodies; ``item`` is the type of what ``request``
-    keeps undecoded. An ``answer`` of None with a ``plain`` media type is no typed value.
+    keeps undecoded. An ``answer`` of None with a ``plain`` media type is no typed value. A hot
+    route, whose rule has no variable parts, is called many times a second: it is served without
+    the router's detour.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Route(NamedTuple):
     plain: str | None = None
     is_catalog_body: bool = False
     is_versioned: bool = False
+    is_hot: bool = False
 
 
 ROUTES: Final = (
@@ -63,6 +66,7 @@ ROUTES: Final = (
         request=RankRequest,
         answer=RankAnswer,
         refusals=(409, 422),
+        is_hot=True,
     ),
     Route(
         "rank_batch",
@@ -87,6 +91,7 @@ ROUTES: Final = (
         item=FeedbackEvent,
         answer=FeedbackAnswer,
         refusals=(422, 503),
+        is_hot=True,
     ),
     Route(
         "activate",

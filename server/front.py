@@ -1,0 +1,38 @@
+"""The front door: calls that come many times a second are served before any router sees them.
+
+A call whose method and address are exactly those of a hot route goes straight to its endpoint;
+everything else, wrong methods and unknown addresses included, goes to the application behind,
+which serves the same endpoints by its own routes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from server.dispatch import NO_PATH, Endpoint, Environ
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication
+
+
+class Front:
+    """A WSGI application before another one.
+
+    Args:
+        hot: endpoints without variable parts, by method and address.
+        behind: serves all other calls.
+    """
+
+    def __init__(self, hot: Mapping[tuple[str, str], Endpoint], behind: WSGIApplication) -> None:
+        self._hot = dict(hot)
+        self._behind = behind
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Serve one request."""
+        endpoint = self._hot.get((environ["REQUEST_METHOD"], environ.get("PATH_INFO", "")))
+        if endpoint is None:
+            return self._behind(environ, start_response)
+        status, headers, body = endpoint(environ, NO_PATH)
+        start_response(status, headers)
+        return [body]
