@@ -4,7 +4,7 @@ A million rounds of 80 actions on 3 positions, a value and a 1,000-sample bootst
 each estimator, and 100,000 slates. Each case is measured in ours on one thread, in ours on all
 cores, and then in obp, before the next one: what disturbs the machine disturbs all three. Both run
 in processes of their own, on the same arrays; obp in a virtual environment of its own
-(:mod:`benchmarks.estimation_environment`), and where that cannot be had the run says so.
+(:mod:`benchmarks.environments`), and where that cannot be had the run says so.
 
 Inputs are made before the clock starts: for obp its dense (rounds, actions, positions) arrays; for
 ours the target's probability of what was logged, and for estimators with a reward model both
@@ -24,8 +24,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from benchmarks.environments import OBP
 from benchmarks.estimation_data import ACTIONS, POSITIONS, Work, write_rounds, write_slates
-from benchmarks.estimation_environment import peer_python
 from benchmarks.estimation_workers import Outcome, Worker
 from benchmarks.figures import Board, Target
 
@@ -46,6 +46,8 @@ class Case(NamedTuple):
     estimator: str
     times: Target
     """How many times faster than obp it is to be."""
+    headline: str = ""
+    """The name under which that is also told."""
 
     @property
     def name(self) -> str:
@@ -58,11 +60,18 @@ class Case(NamedTuple):
         return self.estimator in ("ips", "snips")
 
 
+_LARGE: Final = Target("≥", 20)
+_MODEL: Final = Target("≥", 5)
 CASES: Final = (
-    *(Case("fixed", name, Target("≥", 20)) for name in ("ips", "snips")),
-    *(Case("softmax", name, Target("≥", 20)) for name in ("ips", "snips")),
-    *(Case("softmax", name, Target("≥", 5)) for name in ("dr", "switch-dr", "dros")),
-    *(Case("slates", name, Target("≥", 20)) for name in ("sips", "rips")),
+    Case("fixed", "ips", _LARGE),
+    Case("fixed", "snips", _LARGE),
+    Case("softmax", "ips", _LARGE, "ope_ips_ratio_obp"),
+    Case("softmax", "snips", _LARGE),
+    Case("softmax", "dr", _MODEL, "ope_dr_ratio_obp"),
+    Case("softmax", "switch-dr", _MODEL),
+    Case("softmax", "dros", _MODEL),
+    Case("slates", "sips", _LARGE),
+    Case("slates", "rips", _LARGE, "ope_slate_ratio_obp"),
 )
 
 
@@ -72,9 +81,14 @@ def measure_estimation(board: Board, *, quick: bool) -> None:
     if not quick and _memory_gb() < DENSE_MEMORY_GB:
         work = SMALLER
         board.say(f"less than {DENSE_MEMORY_GB} GB free: obp's dense arrays allow 200,000 rounds")
-    python, why = (None, "left out of a quick run") if quick else peer_python(board.say)
+    python, why = OBP.python(board.say)
     if python is None:
         board.say(f"obp is not measured: {why}")
+    measure_cases(board, work, python)
+
+
+def measure_cases(board: Board, work: Work, python: Path | None) -> None:
+    """Measure all cases, in obp only where an interpreter is given that has it."""
     cores = os.cpu_count() or 1
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="marquee-bench-")))
@@ -88,7 +102,7 @@ def measure_estimation(board: Board, *, quick: bool) -> None:
             _add(board, case, work, one, all_cores, cores)
             if peer is not None:
                 found = peer.measure(case.name, work.resamples, 1)
-                _compare(board, case, work, (one, all_cores, found))
+                compare(board, case, work, (one, all_cores, found))
 
 
 def _add(
@@ -112,15 +126,19 @@ def _add(
         raise AssertionError(f"{name}: the interval depends on the number of threads")
 
 
-def _compare(
+def compare(
     board: Board, case: Case, work: Work, outcomes: tuple[Outcome, Outcome, Outcome]
 ) -> None:
+    """Add what obp took; the outcomes are ours on one thread, ours on all, and obp's."""
     one, all_cores, peer = outcomes
     name = f"estimation_{case.name}"
     board.add(f"{name}_obp_s", peer.seconds, "s", "the same by obp (it has one thread)")
     board.add(f"{name}_obp_peak_mb", peer.peak_mb, "MB", "obp's peak memory beyond its inputs")
     times = peer.seconds / all_cores.seconds
     board.add(f"{name}_times_obp", times, "times faster", "than obp, all cores", case.times)
+    if case.headline:
+        work_told = f"obp's seconds by ours on all cores: {case.estimator}, {case.target} target"
+        board.add(case.headline, times, "×", work_told, case.times)
     times = peer.seconds / one.seconds
     board.add(f"{name}_times_obp_1_thread", times, "times faster", "than obp, one thread")
     share = _memory_share(case, work, all_cores, peer)

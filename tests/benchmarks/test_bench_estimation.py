@@ -10,21 +10,37 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from benchmarks.estimation import CASES, QUICK, measure_estimation
+from benchmarks.environments import OBP
+from benchmarks.estimation import CASES, QUICK, compare, measure_cases
 from benchmarks.estimation_data import at_position, everywhere, read, write_rounds
-from benchmarks.estimation_environment import VARIABLE, peer_python
+from benchmarks.estimation_workers import Outcome
 from benchmarks.figures import Board
 
 
 @pytest.mark.processes
 def test_every_case_is_measured() -> None:
-    told = io.StringIO()
-    board = Board(Console(file=told, width=200))
+    board = Board(Console(file=io.StringIO()))
     board.begin("estimation")
-    measure_estimation(board, quick=True)
+    measure_cases(board, QUICK, None)
     for case in CASES:
         assert board.figures[f"estimation_{case.name}_s"].value > 0
-    assert "obp is not measured" in told.getvalue()
+
+
+def test_what_the_peer_took_is_set_against_ours() -> None:
+    board = Board(Console(file=io.StringIO()))
+    board.begin("estimation")
+    ours, peer = Outcome(2.0, 10.0, 0.5, 0.4, 0.6), Outcome(60.0, 900.0, 0.5, 0.3, 0.7)
+    for case in CASES:
+        compare(board, case, QUICK, (ours, ours._replace(seconds=1.0), peer))
+    for name in ("ope_ips_ratio_obp", "ope_dr_ratio_obp", "ope_slate_ratio_obp"):
+        assert board.figures[name].value == 60
+        assert board.figures[name].met
+
+
+def test_a_peer_that_finds_another_value_fails_the_run() -> None:
+    ours, peer = Outcome(2.0, 10.0, 0.5, 0.4, 0.6), Outcome(60.0, 900.0, 0.51, 0.3, 0.7)
+    with pytest.raises(AssertionError, match=r"obp's value is 0\.51"):
+        compare(Board(Console(file=io.StringIO())), CASES[0], QUICK, (ours, ours, peer))
 
 
 def test_both_sides_are_given_the_same_numbers(tmp_path: Path) -> None:
@@ -41,7 +57,7 @@ def test_both_sides_are_given_the_same_numbers(tmp_path: Path) -> None:
 def test_an_interpreter_without_the_peer_is_told_and_not_used(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv(VARIABLE, sys.executable)
-    python, why = peer_python(lambda _: None)
+    monkeypatch.setenv(OBP.variable, sys.executable)
+    python, why = OBP.python(lambda _: None)
     assert python is None
-    assert VARIABLE in why
+    assert OBP.variable in why
