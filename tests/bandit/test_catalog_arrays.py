@@ -39,7 +39,7 @@ def same(found: Encoded, expected: Encoded) -> bool:
 def test_ids_and_offsets() -> None:
     assert CATALOG.version == content_version(DOCUMENT)
     assert CATALOG.title_ids == ["t1", "t2", "12"]
-    assert CATALOG.artwork_ids == ["a1", "a2", "a1", "a3", "a1", "7"]
+    assert list(CATALOG.artwork_ids) == ["a1", "a2", "a1", "a3", "a1", "7"]
     assert CATALOG.row_ids == ["r1", "r2", "r3"]
     assert CATALOG.artwork_offsets.tolist() == [0, 2, 3, 6]
     assert CATALOG.artwork_offsets.dtype == np.intp
@@ -91,8 +91,15 @@ def test_order_of_features_does_not_show_in_the_arrays() -> None:
     second = Title("t1", [Artwork("a1", {"light": 0.5, "mood": "calm"})], {"b": 2.0, "x": 1.0})
     one, other = (Catalog.build(CatalogDocument([title])) for title in (first, second))
     assert one.version == other.version
-    assert one.artwork_features.hashes.tolist() == other.artwork_features.hashes.tolist()
-    assert one.title_features.values.tolist() == other.title_features.values.tolist()
+    assert_same_arrays(one, other)
+
+
+def assert_same_arrays(one: Catalog, other: Catalog) -> None:
+    arrays, others = one.to_arrays(), other.to_arrays()
+    assert arrays.keys() == others.keys()
+    for name, array in arrays.items():
+        assert array.dtype == others[name].dtype, name
+        np.testing.assert_array_equal(array, others[name], err_msg=name)
 
 
 def test_version_can_be_told() -> None:
@@ -106,3 +113,50 @@ def test_empty_catalog_knows_nothing() -> None:
     assert catalog.artwork_offsets.tolist() == [0]
     assert catalog.artwork_identity.hashes.shape == (0, 1)
     assert catalog.title_keys.shape == (0,)
+
+
+def many_titles() -> CatalogDocument:
+    """Make titles with more distinct artwork ids than are kept as strings."""
+    titles = [
+        Title(f"t{index}", [Artwork(f"{index}.{place}") for place in range(64)])
+        for index in range(1100)
+    ]
+    return CatalogDocument([Title("é/ü", [Artwork("ö"), Artwork("0.1")]), *titles])
+
+
+@pytest.mark.parametrize("document", [DOCUMENT, CatalogDocument([]), many_titles()])
+def test_arrays_hold_the_whole_catalog(document: CatalogDocument) -> None:
+    built = Catalog.build(document, version="v")
+    arrays = built.to_arrays()
+    for name, array in arrays.items():
+        assert array.flags.c_contiguous, name
+        assert array.dtype.kind in "uif", name
+        array.flags.writeable = False
+    catalog = Catalog.from_arrays(built.version, arrays)
+    assert catalog.version == built.version
+    assert catalog.title_ids == [title.id for title in document.titles]
+    assert catalog.row_ids == [row.id for row in document.rows]
+    ids = [artwork.id for title in document.titles for artwork in title.artworks]
+    assert list(catalog.artwork_ids) == ids
+    places = np.arange(len(ids))[::-3]
+    assert catalog.artwork_ids.take(places) == [ids[place] for place in places]
+    assert catalog.title_index_of == built.title_index_of
+    assert catalog.row_index_of == built.row_index_of
+    assert_same_arrays(catalog, built)
+
+
+def test_arrays_are_used_where_they_lie() -> None:
+    arrays = CATALOG.to_arrays()
+    catalog = Catalog.from_arrays("v", arrays)
+    texts = {"titles.text", "titles.bounds", "rows.text", "rows.bounds"}
+    for name, array in catalog.to_arrays().items():
+        assert name in texts or array is arrays[name], name
+
+
+def test_numbers_that_are_zero_keep_their_column() -> None:
+    features = [{"a": [1.0, 0.0, 2.0], "z": "x"}, {"a": [0.0, 1.0, 0.0], "z": "y"}, {}]
+    rows = [Row(f"r{index}", given) for index, given in enumerate(features)]
+    table = Catalog.build(CatalogDocument([], rows)).row_features
+    assert table.dense_values.tolist() == [[1, 0, 2], [0, 1, 0], [0, 0, 0]]
+    for index, given in enumerate(features):
+        assert same(table.one(index), encode(ROW, given))

@@ -65,7 +65,7 @@ def test_loaded_catalog_is_the_one_that_was_saved(store: CatalogStore) -> None:
     assert catalog.version == built.version
     assert catalog.title_ids == built.title_ids
     assert catalog.row_ids == built.row_ids
-    assert catalog.artwork_features.hashes.tolist() == built.artwork_features.hashes.tolist()
+    assert catalog.artwork_features.places.tolist() == built.artwork_features.places.tolist()
 
 
 def test_saving_again_writes_nothing(store: CatalogStore, tmp_path: Path) -> None:

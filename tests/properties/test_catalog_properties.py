@@ -22,7 +22,8 @@ from bandit.catalog import (
 )
 from bandit.config.schema import LimitsConfig
 from bandit.errors import CatalogError
-from bandit.features import ARTWORK, ROW, TITLE, FeatureMatrix, encode
+from bandit.feature_tables import FeatureTable
+from bandit.features import ARTWORK, ROW, TITLE, encode
 from bandit.types import Artwork, Features, FeatureValue, Row, Title
 
 Item = TypeVar("Item", Title, Row)
@@ -71,8 +72,8 @@ def shuffled(features: Features, seed: int) -> Features:
     return dict(pairs)
 
 
-def agrees(found: FeatureMatrix, items: list[Features], namespace: str) -> None:
-    assert len(found.hashes) == len(found.values) == len(items)
+def agrees(found: FeatureTable, items: list[Features], namespace: str) -> None:
+    assert len(found.values) == len(items)
     for index, features in enumerate(items):
         expected = encode(namespace, dict(sorted(features.items())))
         # Doubles too small for a float32 become zeros, which count for nothing.

@@ -1,0 +1,76 @@
+"""The features of many things in one namespace, as places in a vocabulary: built once, then mapped.
+
+Things of a kind share their features: thousands of artworks have a few hundred distinct ones. So a
+table holds each distinct feature's hash once, and for each thing the places of its features in that
+vocabulary, and their values. Whatever a page makes of a feature is then worked out once for all
+things that have it.
+
+A column in which all things that fill it have the same feature, as the components of an embedding
+are, needs no place a thing: it is kept in a block of its own, of values alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from bandit.features import Encoded, FeatureMatrix
+from bandit.types import Float32Array, HashArray, IndexArray
+
+
+class FeatureTable(NamedTuple):
+    """Features of M things, F each: D in columns of one feature, F - D wherever they come.
+
+    Features that a thing lacks have the value 0.
+    """
+
+    vocabulary: HashArray
+    """Shape (V,): the hash of each distinct feature; the first, 0, stands for none."""
+    places: np.ndarray
+    """Shape (M, F - D), an unsigned integer type: places in the vocabulary."""
+    values: Float32Array
+    """Shape (M, F - D)."""
+    dense_places: IndexArray
+    """Shape (D,): the one feature of each dense column."""
+    dense_values: Float32Array
+    """Shape (M, D)."""
+    order: IndexArray
+    """Shape (F,): for each feature by name, its column among the dense ones, then the others."""
+
+    @classmethod
+    def of(cls, vocabulary: HashArray, places: IndexArray, values: Float32Array) -> FeatureTable:
+        """Split (M, F) places and values into dense columns and others."""
+        highest = places.max(axis=0, initial=0)
+        dense = ((places == highest) | (values == 0)).all(axis=0) & (highest > 0)
+        kind = np.min_scalar_type(max(0, len(vocabulary) - 1))
+        return cls(
+            vocabulary,
+            np.ascontiguousarray(places[:, ~dense].astype(kind)),
+            np.ascontiguousarray(values[:, ~dense]),
+            highest[dense].astype(np.intp),
+            np.ascontiguousarray(values[:, dense]),
+            np.argsort(np.concatenate([np.flatnonzero(dense), np.flatnonzero(~dense)])),
+        )
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray], name: str) -> FeatureTable:
+        """Return the table that :meth:`to_arrays` laid out under a name; nothing is copied."""
+        return cls(*(arrays[f"{name}.{field}"] for field in cls._fields))
+
+    def to_arrays(self, name: str) -> dict[str, np.ndarray]:
+        """Return the table as C-contiguous arrays with names that start with ``name``."""
+        return {f"{name}.{field}": array for field, array in self._asdict().items()}
+
+    def take(self, indices: Sequence[int] | np.ndarray) -> FeatureMatrix:
+        """Return the features of the things at ``indices``, in the order of their names."""
+        dense = self.vocabulary[self.dense_places]
+        own = self.vocabulary[self.places[indices]]
+        hashes = np.hstack([np.broadcast_to(dense, (len(own), len(dense))), own])
+        values = np.hstack([self.dense_values[indices], self.values[indices]])
+        return FeatureMatrix(hashes[:, self.order], values[:, self.order])
+
+    def one(self, index: int) -> Encoded:
+        """Return the features of one thing, without those it lacks."""
+        return self.take([index]).one(0)
