@@ -9,6 +9,14 @@ it will ever be added. Writers move it forward while idle by a heartbeat, so tha
 close without traffic and without filling the log with empty records. Merging spools up to their
 least horizon makes the merged order a function of the log alone.
 
+Records are appended in one of two ways. What must be durable before somebody is told so, such as
+feedback, is *appended*, and waited for until its commit. Decisions are *handed over*: once that
+returns they outlive the death of any process, though not a crash of the machine, and are committed
+soon after. Readers see what is committed and nothing else. A writer that died may leave decisions
+that it had taken over and not committed; the next writer of its spool stores them before anything
+new, and whoever opens the log stores those of spools that nobody writes. They get times later than
+every horizon announced before, so until then a reader rightly takes the spool to be complete.
+
 Spools may be added while the log is read. All records of a spool that ``spools()`` does not list
 yet are later than every horizon announced before that call: list the spools *after* reading the
 horizons, and if there is a new one, take it up before merging.
@@ -18,7 +26,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from operator import attrgetter
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from bandit.events import DecisionRecord, LoggedRecord, Record
 
@@ -56,6 +64,23 @@ class Pending(Protocol):
         ...
 
 
+Fate = Literal["logged", "dropped", "full"]
+"""What became of a decision that was handed over.
+
+``logged``: the log has it. ``dropped``: it was left out by a draw, and those that were logged under
+the same probability stand for it. ``full``: it was left out for certain; none stands for it.
+"""
+
+
+class HandedOver(NamedTuple):
+    """What became of decisions handed over together."""
+
+    fates: list[Fate]
+    """One a decision, in the order given."""
+    pending: Pending
+    """The commit of those that are logged, for whoever waits for it."""
+
+
 class EventWriter(Protocol):
     """The one writer of a spool."""
 
@@ -75,6 +100,30 @@ class EventWriter(Protocol):
         """
         ...
 
+    def hand_over(self, decisions: Sequence[DecisionRecord]) -> HandedOver:
+        """Take decisions over, by ``[log] queue_full`` where many wait already.
+
+        ``block`` waits for room, for ``rank_commit_timeout_s`` at most. ``drop`` never waits: from
+        half of ``queue_max`` on it lets each decision in with a falling probability, drawn by its
+        key and kept in the record's ``pass_probability``.
+
+        On return those ``logged`` outlive any process, unless ``rank_waits_for_commit`` is set:
+        they then do so once ``pending`` was waited for.
+
+        Raises:
+            LogUnavailableError: none was taken over: there was no room in time, the disk takes
+                nothing, or the writer is closed.
+        """
+        ...
+
+    def uncommitted(self, key: str) -> Record | None:
+        """Return the record that was taken in under this key and that readers may not see yet.
+
+        Ask this first and a reader second: what is missing here because it was committed in
+        between is found there.
+        """
+        ...
+
     def queue_depth(self) -> int:
         """Return how many records wait to be made durable."""
         ...
@@ -87,7 +136,10 @@ class EventWriter(Protocol):
         ...
 
     def close(self) -> None:
-        """Make everything queued durable, give up the spool, and stop."""
+        """Make everything queued durable, give up the spool, and stop.
+
+        Decisions handed over that cannot be committed now are left to the spool's next writer.
+        """
         ...
 
 
