@@ -14,7 +14,7 @@ from bandit.catalog import (
 )
 from bandit.features import ARTWORK, ROW, TITLE, Encoded, encode, encode_id
 from bandit.sampling import item_key
-from bandit.types import Artwork, Row, Title
+from bandit.types import Artwork, Features, Row, Title
 
 DOCUMENT = CatalogDocument(
     [
@@ -154,7 +154,11 @@ def test_arrays_are_used_where_they_lie() -> None:
 
 
 def test_numbers_that_are_zero_keep_their_column() -> None:
-    features = [{"a": [1.0, 0.0, 2.0], "z": "x"}, {"a": [0.0, 1.0, 0.0], "z": "y"}, {}]
+    features: list[Features] = [
+        {"a": [1.0, 0.0, 2.0], "z": "x"},
+        {"a": [0.0, 1.0, 0.0], "z": "y"},
+        {},
+    ]
     rows = [Row(f"r{index}", given) for index, given in enumerate(features)]
     table = Catalog.build(CatalogDocument([], rows)).row_features
     assert table.dense_values.tolist() == [[1, 0, 2], [0, 1, 0], [0, 0, 0]]
