@@ -93,8 +93,10 @@ def _sync(path: Path, flags: int) -> None:
 
 
 @contextmanager
-def exclusive_lock(path: Path) -> Iterator[None]:
+def exclusive_lock(path: Path) -> Iterator[int]:
     """Hold the lock file at ``path``, made if need be, waiting while another holds it.
+
+    Yields its descriptor: a child process that inherits it holds the lock until it ends, too.
 
     Raises:
         OSError: the lock file cannot be opened.
@@ -102,7 +104,7 @@ def exclusive_lock(path: Path) -> Iterator[None]:
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PUBLIC_MODE)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
+        yield handle
     finally:
         os.close(handle)
 
