@@ -6,24 +6,65 @@ stand beside it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
+import numpy as np
+
 from bandit.features import Encoded
-from bandit.types import Float32Array
+from bandit.types import Float32Array, KeyArray
 
 
-class Candidate(NamedTuple):
-    """The encoded features of one candidate, by namespace, without what all candidates share."""
+class Ready(NamedTuple):
+    """Features as they are learned from, made once for all displays of a thing."""
 
-    groups: Mapping[str, Encoded]
+    groups: dict[str, tuple[KeyArray, Float32Array]]
+    """Namespace → 64-bit hashes and values."""
+    names: tuple[str, ...]
+    """The namespaces, in the order given."""
+    sizes: dict[str, float]
+    """Namespace → size of its largest value, 0 where it has none; NaN if one is, or if there are
+    not as many values as hashes."""
+    largest: float
+    """The largest of the sizes, at least 1; NaN if one is."""
+
+    @classmethod
+    def of(cls, groups: Mapping[str, Encoded]) -> Ready:
+        """Make features ready."""
+        sizes = {
+            name: float(np.abs(values).max(initial=0.0))
+            if hashes.shape == values.shape
+            else math.nan
+            for name, (hashes, values) in groups.items()
+        }
+        return cls(
+            {name: (one.hashes.astype(np.uint64), one.values) for name, one in groups.items()},
+            tuple(groups),
+            sizes,
+            float(np.max([1.0, *sizes.values()])),
+        )
+
+
+class Candidate:
+    """The encoded features of one candidate, by namespace, without what all candidates share.
+
+    What it is made of does not change afterwards: ``ready`` is made of it once.
+    """
+
+    __slots__ = ("groups", "ready")
+
+    def __init__(self, groups: Mapping[str, Encoded]) -> None:
+        self.groups = groups
+        self.ready = Ready.of(groups)
 
 
 class TrainingExample(NamedTuple):
     """One outcome of one display.
 
-    ``shared`` holds the namespaces that all candidates have in common (the context). A regression
-    reads the chosen candidate alone; VW's contextual-bandit reductions read all of them.
+    ``shared`` holds the namespaces that all candidates have in common (the context); examples of
+    one page name the very same mapping, which does not change. A regression reads the chosen
+    candidate alone; VW's contextual-bandit reductions read all of them.
     """
 
     shared: Mapping[str, Encoded]
@@ -69,4 +110,12 @@ class LearningEngine(Protocol):
 
     def serialize(self) -> bytes:
         """Return the whole state, from which a new engine learns on exactly as this one would."""
+        ...
+
+    def snapshot(self) -> tuple[ModelArrays, bytes]:
+        """Return :meth:`arrays` and :meth:`serialize` of one moment.
+
+        Raises:
+            ModelError: a weight is not finite.
+        """
         ...

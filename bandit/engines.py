@@ -86,15 +86,19 @@ class Engines:
         Lawful features may cross to numbers that would ruin a model: such an example says nothing
         of those beside it, and would not be learned at any later attempt either.
         """
-        learned = []
+        engine = self._engines[surface]
+        learned: list[TrainingExample] = []
         refusal = None
-        for example in examples:
+        waiting = examples
+        while waiting:
+            before = engine.examples_learned
             try:
-                self._engines[surface].learn([example])
+                engine.learn(waiting)
             except UnlearnableError as error:
                 refusal = refusal or str(error)
-            else:
-                learned.append(example)
+            done = engine.examples_learned - before
+            learned += waiting[:done]
+            waiting = waiting[done + 1 :]
         return LearnedOf(learned, refusal)
 
     def states(self) -> dict[Surface, bytes]:
@@ -150,10 +154,11 @@ class Engines:
             return None
         problem = self._pointer_problem(surface)
         shape, engine = self._shapes[surface], self._engines[surface]
+        arrays, state = engine.snapshot()
         manifest = self._snapshots.publish(
             surface,
-            engine.arrays(),
-            engine.serialize(),
+            arrays,
+            state,
             SnapshotDetails(
                 created_at_us=now_us,
                 bits=shape.bits,

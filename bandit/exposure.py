@@ -62,24 +62,40 @@ def _place_events(
     decision: DecisionRecord, events: Sequence[FeedbackRecord]
 ) -> tuple[dict[_Place, Events], int]:
     index_of = {row.id: index for index, row in enumerate(decision.rows)}
-    first_row: dict[str, int] = {}
-    for index, row in enumerate(decision.rows):
-        for title in row.titles:
-            first_row.setdefault(title, index)
-    served = {choice.title for choice in decision.titles}
+    held: _Held | None = None
     placed: dict[_Place, Events] = {}
     unplaced = 0
     for event in events:
         named = None if event.row is None else index_of.get(event.row)
-        if named is not None and not _may_hold(decision, named, event.title):
-            named = None
-        if named is None:
-            named = first_row.get(event.title)
-        if named is None and event.title not in served:
-            unplaced += 1
+        if named is None or not _may_hold(decision, named, event.title):
+            # All rows are gone through only now: feedback names the right one as a rule.
+            held = held or _held(decision)
+            named = held.first_row.get(event.title)
+            if named is None and event.title not in held.titles:
+                unplaced += 1
+                continue
+        place = (named, event.title)
+        if place in placed:
+            placed[place].append(event)
         else:
-            placed.setdefault((named, event.title), []).append(event)
+            placed[place] = [event]
     return placed, unplaced
+
+
+class _Held(NamedTuple):
+    """What a page held."""
+
+    titles: set[str]
+    first_row: dict[str, int]
+    """Title → index of the first row that holds it."""
+
+
+def _held(decision: DecisionRecord) -> _Held:
+    first_row: dict[str, int] = {}
+    for index, row in enumerate(decision.rows):
+        for title in row.titles:
+            first_row.setdefault(title, index)
+    return _Held({choice.title for choice in decision.titles}, first_row)
 
 
 def _may_hold(decision: DecisionRecord, row: int, title: str) -> bool:

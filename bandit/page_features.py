@@ -8,9 +8,8 @@ taken out of its arrays once and kept, for the few versions in use at a time.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
-from functools import lru_cache
-from typing import Final
+from collections.abc import Callable
+from typing import Final, TypeVar
 
 from bandit.catalog import INLINE_VERSION, Catalog, CatalogDocument, empty_catalog
 from bandit.engine import Candidate
@@ -29,6 +28,11 @@ from bandit.features import (
     encode_position,
 )
 
+_Key = TypeVar("_Key")
+
+_CANDIDATES_KEPT: Final = 1 << 16
+"""Candidates of one kind kept for a catalog; once so many are, it begins anew. Some 100 MB."""
+
 _CATALOGS_KEPT: Final = 4
 """Versions whose features are kept: pages of an old version come in for a window's time."""
 
@@ -39,7 +43,7 @@ class ItemFeatures:
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
         self._artworks: dict[int, Candidate] = {}
-        self._rows: dict[str, Mapping[str, Encoded]] = {}
+        self._rows: dict[tuple[str, int | None], Candidate] = {}
 
     def artwork(self, title: str, artwork: str) -> Candidate | None:
         """Return a title's artwork, None if there is no such."""
@@ -56,27 +60,42 @@ class ItemFeatures:
         candidates = [self._candidate(index, place) for place in range(start, end)]
         return self._catalog.artwork_ids[start:end], candidates
 
-    def row(self, row: str) -> Mapping[str, Encoded]:
-        """Return a row's namespaces; one that is not in the catalog has its identity alone."""
-        found = self._rows.get(row)
+    def row(self, row: str, position: int | None) -> Candidate:
+        """Return a row at a position, or without any; an unknown one has its identity alone."""
+        found = self._rows.get((row, position))
         if found is None:
             index = self._catalog.row_index(row)
             features = EMPTY if index is None else self._catalog.row_features.one(index)
-            found = self._rows[row] = {ROW: features, ID: encode_id(row)}
+            found = _row(row, features, position)
+            _keep(self._rows, (row, position), found)
         return found
 
     def _candidate(self, title: int, place: int) -> Candidate:
         found = self._artworks.get(place)
         if found is None:
             catalog = self._catalog
-            found = self._artworks[place] = Candidate(
+            found = Candidate(
                 {
                     TITLE: catalog.title_features.one(title),
                     ARTWORK: catalog.artwork_features.one(place),
                     ID: catalog.artwork_identity.one(place),
                 }
             )
+            _keep(self._artworks, place, found)
         return found
+
+
+def _keep(kept: dict[_Key, Candidate], key: _Key, candidate: Candidate) -> None:
+    if len(kept) >= _CANDIDATES_KEPT:
+        kept.clear()
+    kept[key] = candidate
+
+
+def _row(row: str, features: Encoded, position: int | None) -> Candidate:
+    groups = {ROW: features, ID: encode_id(row)}
+    if position is not None:
+        groups[POSITION] = encode_position(position)
+    return Candidate(groups)
 
 
 class PageFeatures:
@@ -103,12 +122,8 @@ class PageFeatures:
         """Return a row at a position, or without any."""
         given = self._inline_rows.get(row)
         if given is None:
-            groups = self._items.row(row)
-        else:
-            groups = {ROW: encode(ROW, given), ID: encode_id(row)}
-        if position is None:
-            return Candidate(groups)
-        return Candidate({**groups, POSITION: _position(position)})
+            return self._items.row(row, position)
+        return _row(row, encode(ROW, given), position)
 
     def _source(self, title: str) -> ItemFeatures:
         if self._inline is not None and title in self._inline_titles:
@@ -140,8 +155,3 @@ class CatalogFeatures:
                 self._kept.popitem(last=False)
         self._kept.move_to_end(version)
         return PageFeatures(decision, items)
-
-
-@lru_cache(maxsize=1024)
-def _position(position: int) -> Encoded:
-    return encode_position(position)

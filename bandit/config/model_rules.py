@@ -51,6 +51,17 @@ def importance_max(config: ModelConfig) -> float:
     return 1.0 if config.importance == "none" else min(config.importance_max, IMPORTANCE_MAX)
 
 
+def weight_max(config: ModelConfig) -> float:
+    """Return the largest weight that an example of such a model can have for all reasons together.
+
+    What l2 regularisation takes away in one step grows with the weight.
+    """
+    most = IMPORTANCE_MAX
+    if config.l2:
+        most = min(most, _L2_STEP_MAX / (config.learning_rate * config.l2))
+    return max(most, importance_max(config))
+
+
 def _interactions(path: str, surface: Surface, config: ModelConfig) -> Iterator[Problem]:
     crosses = config.interactions or []
     for index, reason in wrong_interactions(surface, crosses):

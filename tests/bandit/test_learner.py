@@ -225,7 +225,7 @@ def test_an_unlawful_model_is_not_published_and_says_why(
     def broken(surface: str) -> ModelArrays:
         raise ModelError("a weight is not finite", hint="roll back")
 
-    monkeypatch.setattr(learner.engines._engines["artwork"], "arrays", lambda: broken("artwork"))
+    monkeypatch.setattr(learner.engines._engines["artwork"], "snapshot", lambda: broken("artwork"))
     learner.publish(5)
     learner.tell(6)
     assert scene.snapshots.versions("artwork") == []

@@ -11,7 +11,8 @@ from bandit.config.schema import ModelConfig
 from bandit.engine import Candidate, LearningEngine, TrainingExample
 from bandit.errors import ConfigError, ModelError
 from bandit.features import Encoded, encode, encode_id, encode_position, stack
-from bandit.model import PRIOR_VARIANCE, TERM_MAX, VowpalEngine, engine_version
+from bandit.example_checks import TERM_MAX
+from bandit.model import PRIOR_VARIANCE, VowpalEngine, engine_version
 from bandit.scoring import ModelShape, scores, spreads
 
 CROSSES = [["context", "artwork"], ["title", "context"]]
