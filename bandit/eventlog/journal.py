@@ -28,6 +28,7 @@ and keeps the interpreter lock: on a full disk it would kill the process by SIGB
 from __future__ import annotations
 
 import os
+import re
 import struct
 import threading
 from collections.abc import Iterator, Sequence
@@ -45,6 +46,7 @@ from bandit.files import PUBLIC_MODE
 SEGMENT_BYTES: Final = 4 << 20
 
 _SIDES: Final = (0, 1)
+_JOURNAL_FILE: Final = re.compile(r"(spool-\d{3})\.journal-[01]")
 _HEAD: Final = struct.Struct("<IIQQ")
 """Length of the body, CRC-32 of the two numbers and the body, number, last committed number."""
 _NUMBERS: Final = struct.Struct("<QQ")
@@ -89,13 +91,18 @@ def journal_path(directory: Path, spool: str, side: int) -> Path:
     return directory / f"{spool}.journal-{side}"
 
 
-def has_journal(directory: Path, spool: str) -> bool:
-    """Tell whether a spool's journal holds anything."""
-    for side in _SIDES:
-        with suppress(FileNotFoundError):
-            if journal_path(directory, spool, side).stat().st_size:
-                return True
-    return False
+def journal_spools(directory: Path) -> list[str]:
+    """Return the spools whose journals hold something, sorted.
+
+    Raises:
+        OSError: the directory cannot be listed.
+    """
+    found = {
+        match[1]
+        for path in directory.iterdir()
+        if (match := _JOURNAL_FILE.fullmatch(path.name)) and path.stat().st_size
+    }
+    return sorted(found)
 
 
 class _Side:
@@ -121,7 +128,9 @@ class _Side:
         if parsed.length < len(data):
             os.truncate(self.path, parsed.length)
         if parsed.damaged:
-            _log.error("frames of a journal are damaged", file=str(self.path), frames=parsed.damaged)
+            _log.error(
+                "frames of a journal are damaged", file=str(self.path), frames=parsed.damaged
+            )
         self.end = self.size = parsed.length
         self.last = parsed.last
         return parsed
@@ -245,32 +254,31 @@ class Journal:
 
 def _parse(data: bytes) -> _Parsed:
     frames: list[Frame] = []
-    end = last = committed = damaged = skipped = 0
-    for frame, known, frame_end in _frames(data):
-        if frame is None:
+    expected = end = last = committed = damaged = skipped = 0
+    for number, known, rows, frame_end in _frames(data):
+        expected = expected + 1 if expected else number
+        if rows is None:
             skipped += 1
             continue
-        if last and frame.number != last + 1 + skipped:
+        if number != expected:
             break
-        frames.append(frame)
-        last, end, damaged, skipped = frame.number, frame_end, damaged + skipped, 0
+        frames.append(Frame(number, rows))
         committed = max(committed, known)
+        last, end, damaged, skipped = number, frame_end, damaged + skipped, 0
     return _Parsed(frames, last, committed, end, damaged)
 
 
-def _frames(data: bytes) -> Iterator[tuple[Frame | None, int, int]]:
-    """Yield (frame, last committed number, where it ends); None for one that is not as written."""
+def _frames(data: bytes) -> Iterator[tuple[int, int, list[Row] | None, int]]:
+    """Yield (number, last committed number, rows, end); no rows where they are not as written."""
     start = 0
     while start + _HEAD.size <= len(data):
         length, check, number, committed = _HEAD.unpack_from(data, start)
-        first, start = start, start + _HEAD.size + length
+        first, start = start + _HEAD.size, start + _HEAD.size + length
         if start > len(data) or not number:
             return
-        body = memoryview(data)[first + _HEAD.size : start]
-        frame = None
-        if crc32(body, crc32(_NUMBERS.pack(number, committed))) == check:
-            frame = Frame(number, _decoder.decode(body))
-        yield frame, committed, start
+        body = memoryview(data)[first:start]
+        whole = crc32(body, crc32(_NUMBERS.pack(number, committed))) == check
+        yield number, committed, _decoder.decode(body) if whole else None, start
 
 
 def _unavailable(path: Path, error: OSError) -> LogUnavailableError:

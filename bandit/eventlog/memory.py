@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from bandit.clock import Clock
 from bandit.errors import LogUnavailableError
-from bandit.eventlog.protocol import SpoolBatch, in_log_order
+from bandit.eventlog.protocol import HandedOver, SpoolBatch, in_log_order
 from bandit.events import DecisionRecord, LoggedRecord, Record, decision_key
 
 
@@ -95,6 +95,14 @@ class MemoryEventWriter:
                 )
             now_us = self._clock.now_us()
             return StoredWrite([self._spool.add(record, now_us) for record in records])
+
+    def hand_over(self, decisions: Sequence[DecisionRecord]) -> HandedOver:
+        """Store decisions: there is always room."""
+        return HandedOver(["logged"] * len(decisions), self.append(decisions))
+
+    def uncommitted(self, key: str) -> Record | None:
+        """Return None: what was taken in can be read."""
+        return None
 
     def queue_depth(self) -> int:
         """Return 0: nothing waits."""

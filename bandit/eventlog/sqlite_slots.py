@@ -15,6 +15,8 @@ import fcntl
 import os
 import re
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -66,6 +68,25 @@ class Slot:
         if self._handle is not None:
             os.close(self._handle)
             self._handle = None
+
+
+@contextmanager
+def unclaimed(directory: Path, spools: Sequence[str]) -> Iterator[list[str]]:
+    """Hold those of the spools' slots that have no writer, and keep anyone from taking any slot.
+
+    Writers that start meanwhile wait, rather than take a higher slot than they need.
+
+    Raises:
+        OSError: the directory is not writable.
+    """
+    with exclusive_lock(directory / _GATE):
+        handles = {spool: _try_lock(_lock_path(directory, spool)) for spool in spools}
+        try:
+            yield [spool for spool, handle in handles.items() if handle is not None]
+        finally:
+            for handle in handles.values():
+                if handle is not None:
+                    os.close(handle)
 
 
 def spool_names(directory: Path) -> list[str]:

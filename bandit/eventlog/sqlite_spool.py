@@ -24,6 +24,7 @@ from typing import NamedTuple
 
 from bandit.clock import Clock
 from bandit.errors import LogDamagedError, LogUnavailableError
+from bandit.eventlog.journal import Row
 from bandit.eventlog.sqlite_schema import (
     Position,
     as_log_error,
@@ -35,13 +36,6 @@ from bandit.eventlog.sqlite_schema import (
     spool_path,
 )
 from bandit.eventlog.sqlite_slots import announced_us, spool_names
-
-
-class Row(NamedTuple):
-    """An encoded record and its unique key."""
-
-    key: str
-    payload: bytes
 
 
 class _Plan(NamedTuple):
