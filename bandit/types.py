@@ -2,6 +2,10 @@
 
 Validation that needs no configuration (patterns, finite numbers, absolute bounds) is part of the
 types and holds wherever they are decoded; bounds that ops may tune live in ``limits``.
+
+Why the names on a page are no :data:`Id`: matching the pattern one by one took 90 of the 109 µs
+that decoding a page of 240 titles took. Whoever takes pages from outside checks the letters of all
+names at once, in 6 µs.
 """
 
 from __future__ import annotations
@@ -43,6 +47,29 @@ FeatureName = Annotated[
         "(no colon: it separates name and value in VW's text)",
     ),
 ]
+
+AskedId = Annotated[
+    str,
+    msgspec.Meta(
+        min_length=1,
+        max_length=256,
+        description="1 to 256 of the characters A-Z a-z 0-9 _ . : @ / -",
+        extra_json_schema={"pattern": r"\A[A-Za-z0-9_.:@/-]{1,256}\Z"},
+    ),
+]
+"""The id of a title or row on a page. Its letters are not checked by the type."""
+
+AskedName = Annotated[
+    str,
+    msgspec.Meta(
+        min_length=1,
+        max_length=256,
+        description="1 to 256 of the characters A-Z a-z 0-9 _ . @ / - "
+        "(no colon: it separates name and value in VW's text)",
+        extra_json_schema={"pattern": r"\A[A-Za-z0-9_.@/-]{1,256}\Z"},
+    ),
+]
+"""The name of a feature of a page's context. Its letters are not checked by the type."""
 
 Number = Annotated[
     float, msgspec.Meta(ge=-1e9, le=1e9, description="a finite number, at most 1e9 in size")
@@ -99,19 +126,19 @@ class PageRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     place is decided. ``features`` given here stand in place of the catalog's.
     """
 
-    id: Id
+    id: AskedId
     features: Features | None = None
     pinned: Position | None = None
-    titles: Sequence[Id | Title] = []
+    titles: Sequence[AskedId | Title] = []
 
 
 class Page(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One homepage request: a context and its candidate rows or titles."""
 
     viewer_id: Id | None = None
-    context: Features = {}
+    context: dict[AskedName, FeatureValue] = {}
     rows: Sequence[PageRow] = []
-    titles: Sequence[Id | Title] = []
+    titles: Sequence[AskedId | Title] = []
     max_rows: Annotated[int, msgspec.Meta(ge=1, le=POSITION_MAX)] | None = None
 
 

@@ -67,6 +67,9 @@ def encoding_of(content_type: str | None) -> Encoding:
     Raises:
         MediaTypeError: it names none of ours, or is missing.
     """
+    exact = ENCODINGS.get(content_type or "")
+    if exact is not None:
+        return exact
     name = (content_type or "").partition(";")[0].strip().lower()
     found = ENCODINGS.get(name)
     if found is None:
@@ -85,6 +88,9 @@ def negotiate(accept: str | None, default: Encoding) -> Encoding:
     """
     if not accept or accept == "*/*":
         return default
+    exact = ENCODINGS.get(accept)
+    if exact is not None:
+        return exact
     ranges = [_media_range(part) for part in accept.split(",")]
     candidates = [default, MSGPACK if default is JSON else JSON]
     qualities = [_quality(encoding, ranges) for encoding in candidates]

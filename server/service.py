@@ -85,17 +85,14 @@ class Service:
             PageError: the page cannot be decided as it stands.
             DecisionConflictError: the decision id was used before with another body.
         """
-        (outcome,) = self._ranker.rank([request])
-        if isinstance(outcome, Exception):
-            raise outcome
-        return outcome
+        return self._ranker.rank(request)
 
     def rank_batch(self, requests: Sequence[RankRequest]) -> list[RankAnswer | Exception]:
         """Decide several pages and log the decisions together; tell of each what :meth:`rank` does.
 
         Errors are returned in their pages' places.
         """
-        return self._ranker.rank(requests)
+        return self._ranker.rank_batch(requests)
 
     def feedback(self, events: list[FeedbackEvent]) -> tuple[int, int]:
         """Make feedback events durable; return how many are new and how many were known.

@@ -4,6 +4,10 @@ A token is the decision's id, the second it was made and the tenant, signed with
 is a function of the decision, so that a repeated answer carries the same one. Its length is
 checked before anything else is done with it.
 
+Tokens are itsdangerous' URL-safe ones, and it verifies them. Why they are signed without it: it
+derives its key and tries to compress each time, 11 µs a token, where the signature takes 3 µs. What
+it would have compressed stands as it is here, which it reads as well.
+
 A token from the future is good: only our own clock can have signed it, which has stepped back since
 or belongs to a node that is ahead.
 """
@@ -11,15 +15,19 @@ or belongs to a node that is ahead.
 from __future__ import annotations
 
 import hashlib
+import hmac
+from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 from typing import Final
 
+import msgspec
 from itsdangerous import BadData, URLSafeSerializer
 
 from bandit.clock import MICROSECONDS
 from server.errors import TokenError
 
 _SALT: Final = b"marquee.decision"
+_json: Final = msgspec.json.Encoder().encode
 _TAKE_FROM_ANSWER: Final = "send the token of the answer that made this decision, unchanged"
 
 
@@ -44,6 +52,7 @@ class TokenSigner:
             salt=_SALT,
             signer_kwargs={"key_derivation": "hmac", "digest_method": hashlib.sha256},
         )
+        self._signing_key = self._serializer.make_signer(_SALT).derive_key()
         self._tenant = tenant
         self._age_max_s = age_max_s
         self._leeway_s = leeway_s
@@ -51,9 +60,9 @@ class TokenSigner:
 
     def sign(self, decision_id: str, decided_at_us: int) -> str:
         """Return the token of a decision; equal arguments give equal tokens."""
-        payload = [decision_id, decided_at_us // MICROSECONDS, self._tenant]
-        token = self._serializer.dumps(payload)
-        return token if isinstance(token, str) else token.decode("ascii")
+        payload = _base64(_json((decision_id, decided_at_us // MICROSECONDS, self._tenant)))
+        signature = _base64(hmac.digest(self._signing_key, payload, "sha256"))
+        return (payload + b"." + signature).decode("ascii")
 
     def verify(self, token: str, decision_id: str, now_us: int) -> None:
         """Check that a token is ours, of our tenant, for this decision and of this time.
@@ -106,3 +115,7 @@ class TokenSigner:
                 f"the token is older than {self._age_max_s:g} s (auth.token_age_max_s)",
                 hint="ask for a new page; feedback so late would not be learned from",
             )
+
+
+def _base64(content: bytes) -> bytes:
+    return urlsafe_b64encode(content).rstrip(b"=")

@@ -45,6 +45,8 @@ SETTINGS: Mapping[str, str] = {
     "MARQUEE__REWARD__CLOCK_LEEWAY_S": str(LEEWAY_S),
     "MARQUEE__SURFACES__ARTWORK__MODEL__BITS": "12",
     "MARQUEE__SURFACES__ROWS__MODEL__BITS": "12",
+    # What is logged can be read as soon as a page is answered.
+    "MARQUEE__LOG__RANK_WAITS_FOR_COMMIT": "true",
     # No page goes unlogged because the machine is busy.
     "MARQUEE__LOG__RANK_COMMIT_TIMEOUT_S": "30",
     # What is awaited comes in real time, so that these only bound how long a test takes.

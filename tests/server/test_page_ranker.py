@@ -12,7 +12,7 @@ import pytest
 
 from bandit.catalog import CatalogStore
 from bandit.clock import ManualClock
-from bandit.config.schema import Config
+from bandit.config.schema import Config, LogConfig
 from bandit.errors import DecisionConflictError
 from bandit.eventlog.memory import MemoryEventLog
 from bandit.eventlog.sqlite_schema import spool_path
@@ -50,7 +50,7 @@ def clock() -> ManualClock:
 @pytest.fixture
 def ranker(tmp_path: Path, clock: ManualClock) -> Callable[[Policy], PageRanker]:
     """Make workers of one service."""
-    config = Config()
+    config = Config(log=LogConfig(rank_waits_for_commit=True))
     events = MemoryEventLog(clock)
     catalogs = CatalogStore(tmp_path, config.limits)
 
@@ -69,6 +69,14 @@ def ranker(tmp_path: Path, clock: ManualClock) -> Callable[[Policy], PageRanker]
     return make
 
 
+def told(ranker: PageRanker, request: RankRequest) -> RankAnswer | Exception:
+    """Ask for a page alone."""
+    try:
+        return ranker.rank(request)
+    except DecisionConflictError as error:
+        return error
+
+
 @pytest.mark.parametrize("is_other_page", [False, True])
 def test_of_two_workers_decisions_of_one_id_the_earlier_is_answered(
     ranker: Callable[[Policy], PageRanker], clock: ManualClock, *, is_other_page: bool
@@ -79,11 +87,11 @@ def test_of_two_workers_decisions_of_one_id_the_earlier_is_answered(
     first: list[RankAnswer | Exception] = []
 
     def the_other_worker_is_quicker() -> None:
-        first.extend(quick.rank([other if is_other_page else asked]))
+        first.append(told(quick, other if is_other_page else asked))
         clock.advance_s(1)
 
     slow = ranker(Interrupted(Config(), the_other_worker_is_quicker))
-    (answer,) = slow.rank([asked])
+    answer = told(slow, asked)
     if is_other_page:
         assert isinstance(answer, DecisionConflictError)
     else:
@@ -96,13 +104,14 @@ def test_pages_of_one_id_in_a_batch_are_one_decision(
 ) -> None:
     asked = RankRequest(decision_id="d1", titles=[TITLE])
     other = RankRequest(decision_id="d1", titles=[TITLE], max_rows=3)
-    first, again, conflict = ranker(Policy(Config())).rank([asked, asked, other])
+    first, again, conflict = ranker(Policy(Config())).rank_batch([asked, asked, other])
     assert isinstance(first, RankAnswer)
     assert first == again
     assert isinstance(conflict, DecisionConflictError)
 
 
 SLOW = {
+    "MARQUEE__LOG__RANK_WAITS_FOR_COMMIT": "true",
     "MARQUEE__LOG__RANK_COMMIT_TIMEOUT_S": "0.01",
     "MARQUEE__LOG__COMMIT_TIMEOUT_S": str(WAIT_S),
 }
