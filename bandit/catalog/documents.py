@@ -42,6 +42,7 @@ class CatalogPatch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 _encoder = msgspec.msgpack.Encoder(order="deterministic")
 _decoder = msgspec.msgpack.Decoder(CatalogDocument)
+_patch_decoder = msgspec.msgpack.Decoder(CatalogPatch)
 
 
 def decode_document(content: bytes, where: str = "") -> CatalogDocument:
@@ -65,6 +66,24 @@ def canonical_bytes(document: CatalogDocument) -> bytes:
     """
     # Numbers made in memory may be ints: the first decoding makes floats of them.
     return _encoder.encode(decode_document(_encoder.encode(document)))
+
+
+def decoded_bytes(document: CatalogDocument) -> bytes:
+    """Return the canonical bytes of a document that came from a decoder, unchanged since."""
+    return _encoder.encode(document)
+
+
+def decoded_patch(patch: CatalogPatch) -> CatalogPatch:
+    """Return a patch as a decoder would give it.
+
+    Raises:
+        CatalogError: a patch made in memory holds what the types do not allow.
+    """
+    content = _encoder.encode(patch)
+    try:
+        return _patch_decoder.decode(content)
+    except msgspec.ValidationError as error:
+        raise decoding_problem(error, content, msgspec.msgpack.decode).error() from error
 
 
 def version_of(content: bytes) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TypeVar
 
 import numpy as np
@@ -14,6 +16,7 @@ from bandit.catalog import (
     Catalog,
     CatalogDocument,
     CatalogPatch,
+    CatalogStore,
     apply_patch,
     canonical_bytes,
     check_document,
@@ -110,6 +113,30 @@ def test_version_depends_on_content_alone(document: CatalogDocument, seed: int) 
 @given(documents(), documents())
 def test_other_content_is_another_version(one: CatalogDocument, other: CatalogDocument) -> None:
     assert (content_version(one) == content_version(other)) == (one == other)
+
+
+@given(documents())
+def test_what_is_mapped_equals_what_is_built(document: CatalogDocument) -> None:
+    built = Catalog.build(document)
+    with TemporaryDirectory() as directory:
+        store = CatalogStore(directory, LimitsConfig())
+        version = store.save(document)
+        assert (Path(directory) / f"{version}.arrays").exists()
+        mapped = store.load(version)
+    assert mapped.version == built.version
+    assert mapped.title_ids == built.title_ids
+    assert list(mapped.artwork_ids) == list(built.artwork_ids)
+    assert mapped.row_ids == built.row_ids
+    found, expected = mapped.to_arrays(), built.to_arrays()
+    assert found.keys() == expected.keys()
+    for name, array in expected.items():
+        np.testing.assert_array_equal(found[name], array)
+        assert found[name].dtype == array.dtype
+    for index, title in enumerate(document.titles):
+        assert mapped.title_index(title.id) == index
+        for artwork in title.artworks:
+            place = built.find_artwork(index, artwork.id)
+            assert mapped.find_artwork(index, artwork.id) == place
 
 
 @given(documents())
