@@ -23,7 +23,8 @@ from bandit.config.schema import Config
 from bandit.types import Page, PageRow
 from benchmarks.figures import Board, Target
 from benchmarks.pages import standard_catalog, standard_pages
-from benchmarks.servers import WORKERS, our_server, port_of, rank_request, train
+from benchmarks.servers import our_server, port_of, rank_request, train
+from benchmarks.stock_servers import WORKERS
 from server.client import Client
 from server.local import wait_until
 from server.wire import FeedbackAnswer, FeedbackEvent, RankAnswer

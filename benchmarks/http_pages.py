@@ -1,181 +1,173 @@
-"""Pages over HTTP, ours beside the naive server's, in rounds that take turns.
+"""Everything over HTTP with three workers, servers side by side, by turns in one run.
 
-Ours does more for a page: it logs every decision durably before it answers, while a learner learns
-and publishes and viewers send feedback. The naive server only answers, and is left alone meanwhile.
+Ours does more for a page than those it is compared with: it logs every decision before it answers,
+while a learner learns and publishes and viewers send feedback. The naive server only answers; the
+floor does not even look. Whoever is measured has the machine for itself: all other servers are
+idle, and ours is done with what it was asked before.
 """
 
 from __future__ import annotations
 
-import os
-from statistics import median
+import tempfile
+import uuid
+from contextlib import ExitStack
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Final, NamedTuple
+from urllib.request import Request, urlopen
 
 from bandit.types import Page
 from benchmarks.figures import Board
-from benchmarks.figures import Target as Wanted
-from benchmarks.load import LoadResult, Pace, Target, run_load
-from benchmarks.memory import add_memory
-from benchmarks.pages import (
-    ARTWORKS_A_TITLE,
-    CONTEXT_FEATURES,
-    ROWS_A_PAGE,
-    TITLES_A_PAGE,
-    standard_catalog,
-    standard_pages,
-)
+from benchmarks.http_bulk import measure_bulk
+from benchmarks.http_decisions import measure_decisions
+from benchmarks.http_latency import add_page_latencies
+from benchmarks.http_rounds import CONNECTIONS, FULL, QUICK, Contender, Field, middle_rate
+from benchmarks.http_throughput import MORE_CONNECTIONS, add_page_rates
+from benchmarks.http_work import FEW_FEATURES, Work, standard_work
+from benchmarks.load import ID_PLACE, Pace, Target, run_load
+from benchmarks.memory import add_memory, worker_pids
+from benchmarks.pages import standard_pages
 from benchmarks.servers import (
-    THREADS,
-    WORKERS,
+    Encoding,
     Visitors,
-    naive_server,
     our_server,
     port_of,
     rank_target,
     train,
 )
+from benchmarks.stock_servers import (
+    GRANIAN,
+    GTHREAD,
+    Stock,
+    floor_servers,
+    naive_server,
+)
 from server.local import LocalServer
 
-TITLES: Final = 2500
-CONNECTIONS: Final = 16
 VISITS_PER_S: Final = 4.0
-RATIO_WANTED: Final = Wanted("≥", 4.0)
 
-WORK: Final = (
-    f"{TITLES_A_PAGE} titles × {ARTWORKS_A_TITLE} artworks in {ROWS_A_PAGE} rows, "
-    f"{CONTEXT_FEATURES} context features, catalog of {TITLES} titles"
-)
-SERVERS: Final = (
-    f"{WORKERS} workers × {THREADS} threads, load generator and all on {os.cpu_count()} cores"
-)
+_FLOORS: Final = {"floor": GTHREAD, "floor_granian": GRANIAN}
+"""The servers under the floor, by name."""
 
 
-class Size(NamedTuple):
-    """How much to run."""
-
-    rounds: int
-    seconds: float
-    training_pages: int
-
-
-FULL: Final = Size(rounds=3, seconds=8.0, training_pages=200)
-QUICK: Final = Size(rounds=1, seconds=2.0, training_pages=30)
-
-
-class Rounds(NamedTuple):
-    """What the rounds came to, ours and the naive server's by turns."""
-
-    ours: list[LoadResult]
-    naive: list[LoadResult]
+class _Servers(NamedTuple):
+    ours: LocalServer
+    naive: Stock
+    floors: dict[str, Stock]
+    granian: LocalServer | None
+    """Ours on granian, None where it does not run there."""
 
     @property
-    def ratio(self) -> float:
-        """The median over rounds of our pages a second by the naive server's."""
-        pairs = zip(self.ours, self.naive, strict=True)
-        return median(own.per_second / other.per_second for own, other in pairs)
+    def pids(self) -> list[int]:
+        granian = [] if self.granian is None else [self.granian.pid]
+        return [self.ours.pid, *granian, self.naive.pid, *(one.pid for one in self.floors.values())]
 
 
 def measure_http(board: Board, *, quick: bool) -> None:
-    """Measure peak and half load, ours and the naive server's."""
+    """Measure pages, decisions, batches and feedback."""
     size = QUICK if quick else FULL
-    document = standard_catalog(TITLES)
-    pages = standard_pages(document, 64)
-    with our_server(document) as server, naive_server(document) as naive_port:
-        train(server, standard_pages(document, size.training_pages, seed=2))
-        ours = rank_target(port_of(server), "/v1/rank", pages, "msgpack")
-        naive = rank_target(naive_port, "/rank", pages, "msgpack")
-        for target in (ours, naive):
-            run_load(target, Pace(CONNECTIONS, 1.0))
-        _add_ceiling(board, port_of(server), size)
-        peak = _rounds(board, server, pages, (ours, naive), size, None)
-        _add_peak(board, peak)
-        rates = tuple(median(r.per_second for r in results) / 2 for results in peak)
-        _add_half(board, _rounds(board, server, pages, (ours, naive), size, rates))
-        _add_json(board, server, pages, size)
-        add_memory(board, server, TITLES * ARTWORKS_A_TITLE)
+    work = standard_work()
+    with ExitStack() as stack:
+        servers = _start(stack, work, size.training_pages)
+        field = Field(board, size, servers.pids)
+        if servers.granian is None:
+            board.say("left out: ours does not run on granian here")
+        pages, decisions = _page_contenders(servers, work), _decision_contenders(servers, work)
+        for contender in (*pages.values(), *decisions.values()):
+            # Also makes sure of the answers' status: wrk tells 2xx from others, not 201 from 200.
+            run_load(contender.target, Pace(CONNECTIONS, size.warm_up_s)).checked()
+        found = field.saturations(pages)
+        add_page_rates(board, found)
+        peaks = {name: middle_rate(rounds) for name, rounds in found.items()}
+        pick = ("page_http", "page_http_floor", "page_http_naive")
+        add_page_latencies(field, {name: pages[name] for name in pick}, peaks)
+        measure_decisions(field, decisions)
+        measure_bulk(field, servers.ours, work)
+        artworks = sum(len(title.artworks) for title in work.document.titles)
+        add_memory(board, servers.ours, artworks)
 
 
-def _rounds(
-    board: Board,
-    server: LocalServer,
-    pages: list[Page],
-    targets: tuple[Target, Target],
-    size: Size,
-    rates: tuple[float, ...] | None,
-) -> Rounds:
-    rounds = Rounds([], [])
-    for number in range(size.rounds):
-        for place, target in enumerate(targets):
-            pace = Pace(CONNECTIONS, size.seconds, None if rates is None else rates[place])
-            if place == 0:
-                with Visitors(server, pages, VISITS_PER_S):
-                    result = _checked(run_load(target, pace))
-            else:
-                result = _checked(run_load(target, pace))
-            rounds[place].append(result)
-            board.say(
-                f"{'ours ' if place == 0 else 'naive'} {number + 1}: {result.per_second:.0f}/s, "
-                f"p50 {result.percentile_ms(50):.1f} ms, p99 {result.percentile_ms(99):.1f} ms"
-            )
-    return rounds
+def _start(stack: ExitStack, work: Work, training_pages: int) -> _Servers:
+    directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="marquee-bench-")))
+    naive = stack.enter_context(naive_server(work.document, directory))
+    ours = stack.enter_context(our_server(work.document))
+    training = standard_pages(work.document, training_pages, seed=2)
+    train(ours, training)
+    answers = {
+        "page": _answer(_rank(ours, work.pages[:1])),
+        "decision": _answer(_rank(ours, work.decisions[:1])),
+    }
+    floors = stack.enter_context(floor_servers(answers, directory, _FLOORS))
+    granian = _ours_on_granian(stack, work, training)
+    for stock in (naive, *floors.values()):
+        stock.ready()
+    return _Servers(ours, naive, floors, granian)
 
 
-def _checked(result: LoadResult) -> LoadResult:
-    """Return the result; a benchmark of errors is worth nothing."""
-    if result.errors:
-        raise RuntimeError(f"{result.errors} of {result.requests} requests failed")
-    return result
+def _ours_on_granian(stack: ExitStack, work: Work, training: list[Page]) -> LocalServer | None:
+    if find_spec(GRANIAN) is None:
+        return None
+    with ExitStack() as own:
+        server = own.enter_context(our_server(work.document, http_server="granian"))
+        with urlopen(f"{server.url}/livez", timeout=10) as answer:
+            if answer.headers["Server"] != GRANIAN:
+                return None
+        train(server, training)
+        stack.push(own.pop_all())
+        return server
 
 
-def _middle(results: list[LoadResult], percent: float) -> float:
-    return median(result.percentile_ms(percent) for result in results)
+def _page_contenders(servers: _Servers, work: Work) -> dict[str, Contender]:
+    ours = _visited(servers.ours, work, _rank(servers.ours, work.pages))
+    contenders = {
+        "page_http": ours,
+        f"page_http_{MORE_CONNECTIONS}_connections": ours._replace(connections=MORE_CONNECTIONS),
+        "page_http_json": ours._replace(target=_rank(servers.ours, work.pages, "json")),
+    }
+    if servers.granian is not None:
+        target = _rank(servers.granian, work.pages)
+        contenders["page_http_granian"] = _visited(servers.granian, work, target)
+    naive = rank_target(servers.naive.port, "/rank", work.pages, "msgpack", servers.naive.workers)
+    contenders["page_http_naive"] = Contender(naive)
+    return contenders | _floor_contenders(servers, "page", ours.target)
 
 
-def _add_peak(board: Board, peak: Rounds) -> None:
-    both = f"{WORK}; MessagePack, {CONNECTIONS} connections, {SERVERS}"
-    how = f"{both}; median of {len(peak.ours)} rounds by turns, 0 errors"
-    background = f"learner running, {VISITS_PER_S:g} visits/s with feedback beside"
-    own = [result.per_second for result in peak.ours]
-    other = [result.per_second for result in peak.naive]
-    board.add("page_http_per_s", median(own), "pages/s", f"{how}; {background}")
-    board.add("page_http_naive_per_s", median(other), "pages/s", f"naive server: {how}")
-    board.add("page_http_ratio_naive", peak.ratio, "×", "of the two above", RATIO_WANTED)
-    for percent in (50, 99):
-        name = f"page_http_p{percent}_ms_peak"
-        board.add(name, _middle(peak.ours, percent), "ms", "latency at that peak, closed loop")
-    for percent in (50, 99):
-        name = f"page_http_naive_p{percent}_ms_peak"
-        board.add(name, _middle(peak.naive, percent), "ms", "naive server, at its own peak")
+def _decision_contenders(servers: _Servers, work: Work) -> dict[str, Contender]:
+    ours = _visited(servers.ours, work, _rank(servers.ours, work.decisions))
+    few = _rank(servers.ours, work.small_decisions)
+    contenders = {
+        "decision_http": ours,
+        f"decision_http_{FEW_FEATURES}_features": ours._replace(target=few),
+    }
+    if servers.granian is not None:
+        target = _rank(servers.granian, work.decisions)
+        contenders["decision_http_granian"] = _visited(servers.granian, work, target)
+    return contenders | _floor_contenders(servers, "decision", ours.target)
 
 
-def _add_half(board: Board, half: Rounds) -> None:
-    rate = median(result.per_second for result in half.ours)
-    for percent in (50, 99):
-        board.add(
-            f"page_http_p{percent}_ms_half_load",
-            _middle(half.ours, percent),
-            "ms",
-            f"the same, open loop at half the peak ({rate:.0f}/s), from when each request was due",
-        )
-    rate = median(result.per_second for result in half.naive)
-    for percent in (50, 99):
-        board.add(
-            f"page_http_naive_p{percent}_ms_half_load",
-            _middle(half.naive, percent),
-            "ms",
-            f"naive server, open loop at half its own peak ({rate:.0f}/s)",
-        )
+def _floor_contenders(servers: _Servers, what: str, asked: Target) -> dict[str, Contender]:
+    """Return the floor under each of its servers, asked for what ours are asked for."""
+    contenders = {}
+    for name, stock in servers.floors.items():
+        target = asked._replace(port=stock.port, path=f"/{what}", workers=stock.workers)
+        contenders[f"{what}_http_{name}"] = Contender(target)
+    floor = contenders[f"{what}_http_floor"].target
+    reading = floor._replace(path=f"/reading/{what}")
+    return contenders | {f"{what}_http_floor_reading": Contender(reading)}
 
 
-def _add_json(board: Board, server: LocalServer, pages: list[Page], size: Size) -> None:
-    target = rank_target(port_of(server), "/v1/rank", pages, "json")
-    with Visitors(server, pages, VISITS_PER_S):
-        result = _checked(run_load(target, Pace(CONNECTIONS, size.seconds)))
-    work = "as page_http_per_s, with JSON; one round"
-    board.add("page_http_json_per_s", result.per_second, "pages/s", work)
+def _visited(server: LocalServer, work: Work, target: Target) -> Contender:
+    return Contender(target, beside=lambda: Visitors(server, work.pages, VISITS_PER_S))
 
 
-def _add_ceiling(board: Board, port: int, size: Size) -> None:
-    target = Target(port, "GET", "/livez", {}, (), 200)
-    result = _checked(run_load(target, Pace(CONNECTIONS, min(4.0, size.seconds))))
-    work = f"GET /livez, {CONNECTIONS} connections: the generator can ask for at least so much"
-    board.add("generator_livez_per_s", result.per_second, "requests/s", work)
+def _rank(server: LocalServer, pages: list[Page], encoding: Encoding = "msgpack") -> Target:
+    return rank_target(port_of(server), "/v1/rank", pages, encoding, worker_pids(server))
+
+
+def _answer(target: Target) -> bytes:
+    """Return what a server answers to a target's first body."""
+    body = target.bodies[0].replace(ID_PLACE, uuid.uuid4().hex.encode())
+    url = f"http://127.0.0.1:{target.port}{target.path}"
+    with urlopen(Request(url, body, target.headers), timeout=30) as answer:
+        content: bytes = answer.read()
+    return content

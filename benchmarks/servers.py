@@ -1,18 +1,13 @@
-"""The servers under measurement: ours with all its processes, and the naive one."""
+"""Our server under measurement, with all its processes, and those who visit it."""
 
 from __future__ import annotations
 
-import os
-import socket
-import subprocess
-import sys
 import tempfile
 import threading
-import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 from urllib.parse import urlsplit
 
 import msgspec
@@ -21,20 +16,27 @@ import numpy as np
 from bandit.catalog import CatalogDocument, write_catalog_file
 from bandit.types import Page
 from benchmarks.load import ID_PLACE, Target
+from benchmarks.stock_servers import THREADS, WORKERS
 from server.client import Client
 from server.local import LocalServer, wait_until
 from server.wire import RankRequest
 
-WORKERS: Final = 3
-THREADS: Final = 8
+HttpServer = Literal["gunicorn", "granian"]
+Encoding = Literal["msgpack", "json"]
+
 SEEN_TITLES: Final = 20
 PLAYS_OF_SEEN: Final = 0.1
 
-_CONTENT_TYPES: Final = {"msgpack": "application/msgpack", "json": "application/json"}
+_CONTENT_TYPES: Final[dict[Encoding, str]] = {
+    "msgpack": "application/msgpack",
+    "json": "application/json",
+}
 
 
 @contextmanager
-def our_server(document: CatalogDocument) -> Iterator[LocalServer]:
+def our_server(
+    document: CatalogDocument, *, http_server: HttpServer = "gunicorn"
+) -> Iterator[LocalServer]:
     """Run ``marquee serve`` over a catalog, by default settings but for a quiet log.
 
     Requests are not written to the log, as they are not by the naive server.
@@ -42,54 +44,25 @@ def our_server(document: CatalogDocument) -> Iterator[LocalServer]:
     with tempfile.TemporaryDirectory(prefix="marquee-bench-") as name:
         catalog = Path(name) / "catalog.msgpack"
         write_catalog_file(catalog, document)
-        settings = {
-            "MARQUEE__CATALOG__SOURCE": str(catalog),
-            "MARQUEE__SERVER__WORKERS": str(WORKERS),
-            "MARQUEE__SERVER__THREADS": str(THREADS),
-            "MARQUEE__SERVER__LOG_LEVEL": "warning",
-        }
-        with LocalServer(Path(name) / "state", settings=settings) as server:
+        with LocalServer(
+            Path(name) / "state", settings=settings_of(catalog, http_server=http_server)
+        ) as server:
             yield server
 
 
-@contextmanager
-def naive_server(document: CatalogDocument) -> Iterator[int]:
-    """Run the naive server under gunicorn like ours; yields its port."""
-    with tempfile.TemporaryDirectory(prefix="marquee-bench-naive-") as name:
-        catalog = Path(name) / "catalog.json"
-        catalog.write_bytes(msgspec.json.encode(document))
-        port = free_port()
-        command = [
-            sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{port}",
-            "--workers", str(WORKERS), "--worker-class", "gthread", "--threads", str(THREADS),
-            "--log-level", "warning", "--keep-alive", "15", "benchmarks.naive_server:create()",
-        ]  # fmt: skip
-        threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-        environ = {**os.environ, **threads, "NAIVE_CATALOG": str(catalog)}
-        root = Path(__file__).resolve().parents[1]
-        process = subprocess.Popen(command, env=environ, cwd=root)
-        try:
-            wait_until(lambda: _answers(port), 60, "an answer of the naive server")
-            yield port
-        finally:
-            process.terminate()
-            process.wait(30)
-
-
-def free_port() -> int:
-    """Return a port of this machine that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
-
-
-def _answers(port: int) -> bool:
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/livez", timeout=5) as answer:
-            return bool(answer.status == 200)
-    except OSError:
-        return False
+def settings_of(
+    catalog: Path | None = None, *, workers: int = WORKERS, http_server: HttpServer = "gunicorn"
+) -> dict[str, str]:
+    """Return the environment of a server under measurement; ``catalog`` is loaded at first."""
+    settings = {
+        "MARQUEE__SERVER__WORKERS": str(workers),
+        "MARQUEE__SERVER__THREADS": str(THREADS),
+        "MARQUEE__SERVER__HTTP_SERVER": http_server,
+        "MARQUEE__SERVER__LOG_LEVEL": "warning",
+    }
+    if catalog is not None:
+        settings["MARQUEE__CATALOG__SOURCE"] = str(catalog)
+    return settings
 
 
 def port_of(server: LocalServer) -> int:
@@ -100,17 +73,32 @@ def port_of(server: LocalServer) -> int:
 def rank_request(page: Page, decision_id: str | None = None) -> RankRequest:
     """Make the request for a page."""
     return RankRequest(
-        viewer_id=page.viewer_id, context=page.context, rows=page.rows, decision_id=decision_id
+        viewer_id=page.viewer_id,
+        context=page.context,
+        rows=page.rows,
+        titles=page.titles,
+        decision_id=decision_id,
     )
 
 
-def rank_target(port: int, path: str, pages: Sequence[Page], encoding: str) -> Target:
+def rank_target(
+    port: int, path: str, pages: Sequence[Page], encoding: Encoding, workers: Sequence[int] = ()
+) -> Target:
     """Encode pages once, as the public client would send them."""
+    bodies = [encoded(rank_request(page, ID_PLACE.decode()), encoding) for page in pages]
+    return Target(port, "POST", path, headers(encoding), bodies, 201, tuple(workers))
+
+
+def encoded(body: object, encoding: Encoding) -> bytes:
+    """Return a request's body."""
     encode = msgspec.msgpack.encode if encoding == "msgpack" else msgspec.json.encode
-    bodies = [encode(rank_request(page, ID_PLACE.decode())) for page in pages]
+    return encode(body)
+
+
+def headers(encoding: Encoding) -> dict[str, str]:
+    """Return the headers of a request and of the answer it wants."""
     kind = _CONTENT_TYPES[encoding]
-    headers = {"Content-Type": kind, "Accept": kind}
-    return Target(port, "POST", path, headers, bodies, 201)
+    return {"Content-Type": kind, "Accept": kind}
 
 
 def visit(client: Client, page: Page, random: np.random.Generator) -> None:

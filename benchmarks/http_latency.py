@@ -1,0 +1,93 @@
+"""Latency below saturation: each server at a quarter, half and three quarters of its own peak."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import numpy as np
+
+from benchmarks.figures import Board
+from benchmarks.figures import Target as Wanted
+from benchmarks.http_rounds import (
+    OPEN_CONNECTIONS,
+    Contender,
+    Field,
+    latency_ratio,
+    middle_ms,
+)
+from benchmarks.load import LoadResult
+
+LOADS: Final = {"quarter": 0.25, "half": 0.5, "three_quarter": 0.75}
+PERCENTILES: Final = {"p50": 50.0, "p99": 99.0, "p999": 99.9}
+RATIO_WANTED: Final = Wanted("<", 3.0)
+
+HOW: Final = (
+    f"open loop, requests evenly spaced, {OPEN_CONNECTIONS} connections dealt out evenly to the "
+    "workers, from when each request was due to its whole answer"
+)
+
+
+def add_page_latencies(
+    field: Field, contenders: Mapping[str, Contender], peaks: Mapping[str, float]
+) -> None:
+    """Measure and add the latencies of pages, as curves and, at half load, as figures."""
+    lines: dict[str, list[tuple[float, float]]] = {}
+    for load, share in LOADS.items():
+        rates = {name: share * peaks[name] for name in contenders}
+        found = field.latencies(contenders, rates)
+        for name, rounds in found.items():
+            add_latencies(field.board, name, load, rounds, rates[name])
+            for label, percent in PERCENTILES.items():
+                point = (100 * share, middle_ms(rounds, percent))
+                lines.setdefault(f"{name} {label}", []).append(point)
+        field.board.add(
+            f"page_http_p99_ratio_floor_{load}_load",
+            latency_ratio(found["page_http"], found["page_http_floor"], 99),
+            "×",
+            f"99th percentile of page_http by page_http_floor's, each at {share:.0%} of its own "
+            "saturation; median of the rounds' ratios",
+            RATIO_WANTED if load == "half" else None,
+        )
+        if load == "half":
+            add_generator(field.board, [one for rounds in found.values() for one in rounds])
+    field.board.curve(
+        "page_http_latency",
+        "load, % of the server's own saturation",
+        "latency of a page, ms",
+        lines,
+        HOW,
+        "y",
+    )
+
+
+def add_latencies(
+    board: Board, name: str, load: str, rounds: list[LoadResult], rate: float
+) -> None:
+    """Add the percentiles of one server at one load."""
+    requests = sum(one.requests for one in rounds)
+    work = (
+        f"{name} at {LOADS[load]:.0%} of its own saturation, {rate:.0f}/s: {HOW}; {requests} "
+        f"requests in {len(rounds)} rounds, 0 errors"
+    )
+    for label, percent in PERCENTILES.items():
+        board.add(f"{name}_{label}_ms_{load}_load", middle_ms(rounds, percent), "ms", work)
+
+
+def add_generator(board: Board, rounds: list[LoadResult]) -> None:
+    """Add what the generator cost and how late it was, at its busiest."""
+    busiest = max(rounds, key=lambda one: one.cpu_share)
+    work = (
+        f"of the open loop at half load, at its busiest: {busiest.per_second:.0f} requests/s, "
+        "one process"
+    )
+    board.add("generator_cpu_share", busiest.cpu_share, "of a core", work)
+    board.add("generator_cpu_us", busiest.cpu_s / busiest.requests * 1e6, "µs/request", work)
+    late_ms = float(np.percentile(busiest.late_s, 99) * 1e3)
+    board.add(
+        "generator_late_p99_ms",
+        late_ms,
+        "ms",
+        f"{work}: how long requests were due with a connection free before they were sent, 99th "
+        "percentile; part of all latencies",
+    )
