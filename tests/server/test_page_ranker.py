@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +111,17 @@ def test_pages_of_one_id_in_a_batch_are_one_decision(
     assert isinstance(conflict, DecisionConflictError)
 
 
+@contextmanager
+def stalled(site: Site) -> Iterator[None]:
+    """Keep the one spool from committing."""
+    (spool,) = site.reader.spools()
+    file = spool_path(Path(site.config.log.directory), spool)
+    with closing(sqlite3.connect(file, isolation_level=None, timeout=WAIT_S)) as holder:
+        holder.execute("BEGIN IMMEDIATE")
+        yield
+        holder.execute("ROLLBACK")
+
+
 SLOW = {
     "MARQUEE__LOG__RANK_WAITS_FOR_COMMIT": "true",
     "MARQUEE__LOG__RANK_COMMIT_TIMEOUT_S": "0.01",
@@ -141,11 +153,61 @@ def test_the_pages_of_a_batch_are_made_durable_together(tmp_path: Path) -> None:
 def test_a_page_waits_for_a_stalled_log_by_a_limit_of_its_own(site: Site) -> None:
     node = site.node()
     node.http.put("/v1/catalog", json=CATALOG)
-    (spool,) = site.reader.spools()
-    file = spool_path(Path(site.config.log.directory), spool)
-    with closing(sqlite3.connect(file, isolation_level=None, timeout=WAIT_S)) as holder:
-        holder.execute("BEGIN IMMEDIATE")
+    with stalled(site):
         assert node.rank(decision_id="d1")["logged"] is False
         # The record is still on its way: it was not given up, the page only did not wait for it.
         assert "marquee_log_queue_records 1.0" in node.http.get("/metrics").text
-        holder.execute("ROLLBACK")
+
+
+QUICK = {
+    "MARQUEE__LOG__RANK_WAITS_FOR_COMMIT": "false",
+    "MARQUEE__LOG__COMMIT_TIMEOUT_S": str(WAIT_S),
+}
+
+
+def test_a_request_repeated_before_the_commit_finds_the_first_decision(tmp_path: Path) -> None:
+    with site_at(tmp_path, QUICK) as site:
+        node = site.node()
+        node.http.put("/v1/catalog", json=CATALOG)
+        with stalled(site):
+            first = node.rank(decision_id="d1")
+            # Decided anew, it would carry a token of another second.
+            site.pass_s(10)
+            assert site.reader.find_decision("d1") is None
+            assert node.rank(decision_id="d1") == first
+            assert (
+                node.post("/v1/rank", {**PAGE, "decision_id": "d1", "max_rows": 1}).status_code
+                == 409
+            )
+            pages = [{**PAGE, "decision_id": "d1"}] * 2
+            batch = value(node.post("/v1/rank/batch", {"pages": pages}))
+            assert [item["decision"] for item in batch["pages"]] == [first, first]
+        site.stop(node)
+        (logged,) = site.records()
+        assert isinstance(logged.record, DecisionRecord)
+        assert value(site.node().post("/v1/rank", {**PAGE, "decision_id": "d1"})) == first
+
+
+@pytest.mark.parametrize("queue_full", ["block", "drop"])
+def test_a_page_that_a_full_queue_does_not_take_is_served_unlogged_and_counted(
+    tmp_path: Path, queue_full: str
+) -> None:
+    full = {
+        "MARQUEE__LOG__QUEUE_MAX": "2",
+        "MARQUEE__LIMITS__FEEDBACK_EVENTS_MAX": "2",
+        "MARQUEE__LIMITS__BATCH_PAGES_MAX": "2",
+        "MARQUEE__LOG__QUEUE_FULL": queue_full,
+        "MARQUEE__LOG__RANK_COMMIT_TIMEOUT_S": "0.01",
+    }
+    with site_at(tmp_path, {**QUICK, **full}) as site:
+        node = site.node()
+        node.http.put("/v1/catalog", json=CATALOG)
+        with stalled(site):
+            answers = [node.rank(decision_id=f"d{number}") for number in range(20)]
+            unlogged = sum(not answer["logged"] for answer in answers)
+            assert unlogged >= 18
+            metrics = node.http.get("/metrics").text
+        counted = re.findall(
+            r"^marquee_decisions_unlogged_total\{.*\} (\S+)$", metrics, re.MULTILINE
+        )
+        assert sum(map(float, counted)) == unlogged
