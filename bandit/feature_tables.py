@@ -74,3 +74,30 @@ class FeatureTable(NamedTuple):
     def one(self, index: int) -> Encoded:
         """Return the features of one thing, without those it lacks."""
         return self.take([index]).one(0)
+
+
+class Chosen(NamedTuple):
+    """Candidates whose features lie in a table."""
+
+    table: FeatureTable
+    things: IndexArray
+    """Shape (n,): which things of the table, in the candidates' order."""
+    repeats: int | IndexArray = 1
+    """How many candidates in a row share the features of a thing: each, or (n,) one by one."""
+
+    @property
+    def candidates(self) -> int:
+        """How many there are."""
+        if isinstance(self.repeats, int):
+            return len(self.things) * self.repeats
+        return int(self.repeats.sum())
+
+    def for_candidates(self, of_things: Float32Array) -> Float32Array:
+        """Return what (n,) things have for each candidate."""
+        if isinstance(self.repeats, int) and self.repeats == 1:
+            return of_things
+        return of_things.repeat(self.repeats)
+
+    def matrix(self) -> FeatureMatrix:
+        """Return the features of each candidate."""
+        return self.table.take(self.things.repeat(self.repeats))

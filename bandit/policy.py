@@ -15,16 +15,15 @@ serves the surface, and the decision does not name the model.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from functools import partial
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 
-from bandit import features, sampling, scoring
+from bandit import features
+from bandit.artwork_policy import ArtworkDraw, ArtworkPolicy
 from bandit.candidates import (
-    PageRows,
     PageTitles,
     check_known,
     collect_rows,
@@ -35,15 +34,11 @@ from bandit.candidates import (
     rows_of,
     titles_of,
 )
-from bandit.catalog import Catalog
 from bandit.config.schema import Config
-from bandit.engine import ModelArrays
-from bandit.errors import ModelError
 from bandit.events import DecisionRecord, InlineRow
-from bandit.exploration import Greedy, Uniform
-from bandit.features import Encoded, FeatureMatrix
 from bandit.limits import check_artworks, check_features, check_title
-from bandit.ranking import GreedyOrder, Ranked, RankingStrategy, UniformOrder, check_scores
+from bandit.row_policy import RowLottery, RowPolicy
+from bandit.serving import Asker, ServedModel, Serving, with_model
 from bandit.types import (
     BoolArray,
     Features,
@@ -56,34 +51,7 @@ from bandit.types import (
     TitleChoice,
 )
 
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class ServedModel:
-    """A verified snapshot, ready to score."""
-
-    version: str
-    shape: scoring.ModelShape
-    arrays: ModelArrays
-    created_at_us: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Serving:
-    """What decisions are made from: swapped as a whole, between requests."""
-
-    catalog: Catalog
-    models: Mapping[Surface, ServedModel] = field(default_factory=dict)
-
-
-class Asker(NamedTuple):
-    """Whose page it is, and how draws for it are keyed."""
-
-    who: str
-    """The viewer, or the decision where no viewer is known."""
-    now_us: int
-    context: Encoded
+__all__ = ["Decision", "LoggedArtworks", "Policy", "RowLottery", "ServedModel", "Serving"]
 
 
 class Decision(NamedTuple):
@@ -95,17 +63,6 @@ class Decision(NamedTuple):
     the row drawn; learned share only."""
     unusable: list[Surface]
     """Surfaces whose model gave no finite scores for this page."""
-
-
-class ArtworkDraw(NamedTuple):
-    """What was drawn for N titles."""
-
-    chosen: IndexArray
-    """Shape (N,): columns of the titles' artworks."""
-    propensities: FloatArray
-    """Shape (N,)."""
-    greedy_match: float | None
-    """In apprentice mode: how often the model would have chosen what the baseline did."""
 
 
 class LoggedArtworks(NamedTuple):
@@ -121,23 +78,13 @@ class LoggedArtworks(NamedTuple):
     """Shape (N,): the columns of what was shown, -1 for what is unknown."""
 
 
-class RowLottery(NamedTuple):
-    """How a policy orders R rows: the strategy, and what it goes by."""
-
-    strategy: RankingStrategy
-    scores: FloatArray
-    """Shape (R,)."""
-    pinned: Mapping[int, int]
-    is_learned: bool
-    """Whether the scores are a model's."""
-
-
 class Policy:
     """The configured policy of both surfaces."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
-        self._salt = config.surfaces.salt
+        self._artworks = ArtworkPolicy(config)
+        self._rows = RowPolicy(config)
         self._allow = None if config.context.allow is None else frozenset(config.context.allow)
         self._deny = frozenset(config.context.deny)
         tags = [config.surfaces.artwork.exploration, config.surfaces.rows.exploration]
@@ -165,21 +112,20 @@ class Policy:
             page.viewer_id or decision_id, now_us, features.encode(features.CONTEXT, context)
         )
         shares: dict[Surface, Share] = {
-            "artwork": self._share("artwork", asker.who),
-            "rows": self._share("rows", asker.who),
+            "artwork": self._artworks.share_of(asker.who),
+            "rows": self._rows.share_of(asker.who),
         }
-        entropy: dict[Surface, float] = {}
         usable = dict(serving.models)
         rows = collect_rows(page.rows, serving.catalog)
-        rank = partial(self._rank, rows, page.max_rows, asker, shares["rows"], entropy)
-        ranked = _with_model("rows", usable, rank)
+        rank = partial(self._rows.draw, rows, page.max_rows, asker, shares["rows"])
+        ranked, surprisal = with_model("rows", usable, rank)
         asked = [title for index in ranked.order for title in page.rows[index].titles]
         titles = collect_titles([*asked, *page.titles], inline, serving.catalog)
         if titles.omitted and not titles.ids:
             check_known(page, inline, serving.catalog)
         check_artworks(int(titles.eligible.sum()), self._config.limits.page_artworks_max)
-        draw = partial(self._draw, titles, asker, shares["artwork"], entropy)
-        drawn = _with_model("artwork", usable, draw)
+        draw = partial(self._artworks.draw, titles, asker, shares["artwork"])
+        drawn = with_model("artwork", usable, draw)
         known = set(titles.ids)
         record = DecisionRecord(
             decision_id=decision_id,
@@ -203,6 +149,8 @@ class Policy:
             omitted=titles.omitted,
         )
         unusable = [name for name in serving.models if name not in usable]
+        bits: dict[Surface, float | None] = {"rows": surprisal, "artwork": drawn.entropy_bits}
+        entropy = {name: value for name, value in bits.items() if value is not None}
         return Decision(record, entropy, unusable)
 
     def artwork_pmf(self, record: DecisionRecord, serving: Serving) -> LoggedArtworks:
@@ -213,12 +161,11 @@ class Policy:
         """
         titles = titles_of(record, serving.catalog)
         asker = self._logged_asker(record)
-        share = self._share("artwork", asker.who)
-        pmf = partial(self._artwork_pmf, titles, asker, share)
+        pmf = partial(self._artworks.pmf, titles, asker, self._artworks.share_of(asker.who))
         artwork_of = {choice.title: choice.artwork for choice in record.titles}
         return LoggedArtworks(
             titles.ids,
-            _with_model("artwork", dict(serving.models), pmf),
+            with_model("artwork", dict(serving.models), pmf),
             titles.eligible,
             titles.columns([artwork_of[title] for title in titles.ids]),
         )
@@ -227,8 +174,8 @@ class Policy:
         """Return how this policy would order the candidate rows of a logged decision."""
         rows = rows_of(record, serving.catalog)
         asker = self._logged_asker(record)
-        share = self._share("rows", asker.who)
-        return _with_model("rows", dict(serving.models), partial(self._lottery, rows, asker, share))
+        lottery = partial(self._rows.lottery, rows, asker, self._rows.share_of(asker.who))
+        return with_model("rows", dict(serving.models), lottery)
 
     def row_propensities(self, record: DecisionRecord, serving: Serving) -> FloatArray:
         """Return (L,) the propensities that this policy gives to the order of a logged decision.
@@ -260,139 +207,6 @@ class Policy:
                 check_features(row.features, f"rows[{index}].features", most)
         for title in inline.values():
             check_title(title, most)
-
-    def _share(self, surface: Surface, who: str) -> Share:
-        settings = getattr(self._config.surfaces, surface)
-        return sampling.share_of(self._salt, who, settings.holdout, settings.explore)
-
-    def _key(self, surface: Surface, asker: Asker) -> int:
-        stickiness_s = getattr(self._config.surfaces, surface).stickiness_s
-        window = sampling.window_index(self._salt, asker.who, asker.now_us, stickiness_s)
-        return sampling.draw_key(self._salt, surface, asker.who, window)
-
-    def _rank(
-        self,
-        rows: PageRows,
-        rows_max: int | None,
-        asker: Asker,
-        share: Share,
-        entropy: dict[Surface, float],
-        model: ServedModel | None,
-    ) -> Ranked:
-        lottery = self._lottery(rows, asker, share, model)
-        uniforms = sampling.uniforms(self._key("rows", asker), rows.keys)
-        ranked = lottery.strategy.rank(lottery.scores, uniforms, lottery.pinned, rows_max)
-        if lottery.is_learned and len(ranked.propensities):
-            entropy["rows"] = float(-np.log2(ranked.propensities).mean())
-        return ranked
-
-    def _lottery(
-        self, rows: PageRows, asker: Asker, share: Share, model: ServedModel | None
-    ) -> RowLottery:
-        settings = self._config.surfaces.rows
-        online = settings.mode == "online"
-        count = len(rows.ids)
-        if online and share == "learned" and model is not None:
-            groups: dict[str, Encoded | FeatureMatrix] = {
-                features.CONTEXT: asker.context,
-                features.ROW: rows.features,
-                features.ID: rows.identity,
-            }
-            scores = scoring.scores(model.arrays.weights, model.shape, groups, count)
-            check_scores(scores)
-            return RowLottery(settings.exploration, scores, rows.pinned, is_learned=True)
-        if (online and share == "explore") or settings.baseline == "uniform":
-            return RowLottery(UniformOrder(), np.zeros(count), rows.pinned, is_learned=False)
-        descending = -np.arange(count, dtype=np.float64)
-        return RowLottery(GreedyOrder(), descending, rows.pinned, is_learned=False)
-
-    def _draw(
-        self,
-        titles: PageTitles,
-        asker: Asker,
-        share: Share,
-        entropy: dict[Surface, float],
-        model: ServedModel | None,
-    ) -> ArtworkDraw:
-        if not titles.ids:
-            return ArtworkDraw(np.zeros(0, np.intp), np.zeros(0), None)
-        settings = self._config.surfaces.artwork
-        match: float | None = None
-        if settings.mode == "apprentice" and model is not None:
-            scores, _ = _artwork_scores(titles, asker.context, model, spreads=False)
-            # The strategy says which is best, and refuses scores that are not finite.
-            best = Greedy().pmf(scores, titles.eligible)
-            match = float(best[:, 0].mean())
-        pmf = self._artwork_pmf(titles, asker, share, model)
-        chosen = sampling.choose(pmf, sampling.uniforms(self._key("artwork", asker), titles.keys))
-        propensities = np.take_along_axis(pmf, chosen[:, None], 1)[:, 0]
-        if share == "learned":
-            entropy["artwork"] = _mean_entropy_bits(pmf)
-        return ArtworkDraw(chosen, propensities, match)
-
-    def _artwork_pmf(
-        self, titles: PageTitles, asker: Asker, share: Share, model: ServedModel | None
-    ) -> FloatArray:
-        settings = self._config.surfaces.artwork
-        eligible = titles.eligible
-        if not len(eligible):
-            return np.zeros(eligible.shape)
-        online = settings.mode == "online"
-        learned = online and share == "learned"
-        if learned and model is not None:
-            wants = settings.exploration.needs_spreads
-            scores, spreads = _artwork_scores(titles, asker.context, model, spreads=wants)
-            return settings.exploration.pmf(scores, eligible, spreads)
-        if learned or (online and share == "explore") or settings.baseline == "uniform":
-            return Uniform().pmf(np.zeros(eligible.shape), eligible)
-        return _first(eligible)
-
-
-def _with_model(
-    surface: Surface, usable: dict[Surface, ServedModel], attempt: Callable[[ServedModel | None], T]
-) -> T:
-    """Return an attempt's outcome; without the model, and so told, where its scores are no use."""
-    model = usable.get(surface)
-    if model is not None:
-        try:
-            with np.errstate(over="ignore", invalid="ignore"):
-                return attempt(model)
-        except ModelError:
-            del usable[surface]
-    return attempt(None)
-
-
-def _first(eligible: BoolArray) -> FloatArray:
-    pmf = np.zeros(eligible.shape)
-    pmf[:, :1] = 1.0
-    return pmf
-
-
-def _artwork_scores(
-    titles: PageTitles, context: Encoded, model: ServedModel, *, spreads: bool
-) -> tuple[FloatArray, FloatArray | None]:
-    scored = np.zeros(titles.eligible.shape)
-    spread = np.zeros(titles.eligible.shape) if spreads else None
-    for part in titles.parts:
-        catalog = part.catalog
-        groups: dict[str, Encoded | FeatureMatrix] = {
-            features.CONTEXT: context,
-            features.TITLE: catalog.title_features.take(part.title_of_artwork),
-            features.ARTWORK: catalog.artwork_features.take(part.artworks),
-            features.ID: catalog.artwork_identity.take(part.artworks),
-        }
-        count = len(part.artworks)
-        flat = scoring.scores(model.arrays.weights, model.shape, groups, count)
-        titles.spread_out(part, flat, scored)
-        if spread is not None:
-            flat = scoring.spreads(model.arrays.variances, model.shape, groups, count)
-            titles.spread_out(part, flat, spread)
-    return scored, spread
-
-
-def _mean_entropy_bits(pmf: FloatArray) -> float:
-    logs = np.log2(pmf, where=pmf > 0, out=np.zeros(pmf.shape))
-    return float(-(pmf * logs).sum() / len(pmf))
 
 
 def _title_choices(titles: PageTitles, draw: ArtworkDraw) -> list[TitleChoice]:

@@ -1,0 +1,121 @@
+"""Which artwork each title shows: scores → probabilities → draw."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from bandit import sampling, scoring
+from bandit.candidates import PageTitles
+from bandit.config.schema import Config
+from bandit.exploration import Greedy, Uniform
+from bandit.features import ARTWORK, CONTEXT, ID, TITLE, Encoded
+from bandit.serving import Asker, ServedModel
+from bandit.types import BoolArray, FloatArray, IndexArray, Share
+
+
+class ArtworkDraw(NamedTuple):
+    """What was drawn for N titles."""
+
+    chosen: IndexArray
+    """Shape (N,): columns of the titles' artworks."""
+    propensities: FloatArray
+    """Shape (N,)."""
+    greedy_match: float | None
+    """In apprentice mode: how often the model would have chosen what the baseline did."""
+    entropy_bits: float | None
+    """Mean over titles of the entropy of the probabilities; in the learned share only."""
+
+
+class ArtworkPolicy:
+    """The configured policy of the surface ``artwork``."""
+
+    def __init__(self, config: Config) -> None:
+        self._settings = config.surfaces.artwork
+        self._salt = config.surfaces.salt
+
+    def share_of(self, who: str) -> Share:
+        """Return the share that a viewer belongs to."""
+        return sampling.share_of(self._salt, who, self._settings.holdout, self._settings.explore)
+
+    def draw(
+        self, titles: PageTitles, asker: Asker, share: Share, model: ServedModel | None
+    ) -> ArtworkDraw:
+        """Draw an artwork for each title.
+
+        Raises:
+            ModelError: the model's scores are not finite.
+        """
+        if not titles.ids:
+            return ArtworkDraw(np.zeros(0, np.intp), np.zeros(0), None, None)
+        match: float | None = None
+        if self._settings.mode == "apprentice" and model is not None:
+            scores, _ = _scores(titles, asker.context, model, spreads=False)
+            # The strategy says which is best, and refuses scores that are not finite.
+            best = Greedy().pmf(scores, titles.eligible)
+            match = float(best[:, 0].mean())
+        pmf = self.pmf(titles, asker, share, model)
+        chosen = sampling.choose(pmf, sampling.uniforms(self._key(asker), titles.keys))
+        propensities = np.take_along_axis(pmf, chosen[:, None], 1)[:, 0]
+        entropy = _mean_entropy_bits(pmf) if share == "learned" else None
+        return ArtworkDraw(chosen, propensities, match, entropy)
+
+    def pmf(
+        self, titles: PageTitles, asker: Asker, share: Share, model: ServedModel | None
+    ) -> FloatArray:
+        """Return (N, K) the probability of each title's artworks.
+
+        Raises:
+            ModelError: the model's scores are not finite.
+        """
+        settings, eligible = self._settings, titles.eligible
+        if not len(eligible):
+            return np.zeros(eligible.shape)
+        online = settings.mode == "online"
+        learned = online and share == "learned"
+        if learned and model is not None:
+            wants = settings.exploration.needs_spreads
+            scores, spreads = _scores(titles, asker.context, model, spreads=wants)
+            return settings.exploration.pmf(scores, eligible, spreads)
+        if learned or (online and share == "explore") or settings.baseline == "uniform":
+            return Uniform().pmf(np.zeros(eligible.shape), eligible)
+        return _first(eligible)
+
+    def _key(self, asker: Asker) -> int:
+        stickiness_s = self._settings.stickiness_s
+        window = sampling.window_index(self._salt, asker.who, asker.now_us, stickiness_s)
+        return sampling.draw_key(self._salt, "artwork", asker.who, window)
+
+
+def _first(eligible: BoolArray) -> FloatArray:
+    pmf = np.zeros(eligible.shape)
+    pmf[:, :1] = 1.0
+    return pmf
+
+
+def _scores(
+    titles: PageTitles, context: Encoded, model: ServedModel, *, spreads: bool
+) -> tuple[FloatArray, FloatArray | None]:
+    scored = np.zeros(titles.eligible.shape)
+    spread = np.zeros(titles.eligible.shape) if spreads else None
+    for part in titles.parts:
+        catalog = part.catalog
+        groups: scoring.Groups = {
+            CONTEXT: context,
+            TITLE: catalog.title_features.take(part.title_of_artwork),
+            ARTWORK: catalog.artwork_features.take(part.artworks),
+            ID: catalog.artwork_identity.take(part.artworks),
+        }
+        count = len(part.artworks)
+        flat = scoring.scores(model.arrays.weights, model.shape, groups, count)
+        titles.spread_out(part, flat, scored)
+        if spread is not None:
+            flat = scoring.spreads(model.arrays.variances, model.shape, groups, count)
+            titles.spread_out(part, flat, spread)
+    return scored, spread
+
+
+def _mean_entropy_bits(pmf: FloatArray) -> float:
+    logs = np.log2(pmf, where=pmf > 0, out=np.zeros(pmf.shape))
+    return float(-(pmf * logs).sum() / len(pmf))

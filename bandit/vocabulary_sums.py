@@ -1,0 +1,114 @@
+"""What the features that lie in a table add to scores: once a distinct feature, then a gather.
+
+What a feature adds, its own weight and its crosses with what all candidates share, is the same for
+all that have it, up to its value. So it is worked out once for each distinct feature, u; a thing's
+sum is ``Σ_f x_f · u[place_f]`` over its few features, and what describes a title is summed once for
+all its artworks. A block of columns of one feature each, as embeddings are, is a matrix product.
+
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from bandit.crosses import cross_sum
+from bandit.feature_tables import Chosen
+from bandit.features import CROSS_PRIME, Encoded, FeatureMatrix
+from bandit.types import Float32Array, HashArray, IndexArray
+
+_FEW: Final = 512
+"""So many features, of a vocabulary or of a page, are not looked through for equal ones."""
+
+_SPARSE: Final = 64
+"""Nor is a vocabulary that is so many times as large as the features of a page."""
+
+_GATHERED_MAX: Final = 1 << 18
+"""Most weights gathered at once; :mod:`bandit.crosses` splits what is more."""
+
+_PRIME: Final = np.uint32(CROSS_PRIME)
+
+Weigh = Callable[[HashArray], Float32Array]
+"""From (V,) features to what each adds to a score for each unit of its value."""
+
+
+class Term(NamedTuple):
+    """A cross of a table's features with what all candidates share, or those features alone."""
+
+    before: Sequence[Encoded]
+    """The shared factors that are hashed before the table's."""
+    after: Sequence[Encoded]
+    """Those that are hashed after it."""
+
+
+def vocabulary_sum(
+    table: Float32Array, chosen: Chosen, terms: Sequence[Term], *, squared: bool
+) -> Float32Array:
+    """Return (count,) the sum of all terms for each candidate.
+
+    Args:
+        table: shape (2^bits,), a number for each hashed index.
+        chosen: the candidates.
+        terms: which crosses are summed; with ``squared``, their values are squared already.
+        squared: whether to take the squares of the candidates' values.
+    """
+
+    def weigh(hashes: HashArray) -> Float32Array:
+        added = _added(table, terms[0], hashes)
+        for term in terms[1:]:
+            added += _added(table, term, hashes)
+        return added
+
+    features, things, _ = chosen
+    places = features.places.take(things, axis=0, mode="clip")
+    values = features.values.take(things, axis=0, mode="clip")
+    own, dense = _weighed(weigh, features.vocabulary, places, features.dense_places)
+    sums = np.einsum("nf,nf->n", own, np.square(values) if squared else values)
+    if len(dense):
+        values = features.dense_values.take(things, axis=0, mode="clip")
+        sums += (np.square(values) if squared else values) @ dense
+    return chosen.for_candidates(sums)
+
+
+def _weighed(
+    weigh: Weigh, vocabulary: HashArray, places: np.ndarray, dense_places: IndexArray
+) -> tuple[Float32Array, Float32Array]:
+    """Return what the features at ``places`` add, in its shape, and those at ``dense_places``."""
+    size = places.size + len(dense_places)
+    if size <= len(vocabulary) and (size <= _FEW or size * _SPARSE < len(vocabulary)):
+        each = weigh(vocabulary.take(np.append(dense_places, places), mode="clip"))
+        return each[len(dense_places) :].reshape(places.shape), each[: len(dense_places)]
+    if len(vocabulary) <= _FEW:
+        weights = weigh(vocabulary)
+    else:
+        seen = np.zeros(len(vocabulary), np.bool_)
+        seen[places] = True
+        seen[dense_places] = True
+        distinct = np.flatnonzero(seen)
+        weights = np.empty(len(vocabulary), np.float32)
+        weights[distinct] = weigh(vocabulary.take(distinct, mode="clip"))
+    return weights.take(places, mode="clip"), weights.take(dense_places, mode="clip")
+
+
+def _added(table: Float32Array, term: Term, hashes: HashArray) -> Float32Array:
+    """Return what one term makes of each of (V,) features of value 1."""
+    mask = np.uint32(len(table) - 1)
+    before, after = term
+    if not before and not after:
+        return table.take(hashes & mask, mode="clip")
+    shared, *more = (*before, *after)
+    if more or len(shared.hashes) * len(hashes) > _GATHERED_MAX:
+        own = FeatureMatrix(hashes[:, None], np.ones((len(hashes), 1), np.float32))
+        return cross_sum(table, [*map(_row, before), own, *map(_row, after)])
+    if before:
+        indices = (shared.hashes * _PRIME)[:, None] ^ hashes
+    else:
+        indices = shared.hashes[:, None] ^ (hashes * _PRIME)
+    indices &= mask
+    return shared.values @ table.take(indices, mode="clip")
+
+
+def _row(shared: Encoded) -> FeatureMatrix:
+    return FeatureMatrix(shared.hashes[None], shared.values[None])
