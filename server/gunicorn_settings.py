@@ -14,18 +14,22 @@ from typing import Protocol
 from flask import Flask
 
 from server import SERVICE_EXTENSION
+from server.connection_table import ConnectionTable
+from server.inline_worker import InlineWorker
 from server.listening import LISTEN_FD_VARIABLE
 from server.process_ties import end_with_parent
 from server.prometheus import forget_process
 from server.run_directory import MEMORY, read_effective_config, writable
 
-_server = read_effective_config(os.environ).server
+_config = read_effective_config(os.environ)
+_server = _config.server
 _listener = os.environ.get(LISTEN_FD_VARIABLE)
 _memory = writable(MEMORY)
+_SLOTS_SPARE = 8
 
 bind = f"fd://{_listener}" if _listener else f"{_server.host}:{_server.port}"
 workers = _server.workers
-worker_class = "gthread"
+worker_class = InlineWorker
 threads = _server.threads
 timeout = math.ceil(_server.request_timeout_s)
 graceful_timeout = math.ceil(_server.graceful_timeout_s)
@@ -33,6 +37,8 @@ keepalive = _server.keepalive_s
 proc_name = "marquee"
 preload_app = False
 accesslog = None
+# Answers leave by one send each; the kernel's way to send files would go past that.
+sendfile = False
 loglevel = _server.log_level
 logger_class = "server.gunicorn_logger.StructuredLogger"
 limit_request_line = 4094
@@ -43,6 +49,9 @@ control_socket_disable = True
 # A worker's heartbeat is a file's time: in memory, a slow disk cannot make it look dead.
 worker_tmp_dir = None if _memory is None else str(_memory)
 
+# A worker that dies is replaced before its slot is given back, and signals may ask for more.
+_connections = ConnectionTable(2 * _server.workers + _SLOTS_SPARE)
+
 
 class _Arbiter(Protocol):
     pid: int
@@ -52,13 +61,21 @@ class _Worker(Protocol):
     pid: int
 
 
+def pre_fork(server: _Arbiter, worker: InlineWorker) -> None:
+    """Tell a worker what it must know of the others, and of the configuration."""
+    worker.slot = _connections.claim()
+    worker.serves_inline = not _config.log.rank_waits_for_commit
+
+
 def post_fork(server: _Arbiter, worker: _Worker) -> None:
     """Tie a worker's life to gunicorn's: orphans begin to finish at once."""
     end_with_parent(server.pid)
 
 
-def child_exit(server: _Arbiter, worker: _Worker) -> None:
-    """Drop the gauges of a worker that has ended; gunicorn's main process calls this."""
+def child_exit(server: _Arbiter, worker: InlineWorker) -> None:
+    """Forget a worker that has ended; gunicorn's main process calls this."""
+    if worker.slot is not None:
+        worker.slot.free()
     forget_process(worker.pid)
 
 
