@@ -67,6 +67,21 @@ class Outcome(NamedTuple):
     closed_by: ClosedBy
 
 
+class Sealed(NamedTuple):
+    """An outcome as the joiner kept it, encoded."""
+
+    decision_id: str
+    decision: bytes
+    decided_at_us: int
+    events: tuple[bytes, ...]
+    closed_by: ClosedBy
+
+    def open(self) -> Outcome:
+        """Decode it."""
+        events = tuple(map(_feedback.decode, self.events))
+        return Outcome(_decision.decode(self.decision), self.decided_at_us, events, self.closed_by)
+
+
 class MergedRecord(NamedTuple):
     """A record at its place in the merged log."""
 
@@ -156,8 +171,8 @@ class Joiner:
         joiner._evicted = dict(memo.evicted)
         for item in records:
             if item.at_us > memo.strays.get(item.logged.record.decision_id, -1):
-                joiner.take(item.logged.record, item.at_us, late=item.late)
-        joiner.advance(memo.clock_us)
+                joiner.take_sealed(item.logged.record, item.at_us, late=item.late)
+        joiner.advance_sealed(memo.clock_us)
         joiner._strays = dict(memo.strays)
         joiner._stray_ends = sorted((last_us, name) for name, last_us in memo.strays.items())
         joiner._counts.update(memo.counts)
@@ -191,34 +206,32 @@ class Joiner:
             dict(self._evicted),
         )
 
-    def take(
-        self,
-        record: Record,
-        at_us: int,
-        *,
-        late: bool = False,
-    ) -> list[Outcome]:
+    def take(self, record: Record, at_us: int, *, late: bool = False) -> list[Outcome]:
         """Take a record at its time, and return the outcomes that closed before it.
 
         A record that showed up ``late`` is taken at the log clock, after all that it had brought.
         """
-        outcomes = self._fire(at_us if late else at_us - 1)
-        at_us = max(at_us, self._clock_us)
+        return [sealed.open() for sealed in self.take_sealed(record, at_us, late=late)]
+
+    def take_sealed(self, record: Record, at_us: int, *, late: bool = False) -> list[Sealed]:
+        """Do as :meth:`take`, and leave the outcomes encoded until they are needed."""
+        sealed = self._fire(at_us if late else at_us - 1)
+        at_us = self._clock_us if at_us < self._clock_us else at_us
         entry = self._entries.get(record.decision_id)
         if entry is None:
             entry = self._entries[record.decision_id] = _Entry(record.decision_id, at_us)
         entry.last_us = at_us
         before = entry.state
         given = self._classify(entry, record)
-        cell = TRANSITIONS[before, given]
-        self._counts[cell.disposition] += 1
+        state, disposition = TRANSITIONS[before, given]
+        self._counts[disposition] += 1
         if before is not State.CLOSED and given is not Input.EXCESS:
             self._keep(entry, record, at_us)
-        if cell.state is not before:
-            self._enter(entry, cell.state, at_us)
+        if state is not before:
+            self._enter(entry, state, at_us)
             if len(self._waiting) > self._open_max:
-                self._evict(at_us, outcomes)
-        return outcomes
+                self._evict(at_us, sealed)
+        return sealed
 
     def _keep(
         self,
@@ -234,13 +247,17 @@ class Joiner:
 
     def advance(self, now_us: int) -> list[Outcome]:
         """Move the log clock to ``now_us`` and return the outcomes that closed."""
-        outcomes = self._fire(now_us)
+        return [sealed.open() for sealed in self.advance_sealed(now_us)]
+
+    def advance_sealed(self, now_us: int) -> list[Sealed]:
+        """Do as :meth:`advance`, and leave the outcomes encoded until they are needed."""
+        sealed = self._fire(now_us)
         oldest_us = self.oldest_needed_us()
         while self._stray_ends and (oldest_us is None or self._stray_ends[0][0] < oldest_us):
             last_us, decision_id = heapq.heappop(self._stray_ends)
             if self._strays.get(decision_id) == last_us:
                 del self._strays[decision_id]
-        return outcomes
+        return sealed
 
     def _classify(self, entry: _Entry, record: Record) -> Input:
         if isinstance(record, FeedbackRecord):
@@ -291,23 +308,24 @@ class Joiner:
         entry.armed = (deadline_us, self._armings)
         heapq.heappush(self._deadlines, (deadline_us, self._armings, entry))
 
-    def _fire(self, until_us: int) -> list[Outcome]:
-        outcomes: list[Outcome] = []
+    def _fire(self, until_us: int) -> list[Sealed]:
+        sealed: list[Sealed] = []
         deadlines = self._deadlines
         while deadlines and deadlines[0][0] <= until_us:
             deadline_us, arming, entry = heapq.heappop(deadlines)
             if entry.armed[1] == arming:
-                self._end(entry, Input.DEADLINE, deadline_us, outcomes)
-        self._clock_us = max(self._clock_us, until_us)
-        return outcomes
+                self._end(entry, Input.DEADLINE, deadline_us, sealed)
+        if until_us > self._clock_us:
+            self._clock_us = until_us
+        return sealed
 
-    def _evict(self, at_us: int, outcomes: list[Outcome]) -> None:
+    def _evict(self, at_us: int, sealed: list[Sealed]) -> None:
         entry = next(iter(self._waiting.values()))
-        self._end(entry, Input.EVICTION, at_us, outcomes)
+        self._end(entry, Input.EVICTION, at_us, sealed)
         if entry.state is State.CLOSED:
             self._evicted[entry.id] = at_us
 
-    def _end(self, entry: _Entry, given: Input, at_us: int, outcomes: list[Outcome]) -> None:
+    def _end(self, entry: _Entry, given: Input, at_us: int, sealed: list[Sealed]) -> None:
         before = entry.state
         cell = TRANSITIONS[before, given]
         if before in WAITING:
@@ -319,9 +337,8 @@ class Joiner:
             closed_by: ClosedBy = "play" if before is State.CLOSING else "window"
             if given is Input.EVICTION:
                 closed_by = "evicted"
-            events = tuple(map(_feedback.decode, entry.events.values()))
-            decision = _decision.decode(entry.decision)
-            outcomes.append(Outcome(decision, entry.decided_at_us, events, closed_by))
+            events = tuple(entry.events.values())
+            sealed.append(Sealed(entry.id, entry.decision, entry.decided_at_us, events, closed_by))
         entry.state = cell.state
         if cell.state is State.CLOSED:
             self._remember(entry, at_us)

@@ -20,7 +20,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
@@ -35,7 +35,7 @@ from bandit.dead_letters import DeadLetters, Stage
 from bandit.engines import Engines
 from bandit.errors import MarqueeError
 from bandit.eventlog.protocol import EventReader
-from bandit.joiner import Joiner, MergedRecord, Outcome
+from bandit.joiner import Joiner, MergedRecord, Sealed
 from bandit.merge import LogMerge
 from bandit.metrics import Metrics
 from bandit.snapshots import SnapshotStore
@@ -217,24 +217,30 @@ class Learner:
             self._dead.set_damaged_aside(spool, sequence, reason, now_us)
         for notice in notices:
             self._reject(f"log {notice.spool}", notice.what, now_us)
-        outcomes: list[Outcome] = []
-        for logged, at_us, late in records:
-            decision_id = logged.record.decision_id
-            if self._dead.holds("join", decision_id):
-                continue
-            try:
-                outcomes += self._joiner.take(logged.record, at_us, late=late)
-            except Exception as error:
-                raise _PoisonError("join", decision_id) from error
-        outcomes += self._joiner.advance(self._merge.clock_us)
-        examples = sum(self._learn(outcome, now_us) for outcome in outcomes)
-        return StepReport(len(records), len(outcomes), examples)
+        closed = self._join(records)
+        examples = sum(self._learn(sealed, now_us) for sealed in closed)
+        return StepReport(len(records), len(closed), examples)
 
-    def _learn(self, outcome: Outcome, now_us: int) -> int:
-        decision_id = outcome.decision.decision_id
+    def _join(self, records: Sequence[MergedRecord]) -> list[Sealed]:
+        """Take records up to the log clock; return what closed by then."""
+        closed: list[Sealed] = []
+        decision_id = ""
+        take = self._joiner.take_sealed
+        try:
+            for logged, at_us, late in records:
+                decision_id = logged.record.decision_id
+                if not self._dead.holds("join", decision_id):
+                    closed += take(logged.record, at_us, late=late)
+        except Exception as error:
+            raise _PoisonError("join", decision_id) from error
+        return closed + self._joiner.advance_sealed(self._merge.clock_us)
+
+    def _learn(self, sealed: Sealed, now_us: int) -> int:
+        decision_id = sealed.decision_id
         if self._dead.holds("learn", decision_id):
             return 0
         try:
+            outcome = sealed.open()
             found = self._trainer.train(outcome)
             learned = {
                 surface: self._engines.learn(surface, examples)

@@ -42,14 +42,26 @@ class ItemFeatures:
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
-        self._artworks: dict[int, Candidate] = {}
+        self._artworks: dict[tuple[str, str], Candidate] = {}
         self._rows: dict[tuple[str, int | None], Candidate] = {}
 
     def artwork(self, title: str, artwork: str) -> Candidate | None:
         """Return a title's artwork, None if there is no such."""
-        index = self._catalog.title_index(title)
-        place = None if index is None else self._catalog.find_artwork(index, artwork)
-        return None if index is None or place is None else self._candidate(index, place)
+        found = self._artworks.get((title, artwork))
+        if found is None:
+            index = self._catalog.title_index(title)
+            place = None if index is None else self._catalog.find_artwork(index, artwork)
+            if index is None or place is None:
+                return None
+            found = Candidate(
+                {
+                    TITLE: self._catalog.title_features.one(index),
+                    ARTWORK: self._catalog.artwork_features.one(place),
+                    ID: self._catalog.artwork_identity.one(place),
+                }
+            )
+            _keep(self._artworks, (title, artwork), found)
+        return found
 
     def artworks(self, title: str) -> tuple[list[str], list[Candidate]]:
         """Return the ids and candidates of all artworks of a title, in order."""
@@ -57,8 +69,9 @@ class ItemFeatures:
         if index is None:
             return [], []
         start, end = self._catalog.artwork_offsets[index : index + 2].tolist()
-        candidates = [self._candidate(index, place) for place in range(start, end)]
-        return self._catalog.artwork_ids[start:end], candidates
+        ids = self._catalog.artwork_ids[start:end]
+        found = [self.artwork(title, artwork) for artwork in ids]
+        return ids, [candidate for candidate in found if candidate is not None]
 
     def row(self, row: str, position: int | None) -> Candidate:
         """Return a row at a position, or without any; an unknown one has its identity alone."""
@@ -68,20 +81,6 @@ class ItemFeatures:
             features = EMPTY if index is None else self._catalog.row_features.one(index)
             found = _row(row, features, position)
             _keep(self._rows, (row, position), found)
-        return found
-
-    def _candidate(self, title: int, place: int) -> Candidate:
-        found = self._artworks.get(place)
-        if found is None:
-            catalog = self._catalog
-            found = Candidate(
-                {
-                    TITLE: catalog.title_features.one(title),
-                    ARTWORK: catalog.artwork_features.one(place),
-                    ID: catalog.artwork_identity.one(place),
-                }
-            )
-            _keep(self._artworks, place, found)
         return found
 
 

@@ -13,34 +13,39 @@ Pure, given the catalogs. What is learned, per surface:
 In ``apprentice`` mode the model learns what the baseline does, whoever watched what: of each seen
 title the artwork served has reward 1 and the others 0, and a row served at position p has reward
 1/(1 + p), without the position as a feature, so that higher scores come to stand higher. In
-``log_only`` mode nothing is learned. Figures are kept for every share in every mode.
+``log_only`` mode nothing is learned. Figures are kept for every share in every mode, of every
+display: those that :mod:`bandit.thinning` leaves out of what is learned as well.
+
+A decision that stands for others, which a full queue did not let into the log, is learned with
+that weight; figures count it once, as what was seen of it.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
+from bandit import thinning
 from bandit.catalog import Catalog
 from bandit.config.schema import Config
 from bandit.config.surfaces import SurfaceConfig
 from bandit.engine import TrainingExample
-from bandit.events import DecisionRecord, FeedbackRecord
+from bandit.events import DecisionRecord
 from bandit.exposure import Seen, seen
 from bandit.features import CONTEXT, Encoded, encode
 from bandit.joiner import Outcome
 from bandit.page_features import CatalogFeatures, PageFeatures
 from bandit.statistics import LearningCounts, ShareStatistics
+from bandit.thinning import Display
 from bandit.types import RowChoice, Surface, TitleChoice
 
-Shared = Mapping[str, Encoded]
 
+class _Page(NamedTuple):
+    """What all examples of one page have in common."""
 
-class Display(NamedTuple):
-    """What one seen title or row earned."""
-
-    reward: float
-    events: Sequence[FeedbackRecord]
+    features: PageFeatures
+    shared: Mapping[str, Encoded]
 
 
 class Learned(NamedTuple):
@@ -75,18 +80,11 @@ class Trainer:
         examples: dict[Surface, list[TrainingExample]] = {}
         missing = 0
         if titles or rows:
-            features = self._features.of(decision)
-            shared = {CONTEXT: encode(CONTEXT, decision.context)}
+            page = _Page(self._features.of(decision), {CONTEXT: encode(CONTEXT, decision.context)})
             if self._learns("artwork", self._surfaces.artwork, decision):
-                found = [self._of_title(*display, features, shared) for display in titles]
-                missing = found.count([])
-                examples["artwork"] = [example for several in found for example in several]
+                examples["artwork"], missing = self._of_titles(decision, titles, page)
             if self._learns("rows", self._surfaces.rows, decision):
-                examples["rows"] = [
-                    self._of_row(decision, row, display.reward, features, shared)
-                    for row, display in rows
-                    if not row.pinned
-                ]
+                examples["rows"] = self._of_rows(decision, rows, page)
         displays: dict[Surface, list[Display]] = {
             "artwork": [display for _, display in titles],
             "rows": [display for _, display in rows],
@@ -111,14 +109,16 @@ class Trainer:
             counts.match_sum += decision.greedy_match
 
     def _add(self, statistics: ShareStatistics, displays: Sequence[Display]) -> None:
-        for display in displays:
+        for reward, events in displays:
             statistics.displays += 1
-            statistics.reward += display.reward
-            statistics.clicks += any(event.type == "click" for event in display.events)
-            statistics.plays += any(
-                event.type == "play" and not self._rule.is_quick_abandon(event)
-                for event in display.events
-            )
+            statistics.reward += reward
+            touches = [event for event in events if event.type != "impression"]
+            if touches:
+                statistics.clicks += any(event.type == "click" for event in touches)
+                statistics.plays += any(
+                    event.type == "play" and not self._rule.is_quick_abandon(event)
+                    for event in touches
+                )
 
     def _learns(self, surface: Surface, settings: SurfaceConfig, decision: DecisionRecord) -> bool:
         return settings.mode != "log_only" and decision.shares.get(surface) in settings.learn_from
@@ -126,10 +126,12 @@ class Trainer:
     def _title_displays(
         self, decision: DecisionRecord, found: Seen
     ) -> list[tuple[TitleChoice, Display]]:
+        titles, reward = found.titles, self._rule.reward
+        shown = [choice for choice in decision.titles if choice.title in titles]
         return [
-            (choice, Display(self._rule.reward(events), events))
-            for choice in decision.titles
-            if (events := found.titles.get(choice.title)) is not None
+            (choice, Display(reward(events), events))
+            for choice in shown
+            for events in (titles[choice.title],)
         ]
 
     def _row_displays(
@@ -144,46 +146,108 @@ class Trainer:
                 displays.append((row, Display(self._rule.row_reward(rewards), events)))
         return displays
 
-    def _of_title(
-        self, choice: TitleChoice, display: Display, features: PageFeatures, shared: Shared
-    ) -> list[TrainingExample]:
-        """Return a title's examples, none if its features cannot be found."""
+    def _of_titles(
+        self, decision: DecisionRecord, titles: Sequence[tuple[TitleChoice, Display]], page: _Page
+    ) -> tuple[list[TrainingExample], int]:
+        """Return the titles' examples, and how many titles have none for want of features."""
         settings = self._surfaces.artwork
         online = settings.mode == "online"
-        if online and settings.model.cb_type == "regression":
-            candidate = features.artwork(choice.title, choice.artwork)
-            if candidate is None:
-                return []
-            return [TrainingExample(shared, [candidate], 0, choice.propensity, display.reward)]
-        ids, candidates = features.artworks(choice.title)
-        if choice.artwork not in ids:
-            return []
-        chosen = ids.index(choice.artwork)
-        if online:
-            return [TrainingExample(shared, candidates, chosen, choice.propensity, display.reward)]
+        named = [(choice.title, display) for choice, display in titles]
+        examples: list[TrainingExample] = []
+        missing = 0
+        for (choice, display), weight in zip(
+            titles, self._weights("artwork", settings, decision, named), strict=True
+        ):
+            if not weight:
+                continue
+            if online and settings.model.cb_type == "regression":
+                found = _of_title(choice, display.reward, weight, page)
+            else:
+                found = _of_artworks(choice, display.reward, weight, page, online=online)
+            examples += found
+            missing += not found
+        return examples, missing
+
+    def _of_rows(
+        self, decision: DecisionRecord, rows: Sequence[tuple[RowChoice, Display]], page: _Page
+    ) -> list[TrainingExample]:
+        """Return the examples of the rows that were not pinned."""
+        settings = self._surfaces.rows
+        free = [(row, display) for row, display in rows if not row.pinned]
+        named = [(row.id, display) for row, display in free]
         return [
-            TrainingExample(shared, candidates, index, 1.0, float(index == chosen))
-            for index in range(len(candidates))
+            self._of_row(decision, row, display.reward, weight, page)
+            for (row, display), weight in zip(
+                free, self._weights("rows", settings, decision, named), strict=True
+            )
+            if weight
         ]
 
-    def _of_row(
+    def _weights(
         self,
+        surface: Surface,
+        settings: SurfaceConfig,
         decision: DecisionRecord,
-        row: RowChoice,
-        reward: float,
-        features: PageFeatures,
-        shared: Shared,
+        displays: Sequence[tuple[str, Display]],
+    ) -> list[float]:
+        """Return for how many displays each stands, 0 for those left out.
+
+        An apprentice imitates what was touched and what was not alike, and leaves nothing out.
+        """
+        let_in = decision.pass_probability
+        stands_for = 1.0 / let_in if let_in else math.inf
+        if settings.mode == "apprentice" or settings.zero_reward_share == 1.0:
+            return [stands_for] * len(displays)
+        drawn = thinning.weights(
+            displays,
+            settings.zero_reward_share,
+            salt=self._surfaces.salt,
+            surface=surface,
+            decision_id=decision.decision_id,
+        )
+        return [weight and weight * stands_for for weight in drawn]
+
+    def _of_row(
+        self, decision: DecisionRecord, row: RowChoice, reward: float, weight: float, page: _Page
     ) -> TrainingExample:
         settings = self._surfaces.rows
+        shared = page.shared
         if settings.mode == "apprentice":
-            candidate = features.row(row.id, None)
-            return TrainingExample(shared, [candidate], 0, 1.0, 1.0 / (1 + row.position))
+            candidate = page.features.row(row.id, None)
+            return TrainingExample(shared, [candidate], 0, 1.0, 1.0 / (1 + row.position), weight)
         if settings.model.cb_type == "regression":
-            candidate = features.row(row.id, row.position)
-            return TrainingExample(shared, [candidate], 0, row.propensity, reward)
+            candidate = page.features.row(row.id, row.position)
+            return TrainingExample(shared, [candidate], 0, row.propensity, reward, weight)
         eligible = _open_rows(decision, row.position)
-        candidates = [features.row(name, row.position) for name in eligible]
-        return TrainingExample(shared, candidates, eligible.index(row.id), row.propensity, reward)
+        candidates = [page.features.row(name, row.position) for name in eligible]
+        chosen = eligible.index(row.id)
+        return TrainingExample(shared, candidates, chosen, row.propensity, reward, weight)
+
+
+def _of_title(
+    choice: TitleChoice, reward: float, weight: float, page: _Page
+) -> list[TrainingExample]:
+    """Return the example of the artwork served, none if its features cannot be found."""
+    candidate = page.features.artwork(choice.title, choice.artwork)
+    if candidate is None:
+        return []
+    return [TrainingExample(page.shared, [candidate], 0, choice.propensity, reward, weight)]
+
+
+def _of_artworks(
+    choice: TitleChoice, reward: float, weight: float, page: _Page, *, online: bool
+) -> list[TrainingExample]:
+    """Return the examples in which all of a title's artworks stand, none if they are not found."""
+    ids, candidates = page.features.artworks(choice.title)
+    if choice.artwork not in ids:
+        return []
+    chosen = ids.index(choice.artwork)
+    if online:
+        return [TrainingExample(page.shared, candidates, chosen, choice.propensity, reward, weight)]
+    return [
+        TrainingExample(page.shared, candidates, index, 1.0, float(index == chosen), weight)
+        for index in range(len(candidates))
+    ]
 
 
 def _open_rows(decision: DecisionRecord, position: int) -> list[str]:
