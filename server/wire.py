@@ -11,7 +11,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from bandit.types import FeedbackType, Id, Page, Share, Surface
+from bandit.types import AskedId, FeedbackType, Id, Page, Share, Surface
 
 
 class RankRequest(Page, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -100,12 +100,12 @@ class FeedbackEvent(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     when it happened, in seconds since the Unix epoch by the client's clock; it is kept, not judged.
     """
 
-    event_id: Id
-    decision_id: Id
+    event_id: AskedId
+    decision_id: AskedId
     type: FeedbackType
-    title: Id
+    title: AskedId
     token: str | None = None
-    row: Id | None = None
+    row: AskedId | None = None
     seconds: Annotated[float, Meta(ge=0, le=1e7)] | None = None
     fraction: Annotated[float, Meta(ge=0, le=1)] | None = None
     at: Annotated[float, Meta(ge=0, le=1e11)] | None = None

@@ -1,4 +1,4 @@
-"""The letters of a page's names: what types alone would refuse is refused, and named."""
+"""The letters of the names on pages and in feedback: what types alone would refuse is refused, and named."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from bandit.types import FeatureName, Id
 from server.errors import BodyInvalidError
-from server.names import check_names
-from server.wire import RankRequest
+from server.names import check_event, check_names
+from server.wire import FeedbackEvent, RankRequest
 from tests.server.edge_service import EdgeService, edge_app
 
 ARTWORKS = [{"id": "a"}]
@@ -69,6 +69,32 @@ def test_it_agrees_with_the_types_that_match_one_by_one(name: str) -> None:
     assert passes(rows=[{"id": name}]) is lawful
     assert passes(rows=[{"id": "r", "titles": [name]}]) is lawful
     assert passes(context={"a": 1, name: 1}) is is_lawful(name, FeatureName)
+
+
+@given(NAMES, st.sampled_from(["event_id", "decision_id", "title", "row"]))
+def test_feedback_is_refused_by_the_letters_of_any_of_its_ids(name: str, field: str) -> None:
+    event = {"event_id": "e", "decision_id": "d", "type": "click", "title": "t", field: name}
+    try:
+        check_event(msgspec.convert(event, FeedbackEvent))
+    except msgspec.ValidationError:
+        assert not is_lawful(name, Id)
+    except BodyInvalidError as error:
+        assert error.field == field
+        assert not is_lawful(name, Id)
+    else:
+        assert is_lawful(name, Id)
+
+
+def test_an_event_with_an_unlawful_id_is_rejected_by_itself() -> None:
+    client = edge_app(EdgeService()).test_client()
+    good = {"event_id": "e", "decision_id": "d", "type": "click", "title": "t"}
+    body = {"events": [good | {"row": "a b"}, good]}
+    answer = msgspec.json.decode(client.post("/v1/feedback", json=body).data)
+    assert answer["accepted"] == 1
+    (rejected,) = answer["rejected"]
+    assert (rejected["index"], rejected["code"]) == (0, "invalid")
+    assert rejected["detail"].startswith("row: ")
+    assert "characters" in rejected["hint"]
 
 
 @pytest.mark.parametrize("length", [0, 1, 256, 257])
