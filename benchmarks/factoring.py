@@ -53,8 +53,8 @@ class Items(NamedTuple):
         """Lay out a catalog."""
         offsets = catalog.artwork_offsets
         titles, count = len(offsets) - 1, int(offsets[-1])
-        artworks = catalog.artwork_features.take(np.arange(count))
-        of_titles = catalog.title_features.take(np.arange(titles))
+        artworks = _contiguous(catalog.artwork_features.take(np.arange(count)))
+        of_titles = _contiguous(catalog.title_features.take(np.arange(titles)))
         both = np.concatenate([artworks.hashes.ravel(), of_titles.hashes.ravel()])
         vocabulary, places = np.unique(both, return_inverse=True)
         split = artworks.hashes.size
@@ -67,6 +67,11 @@ class Items(NamedTuple):
             places[:split].reshape(artworks.hashes.shape),
             places[split:].reshape(of_titles.hashes.shape),
         )
+
+
+def _contiguous(matrix: FeatureMatrix) -> FeatureMatrix:
+    hashes, values = matrix
+    return FeatureMatrix(np.ascontiguousarray(hashes), np.ascontiguousarray(values))
 
 
 class Asked(NamedTuple):
@@ -93,9 +98,9 @@ def directly(weights: Float32Array, items: Items, asked: Asked) -> Float32Array:
     score += asked.context.values @ weights.take(asked.context.hashes & mask)
     prefix = (asked.context.hashes * np.uint32(CROSS_PRIME))[:, None, None]
     for matrix, indices in ((items.artworks, asked.artworks), (items.titles, titles)):
-        gathered = weights.take((prefix ^ matrix.hashes[indices]) & mask)
+        gathered = weights.take((prefix ^ matrix.hashes.take(indices, axis=0)) & mask, mode="clip")
         over_context = np.einsum("c,caf->af", asked.context.values, gathered)
-        score += np.einsum("af,af->a", over_context, matrix.values[indices])
+        score += np.einsum("af,af->a", over_context, matrix.values.take(indices, axis=0))
     return score
 
 
@@ -131,17 +136,18 @@ def from_columns(weights: Float32Array, columns: Columns, asked: Asked) -> Float
 def from_vocabulary(weights: Float32Array, items: Items, asked: Asked) -> Float32Array:
     """Score by sums over the context, one for each distinct feature of the catalog."""
     mask = np.uint32(len(weights) - 1)
-    prefix = (asked.context.hashes * np.uint32(CROSS_PRIME))[:, None]
-    crossed = weights.take((prefix ^ items.vocabulary) & mask)
-    sums = weights.take(items.vocabulary & mask) + asked.context.values @ crossed
-    titles = items.title_of[asked.artworks]
-    score = weights.take(items.identity[asked.artworks] & mask)
-    score += asked.context.values @ weights.take(asked.context.hashes & mask)
+    hashes, values = asked.context
+    prefix = (hashes * np.uint32(CROSS_PRIME))[:, None]
+    sums = values @ weights.take((prefix ^ items.vocabulary) & mask, mode="clip")
+    sums += weights.take(items.vocabulary & mask, mode="clip")
+    score = weights.take(items.identity.take(asked.artworks) & mask, mode="clip")
+    score += values @ weights.take(hashes & mask)
     for places, matrix, indices in (
         (items.artwork_places, items.artworks, asked.artworks),
-        (items.title_places, items.titles, titles),
+        (items.title_places, items.titles, items.title_of.take(asked.artworks)),
     ):
-        score += np.einsum("af,af->a", sums.take(places[indices]), matrix.values[indices])
+        of_features = sums.take(places.take(indices, axis=0), mode="clip")
+        score += np.einsum("af,af->a", of_features, matrix.values.take(indices, axis=0))
     return score
 
 

@@ -11,7 +11,9 @@ from typing import Final
 import numpy as np
 
 from bandit import sampling, scoring
+from bandit.catalog.arrays import identities
 from bandit.config.schema import Config
+from bandit.feature_tables import Chosen
 from bandit.features import ARTWORK, CONTEXT, ID, ROW, TITLE, encode
 from bandit.policy import Serving
 from bandit.types import FloatArray, Page
@@ -50,17 +52,17 @@ class _Stages:
         catalog, artwork, rows = self._catalog, self._models["artwork"], self._models["rows"]
         features: scoring.Groups = {
             CONTEXT: context,
-            ARTWORK: catalog.artwork_features.take(self._artworks),
-            TITLE: catalog.title_features.take(np.repeat(self._titles, ARTWORKS_A_TITLE)),
-            ID: catalog.artwork_identity.take(self._artworks),
+            ARTWORK: Chosen(catalog.artwork_features, self._artworks),
+            TITLE: Chosen(catalog.title_features, self._titles, ARTWORKS_A_TITLE),
+            ID: identities(catalog.artwork_hashes[self._artworks]),
         }
         of_artworks = scoring.scores(
             artwork.arrays.weights, artwork.shape, features, len(self._artworks)
         )
         features = {
             CONTEXT: context,
-            ROW: catalog.row_features.take(self._rows),
-            ID: catalog.row_identity.take(self._rows),
+            ROW: Chosen(catalog.row_features, self._rows),
+            ID: identities(catalog.row_hashes[self._rows]),
         }
         return of_artworks, scoring.scores(
             rows.arrays.weights, rows.shape, features, len(self._rows)

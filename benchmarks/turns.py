@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from statistics import median
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -21,6 +21,9 @@ PAGES_A_TURN: Final = 5
 
 Contender = Callable[[int, int], float]
 """(number of the first page, pages) → the median seconds of these pages."""
+
+
+Name = TypeVar("Name", str, int)
 
 
 class Middle(NamedTuple):
@@ -55,9 +58,9 @@ def timed(call: Callable[[int], object]) -> Contender:
     return turn
 
 
-def take_turns(contenders: Mapping[str, Contender], rounds: int) -> dict[str, FloatArray]:
+def take_turns(contenders: Mapping[Name, Contender], rounds: int) -> dict[Name, FloatArray]:
     """Return (rounds,) seconds a page for each contender, after one round to warm up."""
-    found: dict[str, list[float]] = {name: [] for name in contenders}
+    found: dict[Name, list[float]] = {name: [] for name in contenders}
     for number in range(rounds + 1):
         for name, contender in contenders.items():
             seconds = contender(number * PAGES_A_TURN, PAGES_A_TURN)
