@@ -24,6 +24,7 @@ import structlog
 from server.access_log import log_request
 from server.auth import Authenticator
 from server.body import read_body
+from server.catalog_bodies import CatalogBodyDecoder
 from server.codec import JSON, Encoding, RequestDecoder, encoding_of, negotiate
 from server.errors import LengthRequiredError, MediaTypeError, NotAcceptableError
 from server.exchange import Call, Handler, Reply
@@ -78,13 +79,12 @@ class Dispatcher:
 
     def endpoint(self, route: Route, handler: Handler) -> Endpoint:
         """Return what serves a route."""
-        decoder: RequestDecoder[Any] | None = (
-            RequestDecoder(
-                route.request, depth_max=self._service.config.limits.depth_max, item=route.item
-            )
-            if route.request
-            else None
-        )
+        depth_max = self._service.config.limits.depth_max
+        decoder: RequestDecoder[Any] | None = None
+        if route.is_catalog_body and route.request:
+            decoder = CatalogBodyDecoder(route.request, depth_max=depth_max)
+        elif route.request:
+            decoder = RequestDecoder(route.request, depth_max=depth_max, item=route.item)
 
         def serve(environ: Environ, path: Path) -> Answer:
             started = perf_counter()

@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import structlog
 
-from bandit.catalog import (
-    EMPTY_VERSION,
-    CatalogDocument,
-    CatalogPatch,
-    CatalogStore,
-    apply_patch,
-)
+from bandit.catalog import CatalogDocument, CatalogPatch, CatalogStore
 from bandit.clock import Clock
 from bandit.config.schema import Config
-from bandit.errors import CatalogConflictError, CatalogError, LogError
+from bandit.errors import LogError
 from bandit.eventlog.protocol import EventReader, EventWriter
 from bandit.events import ActivationRecord, feedback_key
 from bandit.metrics import Metrics
 from bandit.policy import Policy
 from bandit.snapshots import SnapshotStore
 from server.answers import feedback_record
-from server.errors import StateUnavailableError
+from server.catalog_admin import CatalogAdmin, UndecodedBody
 from server.page_ranker import PageRanker
 from server.run_directory import is_draining
 from server.serving import ServingState
 from server.snapshot_admin import activate_snapshot, list_snapshots
+from server.state_disk import disk
 from server.status import StatusAnswer, status_answer
 from server.tokens import TokenSigner
 from server.wire import (
@@ -72,7 +66,7 @@ class Service:
         )
         self._writer = writer
         self._reader = reader
-        self._catalogs = catalogs
+        self._catalog = CatalogAdmin(catalogs, serving)
         self._snapshots = snapshots
         self._serving = serving
         self._tokens = tokens
@@ -150,69 +144,19 @@ class Service:
         Raises:
             StateUnavailableError: it cannot be read now, or was damaged since it was loaded.
         """
-        version = self._serving.current.catalog.version
-        try:
-            with _disk():
-                return version, self._catalogs.document(version)
-        except CatalogError as error:
-            raise StateUnavailableError(error.message, hint=error.hint) from error
+        return self._catalog.document()
 
-    def put_catalog(self, document: CatalogDocument, if_match: str | None = None) -> CatalogAnswer:
-        """Replace the catalog, whole.
+    def put_catalog(
+        self, asked: CatalogDocument | UndecodedBody, if_match: str | None = None
+    ) -> CatalogAnswer:
+        """Replace the catalog, whole; errors are those of :meth:`CatalogAdmin.put`."""
+        return self._catalog.put(asked, if_match)
 
-        Raises:
-            CatalogError: the new catalog is wrong.
-            CatalogConflictError: the current version is not ``if_match``.
-            StateUnavailableError: it could not be stored; what is served stays.
-        """
-        with _disk():
-            before = self._current_catalog()
-            if if_match is None:
-                version = self._catalogs.save(document)
-                self._catalogs.set_current(version)
-            else:
-                version = self._catalogs.replace(_expected(if_match), document)
-            return self._swapped(before, version)
-
-    def patch_catalog(self, patch: CatalogPatch, if_match: str | None = None) -> CatalogAnswer:
-        """Change parts of the catalog.
-
-        Raises:
-            CatalogError: the patch, or what it makes of the catalog, is wrong.
-            CatalogConflictError: the current version is not ``if_match``.
-            StateUnavailableError: it could not be stored; what is served stays.
-        """
-        with _disk():
-            before = self._current_catalog()
-            if if_match is None:
-                return self._swapped(before, self._catalogs.patch(patch))
-            expected = _expected(if_match)
-            if before != expected:
-                raise CatalogConflictError(expected, before)
-            changed = apply_patch(self._catalogs.document(expected or EMPTY_VERSION), patch)
-            return self._swapped(before, self._catalogs.replace(expected, changed))
-
-    def _current_catalog(self) -> str | None:
-        """Return the version that is current, None where none is, or none that can be told."""
-        try:
-            return self._catalogs.current()
-        except CatalogError as error:
-            log.warning("catalog's pointer cannot be read", why=str(error))
-            return None
-
-    def _swapped(self, before: str | None, version: str) -> CatalogAnswer:
-        self._serving.refresh(anew=True)
-        catalog = self._serving.current.catalog
-        if catalog.version != version:
-            # Somebody replaced it again already, or it cannot be loaded now.
-            catalog = self._catalogs.load(version)
-        return CatalogAnswer(
-            version=version,
-            titles=len(catalog.title_ids),
-            artworks=len(catalog.artwork_ids),
-            rows=len(catalog.row_ids),
-            changed=before != version,
-        )
+    def patch_catalog(
+        self, asked: CatalogPatch | UndecodedBody, if_match: str | None = None
+    ) -> CatalogAnswer:
+        """Change parts of the catalog; errors are those of :meth:`CatalogAdmin.put`."""
+        return self._catalog.patch(asked, if_match)
 
     def status(self) -> StatusAnswer:
         """Answer the question whether it is learning."""
@@ -231,7 +175,7 @@ class Service:
         Raises:
             StateUnavailableError: the store cannot be read now.
         """
-        with _disk():
+        with disk():
             return list_snapshots(self._snapshots)
 
     def activate_snapshot(self, version: str) -> SnapshotSummary:
@@ -242,7 +186,7 @@ class Service:
             SnapshotUnavailableError: the store cannot be changed now.
             StateUnavailableError: the store cannot be read now.
         """
-        with _disk():
+        with disk():
             summary = activate_snapshot(self._snapshots, version)
         self._serving.refresh(anew=True)
         return summary
@@ -261,20 +205,3 @@ class Service:
         self._serving.close()
         self._writer.close()
         self._reader.close()
-
-
-@contextmanager
-def _disk() -> Iterator[None]:
-    """Tell what the operating system refuses as what it is to a caller: try again later."""
-    try:
-        yield
-    except OSError as error:
-        raise StateUnavailableError(
-            f"the state directory cannot be used now: {error}",
-            hint="free disk space or make the directory accessible; what is served stays",
-        ) from error
-
-
-def _expected(if_match: str) -> str | None:
-    """Return the version that must be current; None for that of a service without a catalog."""
-    return None if if_match == EMPTY_VERSION else if_match

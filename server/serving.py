@@ -17,7 +17,8 @@ from typing import Final
 
 import structlog
 
-from bandit.catalog import CatalogStore, empty_catalog, read_catalog_file
+from bandit.catalog import CatalogStore, empty_catalog
+from bandit.catalog.importing import import_first
 from bandit.clock import MICROSECONDS, Clock
 from bandit.config.schema import Config
 from bandit.errors import CatalogError, SnapshotError, SnapshotUnavailableError
@@ -34,6 +35,10 @@ _CATALOG_POINTER: Final = "the catalog's pointer"
 
 RETRY_AFTER_US: Final = 5_000_000
 """How long what was refused is left alone: each try reads and hashes it whole."""
+
+_CLOSE_WAIT_S: Final = 2.0
+"""Longest wait for the thread at the end: it may be waiting for a large catalog to be compiled,
+while records of the log wait to be made durable."""
 
 
 class ServingState:
@@ -66,10 +71,10 @@ class ServingState:
         self._thread.start()
 
     def close(self) -> None:
-        """Stop renewing."""
+        """Stop renewing; what is being loaded is not waited for long."""
         self._stop.set()
         if self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(_CLOSE_WAIT_S)
 
     def refresh(self, *, anew: bool = False) -> None:
         """Take over whatever the stores point to that is not being served yet.
@@ -118,7 +123,7 @@ class ServingState:
             what = f"snapshot {pointer.version} of {surface}"
             if self._waits(what):
                 return
-            snapshot = self._snapshots.load(surface, pointer.version)
+            manifest, arrays = self._snapshots.load_arrays(surface, pointer.version)
         except (OSError, SnapshotUnavailableError) as error:
             self._reject(what, f"cannot be read now: {error}", 0)
             return
@@ -127,12 +132,7 @@ class ServingState:
                 self._metrics.count("marquee_snapshot_rejected_total", surface)
             return
         self._refused.pop(what, None)
-        model = ServedModel(
-            pointer.version,
-            shape_of(snapshot.manifest),
-            snapshot.arrays,
-            snapshot.manifest.created_at_us,
-        )
+        model = ServedModel(pointer.version, shape_of(manifest), arrays, manifest.created_at_us)
         self.current = replace(self.current, models={**self.current.models, surface: model})
         self._metrics.count("marquee_snapshot_loaded_total", surface)
         created_s = model.created_at_us / MICROSECONDS
@@ -177,5 +177,4 @@ def first_catalog(config: Config, catalogs: CatalogStore) -> None:
         # There was one, so that the source is not wanted; whoever renews what is served tells.
         log.warning("the source is not loaded in place of a damaged catalog", why=str(error))
         return
-    document = read_catalog_file(Path(config.catalog.source), config.limits)
-    catalogs.set_current(catalogs.save(document))
+    import_first(catalogs, Path(config.catalog.source))

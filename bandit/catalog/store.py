@@ -44,10 +44,10 @@ class CatalogStore:
     """
 
     def __init__(self, directory: Path | str, limits: LimitsConfig) -> None:
-        self._directory = Path(directory)
-        self._directory.mkdir(parents=True, exist_ok=True)
-        self._limits = limits
-        self._documents = StoredDocuments(self._directory)
+        self.directory = Path(directory)
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self.limits = limits
+        self._documents = StoredDocuments(self.directory)
         self._compiled = CompiledCatalogs(self._documents)
 
     def current(self) -> str | None:
@@ -56,7 +56,7 @@ class CatalogStore:
         Raises:
             CatalogError: the pointer is damaged.
         """
-        pointer = self._directory / _POINTER
+        pointer = self.directory / _POINTER
         try:
             content = pointer.read_bytes()
         except FileNotFoundError:
@@ -107,13 +107,13 @@ class CatalogStore:
         Raises:
             CatalogError: the document is wrong; names the places and the mends.
         """
-        check_document(document, self._limits)
+        check_document(document, self.limits)
         content = decoded_bytes(document) if decoded else canonical_bytes(document)
-        if len(content) > self._limits.catalog_bytes_max:
+        if len(content) > self.limits.catalog_bytes_max:
             raise CatalogError(
                 "",
                 f"a catalog of {len(content)} bytes is larger than the "
-                f"{self._limits.catalog_bytes_max} allowed",
+                f"{self.limits.catalog_bytes_max} allowed",
                 hint="raise catalog_bytes_max in the configuration's [limits]",
             )
         version = self._documents.keep(content)
@@ -127,7 +127,7 @@ class CatalogStore:
             CatalogError: the version is unknown, or its file does not hold what it held.
         """
         self._documents.content(version)
-        with exclusive_lock(self._directory / _LOCK):
+        with exclusive_lock(self.directory / _LOCK):
             self._point_to(version)
 
     def replace(
@@ -140,7 +140,7 @@ class CatalogStore:
             CatalogError: the document is wrong; names the places and the mends.
         """
         version = self.save(document, decoded=decoded)
-        with exclusive_lock(self._directory / _LOCK):
+        with exclusive_lock(self.directory / _LOCK):
             self._check_current(expected)
             self._point_to(version)
         return version
@@ -152,7 +152,7 @@ class CatalogStore:
             CatalogError: the patch, or what it makes of the catalog, is wrong.
         """
         patch = decoded_patch(patch)
-        with exclusive_lock(self._directory / _LOCK):
+        with exclusive_lock(self.directory / _LOCK):
             changed = apply_patch(self.document(self.current() or EMPTY_VERSION), patch)
             version = self.save(changed, decoded=True)
             self._point_to(version)
@@ -164,4 +164,4 @@ class CatalogStore:
             raise CatalogConflictError(expected, current)
 
     def _point_to(self, version: str) -> None:
-        write_atomically(self._directory / _POINTER, version.encode())
+        write_atomically(self.directory / _POINTER, version.encode())

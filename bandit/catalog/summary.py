@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from bandit.catalog.documents import CatalogDocument, canonical_bytes, version_of
+from bandit.catalog.documents import CatalogDocument, decoded_bytes, version_of
 from bandit.types import Features
 
 
@@ -28,12 +28,8 @@ class CatalogSummary(NamedTuple):
 
 
 def summarise(document: CatalogDocument) -> CatalogSummary:
-    """Count what a document holds.
-
-    Raises:
-        CatalogError: a document made in memory holds what the types do not allow.
-    """
-    content = canonical_bytes(document)
+    """Count what a document holds that came from a decoder, unchanged since."""
+    content = decoded_bytes(document)
     artworks = [artwork for title in document.titles for artwork in title.artworks]
     return CatalogSummary(
         version=version_of(content),

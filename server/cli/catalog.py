@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from bandit.catalog import CatalogDocument, CatalogStore, read_catalog_file, summarise
+from bandit.catalog.importing import import_catalog
 from server.cli.shared import config_option, print_table, read_config
 
 _file = click.argument("file", type=click.Path(path_type=Path))
@@ -48,9 +49,8 @@ def load(file: Path, config_path: Path | None) -> None:
       marquee catalog load films.jsonl --config marquee.toml
     """
     config = read_config(config_path)
-    document = read_catalog_file(file, config.limits)
     store = CatalogStore(Path(config.catalog.directory), config.limits)
-    store.set_current(store.save(document))
+    _, document = import_catalog(store, file)
     click.echo(f"{file}: serving from {config.catalog.directory}")
     _print_summary(document)
 

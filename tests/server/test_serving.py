@@ -12,7 +12,7 @@ from bandit.clock import ManualClock
 from bandit.config.schema import CatalogConfig, Config
 from bandit.engine import ModelArrays
 from bandit.keys import KeyRing
-from bandit.snapshots import FileSnapshotStore, Snapshot
+from bandit.snapshots import FileSnapshotStore, Manifest
 from bandit.snapshots.manifest import SnapshotDetails
 from bandit.types import Artwork, Surface, Title
 from server.prometheus import PrometheusMetrics
@@ -30,10 +30,10 @@ class Flaky(FileSnapshotStore):
 
     fails = False
 
-    def load(self, surface: Surface, version: str) -> Snapshot:
+    def load_arrays(self, surface: Surface, version: str) -> tuple[Manifest, ModelArrays]:
         if self.fails:
             raise OSError(5, "Input/output error")
-        return super().load(surface, version)
+        return super().load_arrays(surface, version)
 
 
 class World:
