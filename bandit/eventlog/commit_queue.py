@@ -109,6 +109,8 @@ class CommitQueue:
         self._by_key = {row.key: row.payload for write in self._queue for row in write.rows}
         self.waiting = sum(len(write.rows) for write in self._queue)
         """How many records wait, those just being committed included."""
+        self._enough = min(config.commit_records_max, (config.queue_max + 1) // 2)
+        """How many are worth a commit at once: a whole group, or half of the room there is."""
         self.closing = False
         self._idle = False
         self._urgent = 0
@@ -159,8 +161,7 @@ class CommitQueue:
             if not self._queue:
                 self._sleep(self._config.heartbeat_s, lambda: bool(self._queue))
             if self._queue and not self._urgent:
-                enough = self._config.commit_records_max
-                self._sleep(GATHER_S, lambda: self._urgent > 0 or self.waiting >= enough)
+                self._sleep(GATHER_S, lambda: self._urgent > 0 or self.waiting >= self._enough)
             if not self._queue and self.closing:
                 return None
             return self._next_group()
@@ -227,7 +228,7 @@ class CommitQueue:
         self.waiting += len(write.rows)
         if not write.frame:
             self._urgent += 1
-        if self._idle or not write.frame or self.waiting >= self._config.commit_records_max:
+        if self._idle or not write.frame or self.waiting >= self._enough:
             self._idle = False
             self._work.notify()
 

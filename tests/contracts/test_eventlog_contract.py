@@ -174,6 +174,46 @@ def test_reading_goes_on_from_where_it_stopped(writer: EventWriter, reader: Even
     assert second.horizon_us == second.records[-1].at_us
 
 
+def test_decisions_handed_over_are_stored_in_order_with_what_is_appended(
+    writer: EventWriter, reader: EventReader
+) -> None:
+    pairs = [[decision(f"d{number}"), decision(f"e{number}")] for number in range(5)]
+    for number, pair in enumerate(pairs):
+        assert writer.hand_over(pair).fates == ["logged", "logged"]
+        append(writer, f"f{number}")
+
+    expected = [name for number in range(5) for name in (f"d{number}", f"e{number}", f"f{number}")]
+    assert names(everything(reader, writer.spool)) == expected
+    assert reader.find_decision("e3") == decision("e3")
+
+
+def test_the_commit_of_decisions_can_be_waited_for(
+    writer: EventWriter, reader: EventReader
+) -> None:
+    twice = msgspec.structs.replace(decision("d1"), body_digest=b"again")
+    assert writer.hand_over([decision("d1")]).pending.wait(WAIT_S) == [True]
+    assert writer.hand_over([twice, decision("d2")]).pending.wait(WAIT_S) == [False, True]
+    assert writer.hand_over([]).fates == []
+    assert writer.hand_over([]).pending.wait(WAIT_S) == []
+
+    assert reader.find_decision("d1") == decision("d1")
+    assert reader.last_sequence(writer.spool) == 2
+
+
+def test_a_decision_can_be_found_from_the_moment_it_was_handed_over(
+    writer: EventWriter, reader: EventReader
+) -> None:
+    for number in range(50):
+        name = f"d{number}"
+        pending = writer.hand_over([decision(name)]).pending
+        found = writer.uncommitted(decision_key(name)) or reader.find_decision(name)
+        assert found == decision(name)
+        if number % 10 == 0:
+            assert pending.wait(WAIT_S) == [True]
+            assert writer.uncommitted(decision_key(name)) is None
+            assert reader.find_decision(name) == decision(name)
+
+
 def test_duplicates_are_told_and_use_up_no_sequence(
     writer: EventWriter, reader: EventReader
 ) -> None:
@@ -314,6 +354,7 @@ def test_a_new_spool_s_records_are_later_than_what_was_announced_before(
     steps=st.lists(
         st.one_of(
             st.tuples(st.just("append"), st.integers(1, 5)),
+            st.tuples(st.just("hand over"), st.integers(1, 5)),
             st.tuples(st.just("read"), st.integers(1, 6)),
             st.tuples(st.just("clock"), st.integers(-20, 40)),
             st.tuples(st.just("reopen"), st.just(0)),
@@ -342,6 +383,9 @@ def test_nothing_at_or_below_an_announced_horizon_appears_later(
         for action, amount in steps:
             if action == "append":
                 append(writer, *(f"f{appended + index}" for index in range(amount)))
+                appended += amount
+            elif action == "hand over":
+                writer.hand_over([decision(f"d{appended + index}") for index in range(amount)])
                 appended += amount
             elif action == "read":
                 read(amount)
@@ -471,17 +515,20 @@ def test_a_closed_writer_refuses_and_closing_again_does_nothing(writer: EventWri
     with pytest.raises(LogUnavailableError) as raised:
         writer.append([feedback("a")])
     assert raised.value.hint
+    with pytest.raises(LogUnavailableError):
+        writer.hand_over([decision("d")])
     writer.close()
     assert not writer.is_alive()
 
 
 def test_closing_makes_what_is_queued_durable(writer: EventWriter, reader: EventReader) -> None:
     pending = [writer.append([feedback(f"f{number}")]) for number in range(200)]
+    handed = [writer.hand_over([decision(f"d{number}")]).pending for number in range(200)]
 
     writer.close()
 
-    assert [one.wait(0) for one in pending] == [[True]] * 200
-    assert reader.last_sequence(writer.spool) == 200
+    assert [one.wait(0) for one in pending + handed] == [[True]] * 400
+    assert reader.last_sequence(writer.spool) == 400
     assert writer.queue_depth() == 0
 
 
