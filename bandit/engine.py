@@ -23,26 +23,21 @@ class Ready(NamedTuple):
     """Namespace → 64-bit hashes and values."""
     names: tuple[str, ...]
     """The namespaces, in the order given."""
-    sizes: dict[str, float]
-    """Namespace → size of its largest value, 0 where it has none; NaN if one is, or if there are
-    not as many values as hashes."""
-    largest: float
-    """The largest of the sizes, at least 1; NaN if one is."""
+    bound: float
+    """At least the size of the largest value, and at least 1; NaN if a value is, or if a namespace
+    has not as many values as hashes."""
 
     @classmethod
     def of(cls, groups: Mapping[str, Encoded]) -> Ready:
         """Make features ready."""
-        sizes = {
-            name: float(np.abs(values).max(initial=0.0))
-            if hashes.shape == values.shape
-            else math.nan
-            for name, (hashes, values) in groups.items()
-        }
+        squares = 1.0
+        for hashes, values in groups.values():
+            # The sum of squares is no less than the largest, and takes one call.
+            squares += float(values.dot(values)) if hashes.shape == values.shape else math.nan
         return cls(
             {name: (one.hashes.astype(np.uint64), one.values) for name, one in groups.items()},
             tuple(groups),
-            sizes,
-            float(np.max([1.0, *sizes.values()])),
+            math.sqrt(squares),
         )
 
 

@@ -7,6 +7,8 @@ named by the catalog version they were taken from, or stand in the record itself
 Records travel as MessagePack maps with the record's kind under ``kind`` and the format's version
 under ``v``; a reader must understand every version ever written, so fields are only ever added,
 with a default.
+
+Records are trees: the garbage collector, which looks for circles, need not walk through them.
 """
 
 from __future__ import annotations
@@ -29,7 +31,13 @@ class InlineRow(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class DecisionRecord(
-    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="decision"
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    omit_defaults=True,
+    gc=False,
+    tag_field="kind",
+    tag="decision",
 ):
     """What was asked and what was served for one page.
 
@@ -116,7 +124,7 @@ class ActivationRecord(
 Record = DecisionRecord | FeedbackRecord | ActivationRecord
 
 
-class LoggedRecord(msgspec.Struct, frozen=True):
+class LoggedRecord(msgspec.Struct, frozen=True, gc=False):
     """A record and its place in the log.
 
     ``at_us`` is the log's own time, strictly increasing within a spool.

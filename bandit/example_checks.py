@@ -2,13 +2,15 @@
 
 A number that is not finite, or a product of features past float32, makes every weight infinite
 that it meets, and VW says nothing. Most examples pass by one comparison: where no value of theirs
-is larger than the root of what a term may come to, no product is too large either.
+can be larger than the root of what a term may come to, no product is too large either.
 """
 
 from __future__ import annotations
 
 import math
 from typing import Final
+
+import numpy as np
 
 from bandit.config.schema import ModelConfig
 from bandit.engine import Ready, TrainingExample
@@ -63,8 +65,8 @@ class ExampleChecks:
         if names not in self._known:
             self._check_names(*map(set, names))
             self._known.add(names)
-        if not (shared.largest <= self._harmless and own.largest <= self._harmless):
-            self._check_sizes(shared.sizes | own.sizes)
+        if not (shared.bound <= self._harmless and own.bound <= self._harmless):
+            self._check_sizes(_sizes(shared) | _sizes(own))
 
     def _check_names(self, shared: set[str], own: set[str]) -> None:
         unknown = sorted((shared | own) - self._namespaces)
@@ -76,12 +78,20 @@ class ExampleChecks:
     def _check_sizes(self, largest: dict[str, float]) -> None:
         for name, size in largest.items():
             if not size <= self._term_max:
-                raise _unlawful(
-                    f"a feature of namespace {name!r} has size {size}, or no value of its own"
-                )
+                raise _unlawful(f"a feature of namespace {name!r} has size {size}")
         for names in self._shape.interactions:
             if not math.prod(largest.get(name, 0.0) for name in names) <= self._term_max:
                 raise _unlawful(f"a cross of {' × '.join(names)} is too large")
+
+
+def _sizes(ready: Ready) -> dict[str, float]:
+    """Return the size of the largest value of each namespace, 0 where it has none."""
+    largest = {}
+    for name, (hashes, values) in ready.groups.items():
+        if hashes.shape != values.shape:
+            raise _unlawful(f"namespace {name!r} has arrays that differ in length")
+        largest[name] = float(np.abs(values).max(initial=0.0))
+    return largest
 
 
 def _unlawful(reason: str) -> UnlearnableError:

@@ -150,7 +150,7 @@ class TitleChoice(msgspec.Struct, frozen=True, array_like=True, gc=False):
     propensity: float
 
 
-class RowChoice(msgspec.Struct, frozen=True, array_like=True):
+class RowChoice(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A row as served.
 
     ``position`` counts from 0 at the top; ``propensity`` is the probability of this row at this
