@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from string import ascii_letters, digits
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 
 from bandit.types import Title
 from server.errors import BodyInvalidError
@@ -27,13 +27,16 @@ def check_names(page: RankRequest) -> None:
     Raises:
         BodyInvalidError: naming the field at fault.
     """
-    ids: list[str | Title] = [row.id for row in page.rows]
+    ids: list[Any] = [row.id for row in page.rows]
     for row in page.rows:
         ids += row.titles
     ids += page.titles
-    # The ids of whole titles were matched as they were decoded.
-    plain = "".join([name for name in ids if isinstance(name, str)])
-    if not (_are_made_of(_IN_IDS, plain) and _are_made_of(_IN_NAMES, "".join(page.context))):
+    try:
+        strung = "".join(ids)
+    except TypeError:
+        # There are whole titles among them: their ids were matched as they were decoded.
+        strung = "".join([name for name in ids if isinstance(name, str)])
+    if not (_are_made_of(_IN_IDS, strung) and _are_made_of(_IN_NAMES, "".join(page.context))):
         _refuse(page)
 
 
@@ -43,8 +46,8 @@ def check_event(event: FeedbackEvent) -> None:
     Raises:
         BodyInvalidError: naming the field at fault.
     """
-    plain = event.event_id + event.decision_id + event.title + (event.row or "")
-    if not _are_made_of(_IN_IDS, plain):
+    strung = event.event_id + event.decision_id + event.title + (event.row or "")
+    if not _are_made_of(_IN_IDS, strung):
         for field in ("event_id", "decision_id", "title", "row"):
             _check_id(field, getattr(event, field) or "")
 
