@@ -3,13 +3,16 @@
 The spool holds what viewers of standard pages did: every page was decided by the policy, twenty
 titles of it were reported as seen and a tenth of those played. The learner runs its own loop over
 it, with checkpoints and snapshots as they fall due.
+
+An outcome is a title that was seen. With ``zero_reward_share`` below 1 not every one of them is an
+example, those that are stand for the others, and all of them count.
 """
 
 from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -35,65 +38,155 @@ from bandit.policy import Policy, Serving
 from bandit.snapshots import FileSnapshotStore
 from bandit.types import Page
 from benchmarks.figures import Board, Target
-from benchmarks.pages import standard_catalog, standard_pages
+from benchmarks.pages import ARTWORK_FEATURES, standard_catalog, standard_pages
 from benchmarks.servers import PLAYS_OF_SEEN, SEEN_TITLES
 
-WANTED: Final = Target("≥", 5000.0)
+WANTED: Final = Target("≥", 15_000.0)
 DISTINCT_PAGES: Final = 200
 LEEWAY_S: Final = 10.0
 APPEND_AT_ONCE: Final = 1000
+SHARES: Final = (0.25, 0.1)
+FEATURES: Final = (2, 5, 10, 20, 50, 100)
+FEATURES_QUICK: Final = (2, 10, 50)
+SERVED: Final = "page_http_per_s"
+
+
+class Spool(NamedTuple):
+    """What lies in the log to be learned."""
+
+    decisions: int
+    single: bool = False
+    """One title a decision in place of whole pages."""
+    zero_reward_share: float = 1.0
+    titles: int = 2500
+    artwork_features: int = ARTWORK_FEATURES
+
+    @property
+    def seen(self) -> int:
+        """The titles that were seen, over all decisions."""
+        return self.decisions * (1 if self.single else SEEN_TITLES)
 
 
 class LearnerRun(NamedTuple):
     """What a run of the learner came to."""
 
     seconds: float
-    pages: int
     records: int
     examples: dict[str, int]
 
 
 def measure_learner(board: Board, *, quick: bool) -> None:
-    """Measure the learner."""
-    decisions = 100 if quick else 3000
-    run = learner_run(decisions)
-    artworks, rows = run.examples["artwork"], run.examples["rows"]
+    """Measure the learner, and whether it keeps up with the pages that were served before it."""
+    add_rates(board, decisions=150 if quick else 3000, single=300 if quick else 30_000)
+    add_features(board, FEATURES_QUICK if quick else FEATURES, decisions=60 if quick else 600)
+
+
+def add_rates(board: Board, *, decisions: int, single: int) -> None:
+    """Add the rates of whole pages, of thinned-out ones, and of single titles."""
+    whole = Spool(decisions)
+    run = learner_run(whole)
     work = (
         f"log → join → learn, with checkpoints and snapshots: {decisions:,} pages of 240 titles, "
         f"{SEEN_TITLES} of them seen and {PLAYS_OF_SEEN:.0%} of these played, one core"
     )
     board.add(
         "learner_outcomes_per_s",
-        artworks / run.seconds,
-        "displays/s",
-        f"titles shown and learned: {work}; beside them {rows:,} rows were learned",
+        whole.seen / run.seconds,
+        "outcomes/s",
+        f"titles seen and learned: {work}; beside them {run.examples['rows']:,} rows were learned",
         WANTED,
     )
-    board.add("learner_pages_per_s", run.pages / run.seconds, "pages/s", "of the same run")
     board.add("learner_records_per_s", run.records / run.seconds, "records/s", "of the same run")
-    decisions = 200 if quick else 30_000
-    run = learner_run(decisions, single=True)
+    rates = {1.0: decisions / run.seconds}
+    board.add("learner_pages_per_s", rates[1.0], "pages/s", "of the same run")
+    for share in SHARES:
+        thinned = whole._replace(zero_reward_share=share)
+        run = learner_run(thinned)
+        rates[share] = decisions / run.seconds
+        learned = run.examples["artwork"] / thinned.seen
+        board.add(
+            f"learner_outcomes_per_s_share_{share * 100:.0f}",
+            thinned.seen / run.seconds,
+            "outcomes/s",
+            f"the same with zero_reward_share {share:g} on both surfaces: titles seen, of which "
+            f"{learned:.0%} were learned, for all of them",
+        )
+    add_keeping_up(board, rates)
+    alone = Spool(single, single=True)
     board.add(
         "learner_single_outcomes_per_s",
-        run.pages / run.seconds,
+        alone.seen / learner_run(alone).seconds,
         "outcomes/s",
-        f"the same for {decisions:,} decisions of one title each, seen and one in ten played",
-        WANTED,
+        f"{single:,} decisions of one title each, seen and one in ten played",
     )
 
 
-def learner_run(decisions: int, *, single: bool = False) -> LearnerRun:
+def add_keeping_up(board: Board, rates: Mapping[float, float]) -> None:
+    """Add the pages a second whose feedback is learned, and set it against those served.
+
+    Args:
+        board: its figure ``page_http_per_s``, if this run has measured it, is what is served.
+        rates: pages a second by share of zero rewards, the largest share first.
+    """
+    served = board.figures.get(SERVED)
+    work = f"whose feedback ({SEEN_TITLES} titles seen, {PLAYS_OF_SEEN:.0%} played) is learned"
+    if served is None:
+        work += f"; {SERVED} was not measured in this run"
+        board.add("learner_keeps_up_pages_per_s", rates[1.0], "pages/s", work)
+        return
+    told = f"{work}; {served.value:,.0f}/s were served, {keeps_up(rates, served.value)}"
+    board.add("learner_keeps_up_pages_per_s", rates[1.0], "pages/s", told)
+    board.add(
+        "learner_keeps_up_ratio",
+        rates[1.0] / served.value,
+        "×",
+        f"of the pages served at the peak, {SERVED}: {keeps_up(rates, served.value)}",
+    )
+
+
+def keeps_up(rates: Mapping[float, float], served: float) -> str:
+    """Say whether the learner keeps up with the pages served, or what makes it keep up."""
+    if rates[1.0] >= served:
+        return "the learner keeps up with all of it"
+    behind = f"the learner falls behind by {served - rates[1.0]:,.0f} pages/s"
+    for share, rate in rates.items():
+        if rate >= served:
+            return f"{behind}; with zero_reward_share = {share:g} it keeps up ({rate:,.0f}/s)"
+    share, rate = max(rates.items(), key=lambda item: item[1])
+    least = served - rate
+    return f"{behind}; with zero_reward_share = {share:g} by {least:,.0f} pages/s ({rate:,.0f}/s)"
+
+
+def add_features(board: Board, counts: Sequence[int], *, decisions: int) -> None:
+    """Add how the rate goes with the features of an artwork."""
+    points = []
+    for count in counts:
+        spool = Spool(decisions, titles=400, artwork_features=count)
+        points.append((count, spool.seen / learner_run(spool).seconds))
+    board.curve(
+        "learner_by_features",
+        "features an artwork",
+        "outcomes/s",
+        {"Marquee": points},
+        f"log → join → learn {decisions:,} pages, all artwork features crossed with 20 context "
+        "features",
+        "x",
+    )
+
+
+def learner_run(spool: Spool) -> LearnerRun:
     """Fill a spool with whole pages, or single titles, and let a learner learn all of it."""
+    decisions = spool.decisions
     with tempfile.TemporaryDirectory(prefix="marquee-bench-learner-") as name:
-        config = _config(Path(name))
-        document = standard_catalog(2500)
+        config = _config(Path(name), spool.zero_reward_share)
+        document = standard_catalog(spool.titles, artwork_features=spool.artwork_features)
         catalogs = CatalogStore(config.catalog.directory, config.limits)
         version = catalogs.save(document)
         window_s = config.reward.window_s + config.reward.clock_leeway_s + LEEWAY_S
         clock = WallClock()
         past = ManualClock(clock.now_us() - to_us(window_s))
         pages_asked = standard_pages(document, min(decisions, DISTINCT_PAGES))
-        if single:
+        if spool.single:
             pages_asked = [_first_title(page) for page in pages_asked]
         records = _fill(config, document, version, pages_asked, decisions, past)
         snapshots = FileSnapshotStore(config.snapshots.directory, KeyRing((b"k" * 32,)))
@@ -111,15 +204,21 @@ def learner_run(decisions: int, *, single: bool = False) -> LearnerRun:
         if pages != decisions:
             raise RuntimeError(f"{pages} of {decisions} pages were learned")
         examples = {str(name): count for name, count in learner.counts.examples.items()}
-        return LearnerRun(seconds, pages, records, examples)
+        return LearnerRun(seconds, records, examples)
 
 
-def _config(directory: Path) -> Config:
+def _config(directory: Path, zero_reward_share: float) -> Config:
+    surfaces = Config().surfaces
     return Config(
         log=LogConfig(directory=str(directory / "log"), queue_max=1_000_000),
         catalog=CatalogConfig(directory=str(directory / "catalog")),
         learner=LearnerConfig(directory=str(directory / "learner")),
         snapshots=SnapshotsConfig(directory=str(directory / "snapshots")),
+        surfaces=replace(
+            surfaces,
+            artwork=replace(surfaces.artwork, zero_reward_share=zero_reward_share),
+            rows=replace(surfaces.rows, zero_reward_share=zero_reward_share),
+        ),
     )
 
 
