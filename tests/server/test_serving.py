@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -128,3 +129,29 @@ def test_a_damaged_pointer_does_not_keep_a_worker_with_a_source_from_starting(
     world.state.refresh()
     assert world.state.last_rejection is not None
     assert world.state.last_rejection.what == "the catalog's pointer"
+
+
+def test_closing_does_not_wait_for_a_catalog_that_is_long_in_coming(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.serving._CLOSE_WAIT_S", 0.05)
+    asked, end = threading.Event(), threading.Event()
+
+    def long_in_coming() -> str | None:
+        asked.set()
+        end.wait(60)
+        return None
+
+    world.state.start()
+    monkeypatch.setattr(world.catalogs, "current", long_in_coming)
+    assert asked.wait(60)
+    world.state.close()
+    assert not end.is_set()
+    end.set()
+
+
+def test_the_engines_own_form_of_a_model_is_not_read(world: World) -> None:
+    version = world.publish()
+    (world.root / "snapshots" / "rows" / version / "model.bin").unlink()
+    world.state.refresh()
+    assert world.served() == version

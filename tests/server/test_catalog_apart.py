@@ -1,0 +1,149 @@
+"""Large catalog changes are made by a child process, and nothing tells them from small ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from werkzeug.test import TestResponse
+
+from bandit.catalog import Catalog
+from server import catalog_admin, catalog_bodies
+from tests.server.real_service import CATALOG, Node, Site, site_at, value
+
+LESS: dict[str, Any] = {"titles": CATALOG["titles"][:2]}
+JSON = "application/json"
+MSGPACK = "application/msgpack"
+MISTAKES: list[tuple[str, str, bytes]] = [
+    ("PUT", JSON, b'{"titles": ['),
+    ("PUT", JSON, b'{"titles": "none"}'),
+    ("PUT", JSON, b'{"titles": []}'),
+    ("PUT", JSON, b'{"titles": [{"id": "t", "artworks": [{"id": "a", "features": {"x": 1e10}}]}]}'),
+    ("PUT", JSON, b'{"titles": [{"id": "t", "artworks": [{"id": "a", "features": {"a b": 1}}]}]}'),
+    ("PUT", JSON, b'{"titles": [{"id": "t", "artworks": []}], "more": 1}'),
+    ("PUT", MSGPACK, b"\x81\xa6titles\xdd\xff\xff\xff\xff"),
+    ("PUT", MSGPACK, msgspec.msgpack.encode({"titles": [{"id": "t t", "artworks": []}]})),
+    ("PUT", MSGPACK, msgspec.msgpack.encode({"titles": LESS["titles"] * 2})),
+    ("PATCH", JSON, b'{"remove_titles": ["t9"], "remove_rows": ["r8", "r9"]}'),
+    ("PATCH", JSON, b'{"rows": [{"id": "r7", "titles": ["t0", "t8", "t0"]}]}'),
+    ("PATCH", JSON, b'{"remove": ["t9"]}'),
+]
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    # This worker takes over what a change made, and not by itself.
+    with site_at(tmp_path, {"MARQUEE__CATALOG__POLL_INTERVAL_S": "3600"}) as site:
+        yield site
+
+
+@pytest.fixture
+def node(site: Site) -> Node:
+    return site.node()
+
+
+@pytest.fixture
+def all_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(catalog_bodies, "APART_FROM_BYTES", 0)
+
+
+@pytest.fixture
+def current_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(catalog_admin, "APART_FROM_BYTES", 0)
+
+
+def put(node: Node, document: object, **headers: str) -> TestResponse:
+    return node.http.put("/v1/catalog", json=document, headers=headers)
+
+
+def told(response: TestResponse) -> tuple[int, object, str | None]:
+    """Return all that a client is told, but for what each request has of its own."""
+    return response.status_code, value(response), response.headers.get("ETag")
+
+
+def test_a_large_catalog_is_put_and_served(node: Node, all_large: None) -> None:
+    answer = value(put(node, CATALOG))
+    assert {**answer, "version": ""} == {
+        "version": "", "titles": 6, "artworks": 24, "rows": 3, "changed": True
+    }  # fmt: skip
+    assert node.rank()["catalog"] == answer["version"]
+    assert value(node.http.get("/v1/catalog"))["titles"][0]["id"] == "t0"
+    assert not value(put(node, CATALOG))["changed"]
+    body = msgspec.msgpack.encode(LESS)
+    less = value(node.http.put("/v1/catalog", data=body, content_type=MSGPACK))
+    assert node.rank()["catalog"] == less["version"]
+
+
+def test_nothing_is_decoded_or_built_here(
+    node: Node, all_large: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def build(*_: object, **__: object) -> Catalog:
+        raise AssertionError("the child was to build it")
+
+    monkeypatch.setattr(Catalog, "build", build)
+    monkeypatch.setattr("server.catalog_admin.put", build)
+    assert put(node, CATALOG).status_code == 200
+
+
+def test_a_small_patch_of_a_large_catalog_is_made_apart(
+    node: Node, site: Site, current_large: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = value(put(node, CATALOG))["version"]
+
+    def patch(*_: object) -> None:
+        raise AssertionError("the child was to do it")
+
+    monkeypatch.setattr("server.catalog_admin.patch", patch)
+    changes = {"titles": [{"id": "t9", "artworks": [{"id": "a"}]}], "remove_titles": ["t5"]}
+    answer = value(node.http.patch("/v1/catalog", json=changes, headers={"If-Match": before}))
+    assert (answer["titles"], answer["artworks"], answer["changed"]) == (6, 21, True)
+    served = value(node.http.get("/v1/catalog"))["titles"]
+    assert [title["id"] for title in served] == ["t0", "t1", "t2", "t3", "t4", "t9"]
+    refused = node.http.patch("/v1/catalog", json=changes, headers={"If-Match": before})
+    assert refused.status_code == 412
+    assert answer["version"] in value(refused)["detail"]
+
+
+@pytest.mark.parametrize("number", range(len(MISTAKES)))
+def test_mistakes_are_told_as_those_of_small_catalogs(
+    node: Node, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    method, content_type, body = MISTAKES[number]
+    put(node, CATALOG)
+
+    def tried() -> tuple[int, object, str | None]:
+        return told(
+            node.http.open("/v1/catalog", method=method, data=body, content_type=content_type)
+        )
+
+    here = tried()
+    assert here[0] in (400, 422)
+    monkeypatch.setattr(catalog_bodies, "APART_FROM_BYTES", 0)
+    assert tried() == here
+    monkeypatch.setattr(catalog_admin, "APART_FROM_BYTES", 0)
+    assert tried() == here
+
+
+def test_a_large_catalog_is_put_on_a_condition(node: Node, all_large: None) -> None:
+    version = value(put(node, CATALOG, **{"If-Match": '"empty"'}))["version"]
+    refused = put(node, LESS, **{"If-Match": '"empty"'})
+    assert refused.status_code == 412
+    assert value(refused)["detail"] == f"the current catalog is {version}, not none"
+    assert put(node, LESS, **{"If-Match": f'"{version}"'}).status_code == 200
+
+
+def test_a_child_that_is_killed_changes_nothing(
+    node: Node, site: Site, all_large: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = value(put(node, CATALOG))["version"]
+    monkeypatch.setattr(catalog_admin, "_CHILD", "tests.bandit.killed_child")
+    refused = put(node, LESS)
+    assert refused.status_code == 503
+    assert refused.headers["Retry-After"]
+    assert "memory" in value(refused)["hint"]
+    assert node.rank()["catalog"] == version
+    left = {path.suffix for path in Path(site.config.catalog.directory).iterdir()}
+    assert left == {"", ".msgpack", ".arrays"}
