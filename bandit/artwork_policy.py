@@ -10,7 +10,8 @@ from bandit import sampling, scoring
 from bandit.candidates import PageTitles
 from bandit.config.schema import Config
 from bandit.exploration import Greedy, Uniform
-from bandit.features import ARTWORK, CONTEXT, ID, TITLE, Encoded
+from bandit.feature_tables import Chosen
+from bandit.features import ARTWORK, CONTEXT, ID, TITLE, Encoded, identities
 from bandit.serving import Asker, ServedModel
 from bandit.types import BoolArray, FloatArray, IndexArray, Share
 
@@ -97,23 +98,21 @@ def _first(eligible: BoolArray) -> FloatArray:
 def _scores(
     titles: PageTitles, context: Encoded, model: ServedModel, *, spreads: bool
 ) -> tuple[FloatArray, FloatArray | None]:
-    scored = np.zeros(titles.eligible.shape)
-    spread = np.zeros(titles.eligible.shape) if spreads else None
+    means, deviations = [], []
     for part in titles.parts:
         catalog = part.catalog
         groups: scoring.Groups = {
             CONTEXT: context,
-            TITLE: catalog.title_features.take(part.title_of_artwork),
-            ARTWORK: catalog.artwork_features.take(part.artworks),
-            ID: catalog.artwork_identity.take(part.artworks),
+            TITLE: Chosen(catalog.title_features, part.titles, part.counts),
+            ARTWORK: Chosen(catalog.artwork_features, part.artworks),
+            ID: identities(catalog.artwork_hashes.take(part.artworks)),
         }
         count = len(part.artworks)
-        flat = scoring.scores(model.arrays.weights, model.shape, groups, count)
-        titles.spread_out(part, flat, scored)
-        if spread is not None:
-            flat = scoring.spreads(model.arrays.variances, model.shape, groups, count)
-            titles.spread_out(part, flat, spread)
-    return scored, spread
+        means.append(scoring.scores(model.arrays.weights, model.shape, groups, count))
+        if spreads:
+            variances = model.arrays.variances
+            deviations.append(scoring.spreads(variances, model.shape, groups, count))
+    return titles.in_columns(means), titles.in_columns(deviations) if spreads else None
 
 
 def _mean_entropy_bits(pmf: FloatArray) -> float:

@@ -3,19 +3,33 @@
 Titles and rows come from the catalog or stand in the request itself; the latter are built into a
 small catalog of their own, so that both are scored by the same code. A title that is in neither is
 left out and named, so that one withdrawn title never takes a page down.
+
+An id in the catalog is lawful, whoever sent it; of all others it is asked here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, NamedTuple
+from collections.abc import Mapping, Sequence
+from itertools import chain
+from typing import NamedTuple, cast
 
 import numpy as np
 
 from bandit.catalog import INLINE_VERSION, Catalog, CatalogDocument
 from bandit.errors import PageError, UnknownItemError
 from bandit.events import DecisionRecord
-from bandit.features import EMPTY, ROW, Encoded, FeatureMatrix, encode, encode_id, stack
+from bandit.feature_tables import Chosen
+from bandit.features import (
+    EMPTY,
+    ROW,
+    Encoded,
+    FeatureMatrix,
+    encode,
+    encode_id,
+    identities,
+    stack,
+)
+from bandit.limits import check_id
 from bandit.ranking import Ranked
 from bandit.sampling import item_keys
 from bandit.types import (
@@ -30,22 +44,21 @@ from bandit.types import (
     Title,
 )
 
-_INLINE: Final = -1
-"""Stands for the catalog's index of a title that the request gives itself."""
-
 
 class Part(NamedTuple):
-    """The titles of a page that come from one catalog."""
+    """The titles of a page that come from one catalog, n of them."""
 
     catalog: Catalog
     titles: IndexArray
     """Shape (n,): indices into the catalog."""
-    places: IndexArray
-    """Shape (n,): indices into the page's titles."""
+    places: IndexArray | None
+    """Shape (n,): indices into the page's titles; None where these are all of them."""
+    first: IndexArray
+    """Shape (n,): the index of each title's first artwork."""
+    counts: int | IndexArray
+    """How many artworks a title has: each, or (n,) one by one."""
     artworks: IndexArray
     """Shape (m,): indices of all their artworks, title after title."""
-    title_of_artwork: IndexArray
-    """Shape (m,): for each artwork, its title's index into the catalog."""
 
 
 class PageTitles(NamedTuple):
@@ -61,27 +74,42 @@ class PageTitles(NamedTuple):
     omitted: list[str]
     """Titles asked for that are neither in the catalog nor inline."""
 
-    def spread_out(self, part: Part, flat: FloatArray, into: FloatArray) -> None:
-        """Write the flat (m,) values of a part's artworks to their places in an (N, K) array."""
-        rows = self.eligible[part.places]
-        block = np.zeros(rows.shape)
-        block[rows] = flat
-        into[part.places] = block
+    @property
+    def artworks(self) -> int:
+        """How many artworks all titles have."""
+        return sum(len(part.artworks) for part in self.parts)
+
+    def in_columns(self, flat: Sequence[FloatArray]) -> FloatArray:
+        """Return (N, K) values from those of each part's artworks; 0 where there is no artwork."""
+        if len(flat) == 1 and flat[0].size == self.eligible.size:
+            return flat[0].reshape(self.eligible.shape)
+        columns = np.zeros(self.eligible.shape)
+        for part, values in zip(self.parts, flat, strict=True):
+            if part.places is None:
+                columns[self.eligible] = values
+            else:
+                block = np.zeros((len(part.titles), self.eligible.shape[1]))
+                block[self.eligible[part.places]] = values
+                columns[part.places] = block
+        return columns
 
     def artwork_ids(self, chosen: IndexArray) -> list[str]:
         """Return the ids of the artworks in columns ``chosen``, shape (N,)."""
         names = [""] * len(self.ids)
         for part in self.parts:
-            artworks = part.catalog.artwork_offsets[part.titles] + chosen[part.places]
-            for place, index in zip(part.places.tolist(), artworks.tolist(), strict=True):
-                names[place] = part.catalog.artwork_ids[index]
+            if part.places is None:
+                return part.catalog.artwork_ids.take(part.first + chosen)
+            served = part.catalog.artwork_ids.take(part.first + chosen[part.places])
+            for place, name in zip(part.places.tolist(), served, strict=True):
+                names[place] = name
         return names
 
     def columns(self, artworks: Sequence[str]) -> IndexArray:
         """Return (N,) the columns of the titles' artworks of these ids, -1 for what is unknown."""
         columns = np.full(len(self.ids), -1, np.intp)
         for part in self.parts:
-            for place, title in zip(part.places.tolist(), part.titles.tolist(), strict=True):
+            places = range(len(self.ids)) if part.places is None else part.places.tolist()
+            for place, title in zip(places, part.titles.tolist(), strict=True):
                 found = part.catalog.find_artwork(title, artworks[place])
                 if found is not None:
                     columns[place] = found - part.catalog.artwork_offsets[title]
@@ -93,7 +121,7 @@ class PageRows(NamedTuple):
 
     ids: list[str]
     keys: KeyArray
-    features: FeatureMatrix
+    features: FeatureMatrix | Chosen
     identity: FeatureMatrix
     pinned: dict[int, int]
     """Position on the page → index of the row that must stand there."""
@@ -108,68 +136,96 @@ def collect_titles(
     ``inline`` maps the ids of all titles that the page gives itself; they stand in place of
     catalog titles of the same id.
     """
-    ids, indices, omitted = _known(asked, inline, catalog)
-    sources: list[tuple[Catalog, list[int], list[int]]] = []
-    places = [place for place, index in enumerate(indices) if index != _INLINE]
-    if places:
-        sources.append((catalog, [indices[place] for place in places], places))
-    places = [place for place, index in enumerate(indices) if index == _INLINE]
-    own = [inline[ids[place]] for place in places]
+    names = dict.fromkeys(_ids(asked, some_inline=bool(inline)))
+    indices = list(map(catalog.title_index_of.get, names))
+    if not inline and None not in indices:
+        part = _part(catalog, np.array(indices, np.intp), None)
+        keys = catalog.title_keys.take(part.titles)
+        return PageTitles(list(names), keys, _eligible(part.counts, len(names)), [part], [], [])
+    return _collect_mixed(names, indices, inline, catalog)
+
+
+def _collect_mixed(
+    names: Mapping[str, None],
+    indices: Sequence[int | None],
+    inline: Mapping[str, Title],
+    catalog: Catalog,
+) -> PageTitles:
+    """Find titles of which some are inline or unknown."""
+    omitted = [
+        name
+        for name, index in zip(names, indices, strict=True)
+        if index is None and name not in inline
+    ]
+    index_of = dict(zip(names, indices, strict=True))
+    for name in omitted:
+        del index_of[name]
+    ids = list(index_of)
+    counts, keys = np.zeros(len(ids), np.intp), np.zeros(len(ids), np.uint64)
+    parts = []
+    own = [inline[name] for name in ids if name in inline]
+    places = np.array([name not in inline for name in ids], np.bool_)
+    if places.any():
+        found = [index_of[name] for name in ids if name not in inline]
+        parts.append(_part(catalog, np.array(found, np.intp), np.flatnonzero(places)))
     if own:
         built = Catalog.build(CatalogDocument(own, []), version=INLINE_VERSION)
-        sources.append((built, list(range(len(own))), places))
-    return _assemble(ids, sources, own, omitted)
+        parts.append(_part(built, np.arange(len(own)), np.flatnonzero(~places)))
+    for part in parts:
+        counts[part.places] = part.counts
+        keys[part.places] = part.catalog.title_keys[part.titles]
+    return PageTitles(ids, keys, _eligible(counts, len(ids)), parts, own, omitted)
 
 
-def _known(
-    asked: Sequence[str | Title], inline: Mapping[str, Title], catalog: Catalog
-) -> tuple[list[str], list[int], list[str]]:
-    """Return the known ids, their indices into the catalog or ``_INLINE``, and the unknown ids."""
-    names = dict.fromkeys(title if isinstance(title, str) else title.id for title in asked)
-    ids: list[str] = []
-    indices: list[int] = []
-    omitted: list[str] = []
-    for name in names:
-        index = _INLINE if name in inline else catalog.title_index(name)
-        if index is None:
-            omitted.append(name)
-        else:
-            ids.append(name)
-            indices.append(index)
-    return ids, indices, omitted
+def _part(catalog: Catalog, titles: IndexArray, places: IndexArray | None) -> Part:
+    first = catalog.artwork_offsets.take(titles)
+    counts = catalog.artwork_offsets.take(titles + 1) - first
+    each = int(counts[0]) if len(counts) else 0
+    if (counts == each).all():
+        artworks = (first[:, None] + np.arange(each)).ravel()
+        return Part(catalog, titles, places, first, each, artworks)
+    ends = counts.cumsum()
+    artworks = np.arange(ends[-1]) + np.repeat(first - ends + counts, counts)
+    return Part(catalog, titles, places, first, counts, artworks)
 
 
-def _assemble(
-    ids: list[str],
-    sources: Iterable[tuple[Catalog, list[int], list[int]]],
-    inline: list[Title],
-    omitted: list[str],
-) -> PageTitles:
-    counts = np.zeros(len(ids), np.intp)
-    keys = np.zeros(len(ids), np.uint64)
-    parts = []
-    for source, title_indices, place_list in sources:
-        titles = np.array(title_indices, np.intp)
-        places = np.array(place_list, np.intp)
-        first = source.artwork_offsets[titles]
-        count = source.artwork_offsets[titles + 1] - first
-        ends = np.cumsum(count)
-        artworks = np.arange(ends[-1]) + np.repeat(first - ends + count, count)
-        parts.append(Part(source, titles, places, artworks, np.repeat(titles, count)))
-        counts[places] = count
-        keys[places] = source.title_keys[titles]
-    eligible = np.arange(counts.max(initial=0)) < counts[:, None]
-    return PageTitles(ids, keys, eligible, parts, inline, omitted)
+def _eligible(counts: int | IndexArray, titles: int) -> BoolArray:
+    if isinstance(counts, int):
+        return np.ones((titles, counts), np.bool_)
+    return np.asarray(np.arange(counts.max(initial=0)) < counts[:, None])
+
+
+def _ids(asked: Sequence[str | Title], *, some_inline: bool) -> list[str]:
+    if some_inline:
+        return [title if isinstance(title, str) else title.id for title in asked]
+    return cast(list[str], list(asked))
 
 
 def inline_titles(page: Page) -> dict[str, Title]:
     """Return the titles that a page gives itself, by id; the first of equal ids counts."""
     found: dict[str, Title] = {}
-    for asked in [page.titles, *(row.titles for row in page.rows)]:
-        for title in asked:
-            if not isinstance(title, str):
-                found.setdefault(title.id, title)
+    for asked in [page.titles, *[row.titles for row in page.rows]]:
+        # Almost all pages name titles only: that is told without a look at each of them in Python.
+        if not {str}.issuperset(map(type, asked)):
+            for title in asked:
+                if not isinstance(title, str):
+                    found.setdefault(title.id, title)
     return found
+
+
+def check_unknown(page: Page, inline: Mapping[str, Title], catalog: Catalog) -> None:
+    """Check the ids that a page asks for and that are not known: they must be lawful at least.
+
+    Raises:
+        PageError: an id is none; names its place.
+    """
+    known = catalog.title_index_of
+    lists = [("titles", page.titles)]
+    lists += [(f"rows[{place}].titles", row.titles) for place, row in enumerate(page.rows)]
+    for field, asked in lists:
+        for place, title in enumerate(asked):
+            if isinstance(title, str) and title not in known and title not in inline:
+                check_id(title, f"{field}[{place}]")
 
 
 def check_known(page: Page, inline: Mapping[str, Title], catalog: Catalog) -> None:
@@ -178,13 +234,14 @@ def check_known(page: Page, inline: Mapping[str, Title], catalog: Catalog) -> No
     Raises:
         UnknownItemError: no title of the page is known, and it has no row that asks for none.
     """
-    asked = [*page.titles, *(title for row in page.rows for title in row.titles)]
-    ids, _, omitted = _known(asked, inline, catalog)
-    if ids or not omitted or any(not row.titles for row in page.rows):
+    titles = [*page.titles, *chain.from_iterable(row.titles for row in page.rows)]
+    asked = _ids(titles, some_inline=bool(inline))
+    omitted = [name for name in asked if name not in inline and catalog.title_index(name) is None]
+    if len(omitted) < len(asked) or not asked or any(not row.titles for row in page.rows):
         return
     raise UnknownItemError(
         "titles",
-        f"none of the {len(omitted)} titles asked for is in catalog {catalog.version}, "
+        f"none of the {len(set(omitted))} titles asked for is in catalog {catalog.version}, "
         f"for example {omitted[0]!r}",
         hint="PUT or PATCH /v1/catalog with them, or send them whole: id, features, artworks",
     )
@@ -196,13 +253,14 @@ def collect_rows(rows: Sequence[PageRow], catalog: Catalog) -> PageRows:
     A row that is not in the catalog and brings no features is ranked by its identity alone.
 
     Raises:
-        PageError: a row stands twice, or two rows are pinned to one position.
+        PageError: a row stands twice, its id is none, or two rows are pinned to one position.
     """
     ids = [row.id for row in rows]
     if len(set(ids)) < len(ids):
         twice = next(name for name in ids if ids.count(name) > 1)
         raise PageError("rows", f"row {twice!r} stands twice", hint="send each row once")
     pinned: dict[int, int] = {}
+    inline: dict[str, Features] = {}
     for place, row in enumerate(rows):
         if row.pinned is not None and pinned.setdefault(row.pinned, place) != place:
             raise PageError(
@@ -210,36 +268,40 @@ def collect_rows(rows: Sequence[PageRow], catalog: Catalog) -> PageRows:
                 f"position {row.pinned} is taken by row {ids[pinned[row.pinned]]!r}",
                 hint="pin each row to a position of its own",
             )
-    inline = {row.id: row.features for row in rows if row.features is not None}
-    found = [catalog.row_index(name) for name in ids]
-    indices = [index for index in found if index is not None]
-    if not inline and indices and len(indices) == len(ids):
-        features, identity = catalog.row_features.take(indices), catalog.row_identity.take(indices)
-        return PageRows(ids, catalog.row_keys[indices], features, identity, pinned, inline)
-    features = stack([_row_features(row, catalog) for row in rows])
-    identity = stack([encode_id(name) for name in ids])
-    return PageRows(ids, item_keys(ids), features, identity, pinned, inline)
+        if row.features is not None:
+            inline[row.id] = row.features
+    found = list(map(catalog.row_index_of.get, ids))
+    if not inline and None not in found:
+        indices = np.array(found, np.intp)
+        identity = identities(catalog.row_hashes.take(indices))
+        features = Chosen(catalog.row_features, indices)
+        return PageRows(ids, catalog.row_keys.take(indices), features, identity, pinned, inline)
+    for place, (name, index) in enumerate(zip(ids, found, strict=True)):
+        if index is None:
+            check_id(name, f"rows[{place}].id")
+    given = stack([_row_features(row, catalog) for row in rows])
+    return PageRows(ids, item_keys(ids), given, stack(list(map(encode_id, ids))), pinned, inline)
 
 
 def row_choices(
-    page: Page, ranked: Ranked, pinned: Mapping[int, int], known: set[str]
+    page: Page, ranked: Ranked, pinned: Mapping[int, int], titles: PageTitles
 ) -> list[RowChoice]:
     """Return the rows of a page as they were served, with those of their titles that are known."""
     held = set(pinned.values())
-    choices = []
-    for position, index in enumerate(ranked.order.tolist()):
-        row = page.rows[index]
-        names = [title if isinstance(title, str) else title.id for title in row.titles]
-        served = [name for name in names if name in known]
-        propensity = float(ranked.propensities[position])
-        choices.append(RowChoice(row.id, position, propensity, index in held, served))
-    return choices
+    rows = [page.rows[index] for index in ranked.order.tolist()]
+    served = known_titles([row.titles for row in rows], titles)
+    drawn = zip(ranked.order.tolist(), rows, ranked.propensities.tolist(), served, strict=True)
+    return [
+        RowChoice(row.id, position, propensity, index in held, names)
+        for position, (index, row, propensity, names) in enumerate(drawn)
+    ]
 
 
-def loose_titles(page: Page, known: set[str]) -> list[str]:
-    """Return the known titles that a page asks for outside any row."""
-    names = [title if isinstance(title, str) else title.id for title in page.titles]
-    return [name for name in names if name in known]
+def known_titles(lists: Sequence[Sequence[str | Title]], titles: PageTitles) -> list[list[str]]:
+    """Return the ids of those of the page's titles in each list that are known."""
+    some_inline, gone = bool(titles.inline), frozenset(titles.omitted)
+    ids = [_ids(asked, some_inline=some_inline) for asked in lists]
+    return [[name for name in names if name not in gone] for names in ids] if gone else ids
 
 
 def titles_of(record: DecisionRecord, catalog: Catalog) -> PageTitles:

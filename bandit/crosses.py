@@ -31,7 +31,7 @@ _SAMPLED: Final = 16
 
 
 def cross_sum(table: Float32Array, factors: Sequence[FeatureMatrix]) -> Float32Array:
-    """Sum the cross of one feature of each factor over all such features.
+    """Sum the cross of one feature of each factor, or the features of one, over all such.
 
     Args:
         table: shape (2^bits,), a number for each hashed index.
@@ -41,6 +41,10 @@ def cross_sum(table: Float32Array, factors: Sequence[FeatureMatrix]) -> Float32A
     Returns:
         Shape (count,), or (1,) where all is shared: Σ table[index] · the product of the values.
     """
+    if len(factors) == 1:
+        ((hashes, values),) = factors
+        gathered = table.take(hashes & np.uint32(len(table) - 1), mode="clip")
+        return np.asarray(np.einsum("rk,rk->r", gathered, values))
     own = [factor for factor in factors if len(factor.hashes) > 1]
     size = max(len(f.hashes) for f in factors) * math.prod(f.hashes.shape[1] for f in factors)
     alike = _alike(own) if own and size >= _WORTHWHILE else None

@@ -73,7 +73,10 @@ class FeatureTable(NamedTuple):
 
     def one(self, index: int) -> Encoded:
         """Return the features of one thing, without those it lacks."""
-        return self.take([index]).one(0)
+        places = np.concatenate([self.dense_places, self.places[index]])[self.order]
+        values = np.concatenate([self.dense_values[index], self.values[index]])[self.order]
+        present = values != 0
+        return Encoded(self.vocabulary[places[present]], values[present])
 
 
 class Chosen(NamedTuple):

@@ -142,6 +142,11 @@ def encode_id(item_id: str) -> Encoded:
     return encode(ID, {"id": item_id})
 
 
+def identities(hashes: HashArray) -> FeatureMatrix:
+    """Return the identities of n things, from their (n,) hashes, as features: shape (n, 1)."""
+    return FeatureMatrix(hashes[:, None], np.ones((len(hashes), 1), np.float32))
+
+
 def encode_position(position: int) -> Encoded:
     """Encode a row's place on the page, counted from 0, as a category."""
     return encode(POSITION, {"at": str(position)})

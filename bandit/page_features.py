@@ -57,7 +57,7 @@ class ItemFeatures:
                 {
                     TITLE: self._catalog.title_features.one(index),
                     ARTWORK: self._catalog.artwork_features.one(place),
-                    ID: self._catalog.artwork_identity.one(place),
+                    ID: self._catalog.artwork_identity(place),
                 }
             )
             _keep(self._artworks, (title, artwork), found)

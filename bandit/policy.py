@@ -26,10 +26,11 @@ from bandit.artwork_policy import ArtworkDraw, ArtworkPolicy
 from bandit.candidates import (
     PageTitles,
     check_known,
+    check_unknown,
     collect_rows,
     collect_titles,
     inline_titles,
-    loose_titles,
+    known_titles,
     row_choices,
     rows_of,
     titles_of,
@@ -119,14 +120,15 @@ class Policy:
         rows = collect_rows(page.rows, serving.catalog)
         rank = partial(self._rows.draw, rows, page.max_rows, asker, shares["rows"])
         ranked, surprisal = with_model("rows", usable, rank)
-        asked = [title for index in ranked.order for title in page.rows[index].titles]
+        asked = [title for index in ranked.order.tolist() for title in page.rows[index].titles]
         titles = collect_titles([*asked, *page.titles], inline, serving.catalog)
+        if titles.omitted or len(ranked.order) < len(page.rows):
+            check_unknown(page, inline, serving.catalog)
         if titles.omitted and not titles.ids:
             check_known(page, inline, serving.catalog)
-        check_artworks(int(titles.eligible.sum()), self._config.limits.page_artworks_max)
+        check_artworks(titles.artworks, self._config.limits.page_artworks_max)
         draw = partial(self._artworks.draw, titles, asker, shares["artwork"])
         drawn = with_model("artwork", usable, draw)
-        known = set(titles.ids)
         record = DecisionRecord(
             decision_id=decision_id,
             decided_at_us=now_us,
@@ -135,7 +137,7 @@ class Policy:
             policy=self.name,
             shares=shares,
             titles=_title_choices(titles, drawn),
-            rows=row_choices(page, ranked, rows.pinned, known),
+            rows=row_choices(page, ranked, rows.pinned, titles),
             row_candidates=rows.ids,
             pins={rows.ids[index]: position for position, index in rows.pinned.items()},
             context=context,
@@ -145,7 +147,7 @@ class Policy:
             inline_rows=[InlineRow(name, given) for name, given in rows.inline.items()],
             greedy_match=drawn.greedy_match,
             deferred=deferred,
-            loose_titles=loose_titles(page, known),
+            loose_titles=known_titles([page.titles], titles)[0],
             omitted=titles.omitted,
         )
         unusable = [name for name in serving.models if name not in usable]

@@ -24,7 +24,7 @@ from bandit.catalog.documents import CatalogDocument, content_version
 from bandit.catalog.encoding import encode_identities, encode_many
 from bandit.catalog.names import Names, strings, text_and_bounds
 from bandit.feature_tables import FeatureTable
-from bandit.features import ARTWORK, ROW, TITLE, FeatureMatrix
+from bandit.features import ARTWORK, ROW, TITLE, Encoded, identities
 from bandit.sampling import item_keys
 from bandit.types import HashArray, IndexArray, KeyArray
 
@@ -144,15 +144,13 @@ class Catalog:
             **self.row_features.to_arrays("rows"),
         }
 
-    @property
-    def artwork_identity(self) -> FeatureMatrix:
-        """Shape (M, 1), namespace ``id``."""
-        return identities(self.artwork_hashes)
+    def artwork_identity(self, index: int) -> Encoded:
+        """Return the identity of an artwork, namespace ``id``."""
+        return identities(self.artwork_hashes[index : index + 1]).one(0)
 
-    @property
-    def row_identity(self) -> FeatureMatrix:
-        """Shape (R, 1), namespace ``id``."""
-        return identities(self.row_hashes)
+    def row_identity(self, index: int) -> Encoded:
+        """Return the identity of a row, namespace ``id``."""
+        return identities(self.row_hashes[index : index + 1]).one(0)
 
     def title_index(self, title_id: str) -> int | None:
         """Return the index of a title, None if it is not in this version."""
@@ -172,11 +170,6 @@ class Catalog:
 def identity(title_id: str, artwork_id: str) -> str:
     """Return the name under which an artwork is learned as itself."""
     return f"{title_id}/{artwork_id}"
-
-
-def identities(hashes: HashArray) -> FeatureMatrix:
-    """Return the identities of n things, from their hashes, as features: shape (n, 1)."""
-    return FeatureMatrix(hashes[:, None], np.broadcast_to(np.float32(1), (len(hashes), 1)))
 
 
 def empty_catalog() -> Catalog:
