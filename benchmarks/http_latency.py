@@ -37,7 +37,8 @@ def add_page_latencies(
         rates = {name: share * peaks[name] for name in contenders}
         found = field.latencies(contenders, rates)
         for name, rounds in found.items():
-            add_latencies(field.board, name, load, rounds, rates[name])
+            if load == "half":
+                add_latencies(field.board, name, load, rounds, rates[name])
             for label, percent in PERCENTILES.items():
                 point = (100 * share, middle_ms(rounds, percent))
                 lines.setdefault(f"{name} {label}", []).append(point)

@@ -25,7 +25,7 @@ from benchmarks.http_rounds import CONNECTIONS, FULL, QUICK, Contender, Field, m
 from benchmarks.http_throughput import MORE_CONNECTIONS, add_page_rates
 from benchmarks.http_work import FEW_FEATURES, Work, standard_work
 from benchmarks.load import ID_PLACE, Pace, Target, run_load
-from benchmarks.memory import add_memory, worker_pids
+from benchmarks.memory import worker_pids
 from benchmarks.pages import standard_pages
 from benchmarks.servers import (
     Encoding,
@@ -83,8 +83,6 @@ def measure_http(board: Board, *, quick: bool) -> None:
         add_page_latencies(field, {name: pages[name] for name in pick}, peaks)
         measure_decisions(field, decisions)
         measure_bulk(field, servers.ours, work)
-        artworks = sum(len(title.artworks) for title in work.document.titles)
-        add_memory(board, servers.ours, artworks)
 
 
 def _start(stack: ExitStack, work: Work, training_pages: int) -> _Servers:

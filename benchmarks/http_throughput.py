@@ -12,7 +12,7 @@ from benchmarks.figures import Target as Wanted
 from benchmarks.http_rounds import CONNECTIONS, middle_rate, rate_ratio, rate_spread
 from benchmarks.http_work import PAGE_WORK
 from benchmarks.stock_servers import THREADS, WORKERS
-from benchmarks.wrk import Saturation, generator_name
+from benchmarks.wrk import UNEVEN, Saturation, generator_name
 
 MORE_CONNECTIONS: Final = 48
 
@@ -85,7 +85,8 @@ def add_page_rates(board: Board, found: Mapping[str, list[Saturation]]) -> None:
 def how(rounds: int, connections: int) -> str:
     """Say how a saturation was measured."""
     return (
-        f"{generator_name(connections)}, {SERVERS}; median of {rounds} rounds by turns, each after "
+        f"{generator_name(connections)}, begun anew where a worker got more than {UNEVEN:g} × its "
+        f"share of connections, {SERVERS}; median of {rounds} rounds by turns, each after "
         f"all servers were idle, 0 errors"
     )
 

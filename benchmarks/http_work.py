@@ -67,15 +67,5 @@ def standard_work() -> Work:
 
 
 def _wide_titles() -> list[Title]:
-    """Make titles of ten artworks, two of them another title's."""
-    made = standard_catalog(2 * WIDE_TITLES, seed=4).titles
-    more = WIDE_ARTWORKS - ARTWORKS_A_TITLE
-    wide = []
-    for number in range(WIDE_TITLES):
-        one, other = made[2 * number], made[2 * number + 1]
-        further = [
-            replace(artwork, id=f"art-{ARTWORKS_A_TITLE + place}")
-            for place, artwork in enumerate(other.artworks[:more])
-        ]
-        wide.append(replace(one, id=f"wide-{number}", artworks=[*one.artworks, *further]))
-    return wide
+    made = standard_catalog(WIDE_TITLES, seed=4, artworks_a_title=WIDE_ARTWORKS).titles
+    return [replace(title, id=f"wide-{number}") for number, title in enumerate(made)]

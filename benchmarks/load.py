@@ -117,17 +117,19 @@ def run_load(target: Target, pace: Pace) -> LoadResult:
         raise RuntimeError("the load generator gave no result; its error stands above") from None
     finally:
         process.join()
-    if isinstance(found, str):
-        raise RuntimeError(f"the load generator failed: {found}")
-    result: LoadResult = found
-    return result
+    result, why = found
+    if result is None:
+        raise RuntimeError(f"the load generator failed: {why}")
+    return LoadResult(*result)
 
 
-def _generate(target: Target, pace: Pace, results: multiprocessing.Queue[LoadResult | str]) -> None:
+def _generate(
+    target: Target, pace: Pace, results: multiprocessing.Queue[tuple[LoadResult | None, str]]
+) -> None:
     from benchmarks.load_generator import generate
 
     try:
-        results.put(generate(target, pace))
+        results.put((generate(target, pace), ""))
     except Exception as error:
-        results.put(repr(error))
+        results.put((None, repr(error)))
         raise

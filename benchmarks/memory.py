@@ -4,13 +4,24 @@ from __future__ import annotations
 
 from pathlib import Path
 from statistics import median
+from typing import NamedTuple
 
-from benchmarks.figures import Board
 from server.local import LocalServer, children_of
 
 
+class Memory(NamedTuple):
+    """Of all workers of one server, in MB."""
+
+    rss_mb: float
+    """The median worker's resident pages."""
+    pss_mb: float
+    """The median worker's share, pages that n processes share counted for one nth."""
+    together_mb: float
+    """The sum of all workers' shares: pages that they share are counted once."""
+
+
 def worker_pids(server: LocalServer) -> list[int]:
-    """Return the ids of gunicorn's workers: the grandchildren of the supervisor."""
+    """Return the ids of the HTTP server's workers: the grandchildren of the supervisor."""
     return [worker for child in children_of(server.pid) for worker in children_of(child)]
 
 
@@ -23,14 +34,8 @@ def memory_mb(pid: int) -> tuple[float, float]:
     return sizes["Rss"], sizes["Pss"]
 
 
-def add_memory(board: Board, server: LocalServer, artworks: int) -> None:
-    """Add the memory of a worker that served the load before."""
+def workers_memory(server: LocalServer) -> Memory:
+    """Return what the workers hold now."""
     measured = [memory_mb(pid) for pid in worker_pids(server)]
-    work = f"of {len(measured)} workers, after the load, a catalog of {artworks:,} artworks"
-    board.add("worker_rss_mb_20k", median(rss for rss, _ in measured), "MB", f"median {work}")
-    board.add(
-        "worker_pss_mb_20k",
-        median(pss for _, pss in measured),
-        "MB",
-        "the same, pages shared with other processes counted in part",
-    )
+    shares = [pss for _, pss in measured]
+    return Memory(median(rss for rss, _ in measured), median(shares), sum(shares))

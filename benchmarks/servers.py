@@ -59,6 +59,8 @@ def settings_of(
         "MARQUEE__SERVER__THREADS": str(THREADS),
         "MARQUEE__SERVER__HTTP_SERVER": http_server,
         "MARQUEE__SERVER__LOG_LEVEL": "warning",
+        # Nobody balances loads here who would have to look away before the end.
+        "MARQUEE__SERVER__DRAIN_S": "0",
     }
     if catalog is not None:
         settings["MARQUEE__CATALOG__SOURCE"] = str(catalog)
