@@ -13,7 +13,7 @@ import select
 import selectors
 from typing import Any, Final
 
-EVENTS_A_TURN: Final = 16
+EVENTS_A_TURN: Final = 8
 """Most events told of at once."""
 
 

@@ -43,6 +43,9 @@ from server.whole_requests import Connection, WholeRequest, take_whole_request
 _BEATS_A_TIMEOUT: Final = 8
 """How often the heartbeat is told within half of the time after which a worker is killed."""
 
+ACCEPTED_A_TURN: Final = 16
+"""Most connections taken at once."""
+
 _NOBODY_THERE: Final = frozenset({errno.EAGAIN, errno.ECONNABORTED})
 
 
@@ -84,8 +87,7 @@ class InlineWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn comes withou
 
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
         """Make one turn of the loop."""
-        if self.slot is not None:
-            self.slot.publish(self.nr_conns, accepting=self._accepting or self._accept_at > 0.0)
+        self._publish()
         if self._accept_at:
             timeout = min(timeout, max(self._accept_at - time.monotonic(), 0.0))
         super().wait_for_and_dispatch_events(min(timeout, self.timeout))
@@ -98,25 +100,35 @@ class InlineWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn comes withou
         super().set_accept_enabled(enabled)
 
     def accept(self, listener: socket.socket) -> None:
-        """Take a new connection, unless a worker with fewer should; wait for its first request."""
-        now = time.monotonic()
-        if self.slot is not None and self.slot.lets_others_first(self.nr_conns, now):
-            self._accept_at = now + WAIT_S
-            super().set_accept_enabled(False)
-            return
-        try:
-            client, address = listener.accept()
-        except OSError as error:
-            if error.errno not in _NOBODY_THERE:
-                raise
-            return
+        """Take new connections, as many as are this worker's to take."""
+        for _ in range(ACCEPTED_A_TURN):
+            now = time.monotonic()
+            if self.slot is not None and self.slot.lets_others_first(self.nr_conns, now):
+                self._accept_at = now + WAIT_S
+                super().set_accept_enabled(False)
+                return
+            try:
+                client, address = listener.accept()
+            except OSError as error:
+                if error.errno not in _NOBODY_THERE:
+                    raise
+                return
+            self._wait_for_first(Connection(self.cfg, client, address, self._address(listener)))
+
+    def _wait_for_first(self, conn: Connection) -> None:
+        """Wait in the poller until a new client says something: no thread waits for it."""
         self.nr_conns += 1
-        conn = Connection(self.cfg, client, address, self._address(listener))
-        conn.timeout = now + DEFAULT_WORKER_DATA_TIMEOUT + self.cfg.keepalive
+        self._publish()
+        conn.timeout = time.monotonic() + DEFAULT_WORKER_DATA_TIMEOUT + self.cfg.keepalive
         self.pending_conns.append(conn)
         self.poller.register(
-            client, selectors.EVENT_READ, partial(self.on_pending_socket_readable, conn)
+            conn.sock, selectors.EVENT_READ, partial(self.on_pending_socket_readable, conn)
         )
+
+    def _publish(self) -> None:
+        if self.slot is not None:
+            accepting = self._accepting or self._accept_at > 0.0
+            self.slot.publish(self.nr_conns, accepting=accepting)
 
     def on_client_socket_readable(self, conn: Connection, client: socket.socket) -> None:
         """Serve a kept connection that has something to say."""

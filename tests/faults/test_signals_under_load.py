@@ -160,7 +160,9 @@ def test_a_reload_takes_effect_without_a_failed_request(server: LocalServer) -> 
     visits = traffic.stop()
     assert [visit.broken for visit in visits if visit.broken] == []
     assert {tuple(visit.statuses) for visit in visits} == {(201, 202)}
-    assert set().union(*(visit.keys for visit in visits)) <= stored_keys(server.directory)
+    kept = set().union(*(visit.keys for visit in visits))
+    # A decision is in the journal when it is answered, and in the log a moment later.
+    wait_until(lambda: kept <= stored_keys(server.directory), WAIT_S, "all of it in the log")
 
 
 def all_in_holdout(traffic: Traffic) -> bool:
