@@ -10,7 +10,6 @@ import json
 import logging
 import logging.config
 import os
-from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -18,7 +17,7 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from bandit.config.schema import Config
-from server.access_log import RequestLine, written
+from server.access_log import LineHandler
 
 _encoder = msgspec.json.Encoder(enc_hook=repr)
 
@@ -61,13 +60,7 @@ def logging_settings(level: str, process: str) -> dict[str, Any]:
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"json": {"()": json_formatter, "process": process}},
-        "handlers": {
-            "stderr": {
-                "class": "logging.StreamHandler",
-                "formatter": "json",
-                "stream": "ext://sys.stderr",
-            }
-        },
+        "handlers": {"stderr": {"()": LineHandler, "formatter": "json", "process": process}},
         "root": {"level": level.upper(), "handlers": ["stderr"]},
         "loggers": {"gunicorn.error": own, "gunicorn.access": own},
     }
@@ -75,30 +68,13 @@ def logging_settings(level: str, process: str) -> dict[str, Any]:
 
 def json_formatter(process: str) -> logging.Formatter:
     """Return the formatter that writes a line for structlog's and foreign records alike."""
-    return _LineFormatter(
-        process,
+    return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=[structlog.stdlib.ExtraAdder(), *_shared(process)],
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             structlog.processors.JSONRenderer(serializer=_json),
         ],
     )
-
-
-class _LineFormatter(structlog.stdlib.ProcessorFormatter):
-    """Writes the lines of requests by themselves, and all others by structlog's processors."""
-
-    def __init__(
-        self, process: str, *, processors: Sequence[Processor], foreign_pre_chain: list[Processor]
-    ) -> None:
-        super().__init__(processors=processors, foreign_pre_chain=foreign_pre_chain)
-        self._process = process
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Return the line of a record."""
-        if isinstance(record.msg, RequestLine):
-            return written(record.msg, self._process, record.process)
-        return super().format(record)
 
 
 def _json(event: EventDict, **_unused: Any) -> str:

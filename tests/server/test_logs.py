@@ -8,11 +8,13 @@ import json
 import logging
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import structlog
 
 from bandit.config import parse_config
+from server.access_log import log_request
 from server.logs import MASK, configure_logs
 
 
@@ -71,6 +73,32 @@ def test_secrets_are_masked(capsys: pytest.CaptureFixture[str]) -> None:
     assert "hunter2" not in json.dumps(line)
 
 
+def test_a_request_has_a_line_like_all_others(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs(parse_config({}), "worker")
+    structlog.get_logger().info("request", route="/v1/rank")
+    log_request("/v1/rank", "POST", 201, 0.0123456, "asked-1", ["d1", "d2"])
+    by_structlog, line = lines(capsys)
+    assert line.keys() == by_structlog.keys() | {
+        "method", "status", "ms", "request_id", "decision_ids"
+    }  # fmt: skip
+    for name in ("event", "level", "process", "pid", "route"):
+        assert line[name] == by_structlog[name]
+    assert (line["ms"], line["request_id"], line["decision_ids"]) == (
+        12.35,
+        "asked-1",
+        ["d1", "d2"],
+    )
+    for each in (by_structlog, line):
+        written = datetime.fromisoformat(str(each["at"]))
+        assert abs(written - datetime.now(UTC)) < timedelta(minutes=1)
+
+
+def test_requests_lines_keep_to_the_level(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs(parse_config({"server": {"log_level": "warning"}}), "worker")
+    log_request("/v1/rank", "POST", 201, 0.01, "asked-1", [])
+    assert capsys.readouterr().err == ""
+
+
 class FullDisk(io.StringIO):
     def write(self, _text: str) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -80,6 +108,15 @@ def test_a_full_disk_behind_standard_error_fails_nobody(monkeypatch: pytest.Monk
     monkeypatch.setattr(sys, "stderr", FullDisk())
     configure_logs(parse_config({}), "worker")
     structlog.get_logger().error("said into the void")
+    log_request("/v1/rank", "POST", 201, 0.01, "asked-1", [])
+
+
+def test_a_closed_standard_error_fails_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    closed = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", closed)
+    configure_logs(parse_config({}), "worker")
+    closed.close()
+    log_request("/v1/rank", "POST", 201, 0.01, "asked-1", [])
 
 
 def test_whatever_is_said_comes_out_as_json(capsys: pytest.CaptureFixture[str]) -> None:
