@@ -8,6 +8,8 @@ from benchmarks.estimation import measure_estimation
 from benchmarks.figures import Board
 from benchmarks.freshness import measure_freshness
 from benchmarks.http_pages import measure_http
+from benchmarks.http_swaps import measure_swaps
+from benchmarks.http_workers import measure_workers
 from benchmarks.in_process import measure_in_process
 from benchmarks.learner_speed import measure_learner
 from benchmarks.real_pages import measure_real
@@ -25,6 +27,8 @@ class Part(Protocol):
 PARTS: Final[dict[str, Part]] = {
     "inprocess": measure_in_process,
     "http": measure_http,
+    "workers": measure_workers,
+    "swaps": measure_swaps,
     "freshness": measure_freshness,
     # after the HTTP parts: it says how it keeps up with the pages they served
     "learner": measure_learner,
