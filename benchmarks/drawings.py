@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from matplotlib.axes import Axes
@@ -27,10 +27,10 @@ WIDE_RATIO: Final = 30.0
 """Bars that differ more than this are drawn as dots on a logarithmic axis: on a common linear one
 the shortest could not be seen, and a bar has no beginning on a logarithmic one."""
 
-Draw = Callable[[Drawing, int], None]
+_FINE: Final = (1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0)
 
 
-def bars(name: str, values: Mapping[str, float], *, decimals: int = 4) -> Picture:
+def bars(name: str, values: Mapping[str, float]) -> Picture:
     """Draw values by label, the first one (ours) in a colour of its own."""
 
     def height(_: int) -> int:
@@ -56,7 +56,7 @@ def bars(name: str, values: Mapping[str, float], *, decimals: int = 4) -> Pictur
             offset = 6
         for place, number in zip(places, numbers, strict=True):
             axes.annotate(
-                f"{number:,.{decimals}g}",
+                told(number),
                 (number, place),
                 xytext=(offset, 0),
                 textcoords="offset points",
@@ -67,6 +67,11 @@ def bars(name: str, values: Mapping[str, float], *, decimals: int = 4) -> Pictur
         axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: tick(x)))
 
     return canvas.picture(name, height, draw)
+
+
+def told(value: float) -> str:
+    """Return a number in full, with separators, and without a needless fraction."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:,.4g}"
 
 
 def percentiles(name: str, rows: Mapping[str, Sequence[tuple[str, float]]], unit: str) -> Picture:
@@ -183,10 +188,11 @@ def _around(values: Sequence[float], right: float) -> tuple[float, float]:
 
 
 def _decades(axes: Axes, which: str) -> None:
-    """Tick 1, 2 and 5 of each decade, or whole decades where that would be too many."""
+    """Tick as many of each decade as there is room for."""
     low, high = axes.get_xlim() if which == "x" else axes.get_ylim()
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
-    steps = (1.0,) if last - first > 3 else (1.0, 2.0, 5.0)
+    decades = math.log10(high / low)
+    steps = (1.0,) if decades > 3 else (1.0, 2.0, 5.0) if decades > 0.7 else _FINE
     ticks = [step * 10.0**power for power in range(first, last + 1) for step in steps]
     axis = axes.xaxis if which == "x" else axes.yaxis
     axis.set_major_locator(FixedLocator([at for at in ticks if low <= at <= high]))

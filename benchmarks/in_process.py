@@ -66,10 +66,10 @@ def measure_in_process(board: Board, *, quick: bool) -> None:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="marquee-bench-")))
         texts = vw_texts(document, pages)
         peers = stack.enter_context(peer_contenders(texts, folder, board.say))
-        measure_pages(board, document, pages, peers, size.rounds)
+        add_pages(board, document, pages, peers, size.rounds)
 
 
-def measure_pages(
+def add_pages(
     board: Board,
     document: CatalogDocument,
     pages: Sequence[Page],

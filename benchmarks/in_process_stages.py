@@ -11,10 +11,9 @@ from typing import Final
 import numpy as np
 
 from bandit import sampling, scoring
-from bandit.catalog.arrays import identities
 from bandit.config.schema import Config
 from bandit.feature_tables import Chosen
-from bandit.features import ARTWORK, CONTEXT, ID, ROW, TITLE, encode
+from bandit.features import ARTWORK, CONTEXT, ID, ROW, TITLE, encode, identities
 from bandit.policy import Serving
 from bandit.types import FloatArray, Page
 from benchmarks.pages import ARTWORKS_A_TITLE
@@ -28,7 +27,7 @@ STAGES: Final = {
 }
 
 
-class _Stages:
+class Stages:
     """One page's stages."""
 
     def __init__(self, config: Config, serving: Serving, page: Page) -> None:
@@ -54,7 +53,7 @@ class _Stages:
             CONTEXT: context,
             ARTWORK: Chosen(catalog.artwork_features, self._artworks),
             TITLE: Chosen(catalog.title_features, self._titles, ARTWORKS_A_TITLE),
-            ID: identities(catalog.artwork_hashes[self._artworks]),
+            ID: identities(catalog.artwork_hashes.take(self._artworks)),
         }
         of_artworks = scoring.scores(
             artwork.arrays.weights, artwork.shape, features, len(self._artworks)
@@ -62,7 +61,7 @@ class _Stages:
         features = {
             CONTEXT: context,
             ROW: Chosen(catalog.row_features, self._rows),
-            ID: identities(catalog.row_hashes[self._rows]),
+            ID: identities(catalog.row_hashes.take(self._rows)),
         }
         return of_artworks, scoring.scores(
             rows.arrays.weights, rows.shape, features, len(self._rows)
@@ -91,7 +90,7 @@ def stage_contenders(
     config: Config, serving: Serving, pages: Sequence[Page]
 ) -> dict[str, Contender]:
     """Return each stage over one page after the other."""
-    stages = [_Stages(config, serving, page) for page in pages]
+    stages = [Stages(config, serving, page) for page in pages]
     return {
         "scores": timed(lambda number: stages[number % len(stages)].scores()),
         "pmf": timed(lambda number: stages[number % len(stages)].pmf()),

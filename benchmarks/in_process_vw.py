@@ -62,7 +62,7 @@ def served_examples(catalog: Catalog, page: Page) -> tuple[list[Any], list[Any]]
             {
                 CONTEXT: context,
                 ROW: catalog.row_features.one(index),
-                ID: catalog.row_identity.one(index),
+                ID: catalog.row_identity(index),
             }
         )
         for index in indices
@@ -121,7 +121,7 @@ def _artworks(catalog: Catalog, title: str) -> Iterator[Mapping[str, Encoded]]:
         yield {
             TITLE: features,
             ARTWORK: catalog.artwork_features.one(place),
-            ID: catalog.artwork_identity.one(place),
+            ID: catalog.artwork_identity(place),
         }
 
 

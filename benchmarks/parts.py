@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final, Protocol
 
 from benchmarks.estimation import measure_estimation
+from benchmarks.factoring import measure_factoring
 from benchmarks.figures import Board
 from benchmarks.freshness import measure_freshness
 from benchmarks.http_pages import measure_http
@@ -13,6 +14,7 @@ from benchmarks.http_workers import measure_workers
 from benchmarks.in_process import measure_in_process
 from benchmarks.learner_speed import measure_learner
 from benchmarks.real_pages import measure_real
+from benchmarks.scaling import measure_scaling
 from benchmarks.simulation_speed import measure_simulation
 from benchmarks.streaming import measure_streaming
 
@@ -26,6 +28,8 @@ class Part(Protocol):
 
 PARTS: Final[dict[str, Part]] = {
     "inprocess": measure_in_process,
+    "factoring": measure_factoring,
+    "scaling": measure_scaling,
     "http": measure_http,
     "workers": measure_workers,
     "swaps": measure_swaps,

@@ -77,14 +77,9 @@ def render(results: Results) -> str:
         parts=_parts(results.figures),
         met=sum(figure.met is True for figure in results.figures.values()),
         targets=sum(figure.met is not None for figure in results.figures.values()),
-        number=number,
+        number=drawings.told,
         style=Markup(f"{sheet}\n{styles.rules()}\n"),
     )
-
-
-def number(value: float) -> str:
-    """Return a number in full, with separators, and without a needless fraction."""
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:,.4g}"
 
 
 def _promises(figures: Mapping[str, Figure]) -> list[tuple[str, str, Figure | None]]:

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-import json
+import io
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 import numpy as np
 import pytest
 from rich.console import Console
 
-from bandit.config.schema import ModelConfig
+from bandit.config.schema import Config, ModelConfig
 from bandit.engine import Candidate, TrainingExample
 from bandit.exploration import Thompson
 from bandit.features import ARTWORK, CONTEXT, ID, TITLE, encode
 from bandit.model import VowpalEngine
+from bandit.policy import Policy
 from bandit.scoring import ModelShape
 from benchmarks.figures import Board
-from benchmarks.figures import Target as Wanted
-from benchmarks.in_process import decide_ms, vw_ms
-from benchmarks.learner_speed import learner_run
+from benchmarks.in_process import add_pages, decide_ms, learned_pages, serving_of
+from benchmarks.in_process_stages import Stages
+from benchmarks.in_process_vw import served_scores
+from benchmarks.learner_speed import Spool, add_keeping_up, keeps_up, learner_run
 from benchmarks.learning_simulation import Settings, SumsOfSquares, Trial, run_trial
 from benchmarks.learning_worlds import WorldName
 from benchmarks.load import ID_PLACE, Pace, Target, run_load
@@ -40,11 +41,36 @@ def test_standard_pages_are_the_stated_work() -> None:
 
 def test_pages_are_timed_in_process() -> None:
     document = standard_catalog(240)
-    pages = standard_pages(document, 2)
-    assert decide_ms(document, pages) > 0
-    cached, text = vw_ms(document, pages[:1])
-    assert cached > 0
-    assert text > 0
+    assert decide_ms(document, standard_pages(document, 2)) > 0
+    board = Board(Console(file=io.StringIO()))
+    board.begin("inprocess")
+    add_pages(board, document, learned_pages(document, 1), {"mabwiser": _slow_peer}, rounds=1)
+    for name in ("page_inprocess_ms", "page_inprocess_ratio_vw_cached"):
+        assert board.figures[name].value > 0
+    assert board.figures["page_inprocess_mabwiser_ms"].value == 2000
+    assert board.figures["page_inprocess_ratio_mabwiser"].value > 10
+
+
+def _slow_peer(first: int, pages: int) -> float:
+    return 2.0
+
+
+def test_vw_of_the_served_model_gives_our_scores() -> None:
+    config, document = Config(), standard_catalog(240)
+    serving = serving_of(document, config)
+    page = standard_pages(document, 1)[0]
+    ours, _ = Stages(config, serving, page).scores()
+    assert np.allclose(served_scores(config, serving, page), ours, rtol=1e-4, atol=1e-6)
+
+
+def test_pages_of_the_in_process_part_are_served_what_was_learned() -> None:
+    document = standard_catalog(240)
+    policy, serving = Policy(Config()), serving_of(document, Config())
+    pages = learned_pages(document, 6)
+    assert len(pages) == 6
+    for page in pages:
+        made = policy.decide(page, decision_id="d", now_us=0, serving=serving)
+        assert set(made.record.shares.values()) == {"learned"}
 
 
 def test_the_naive_server_answers_a_whole_page() -> None:
@@ -64,10 +90,27 @@ def test_the_naive_server_answers_a_whole_page() -> None:
 
 
 def test_the_learner_learns_every_page_of_its_spool() -> None:
-    run = learner_run(12)
-    assert run.pages == 12
-    assert run.examples["artwork"] == 12 * 20
+    spool = Spool(12, titles=300)
+    run = learner_run(spool)
+    assert run.examples["artwork"] == spool.seen == 12 * 20
     assert run.records >= 12 * 21
+    thinned = learner_run(spool._replace(zero_reward_share=0.1))
+    assert thinned.examples["artwork"] < 12 * 20 / 2
+
+
+def test_the_learners_rates_are_set_against_the_pages_served() -> None:
+    rates = {1.0: 100.0, 0.25: 150.0, 0.1: 300.0}
+    assert keeps_up(rates, 90) == "the learner keeps up with all of it"
+    assert keeps_up(rates, 200) == (
+        "the learner falls behind by 100 pages/s; with zero_reward_share = 0.1 it keeps up (300/s)"
+    )
+    assert keeps_up(rates, 400).endswith("with zero_reward_share = 0.1 by 100 pages/s (300/s)")
+    board = Board(Console(file=io.StringIO()))
+    add_keeping_up(board, rates)
+    assert "was not measured" in board.figures["learner_keeps_up_pages_per_s"].work
+    board.add("page_http_per_s", 200.0, "pages/s", "served")
+    add_keeping_up(board, rates)
+    assert board.figures["learner_keeps_up_ratio"].value == 0.5
 
 
 @pytest.mark.parametrize("world", ["example", "synthetic"])
@@ -141,24 +184,3 @@ def test_the_load_generator_counts_answers_of_another_status(echo_port: int) -> 
     assert result.errors == sum(body == b"bad" for body in _Echo.bodies) > 0
     good = [body for body in _Echo.bodies if body != b"bad"]
     assert len(set(good)) == len(good)
-
-
-def test_a_board_keeps_its_figures_and_marks_what_was_missed(tmp_path: Path) -> None:
-    console = Console(record=True, width=120, file=(tmp_path / "out").open("w"))
-    board = Board(console)
-    board.begin("learner")
-    board.add("fast_enough_per_s", 12345.6, "displays/s", "some work", Wanted("≥", 5000.0))
-    board.add("late_s", 3.0, "s", "some work", Wanted("<", 2.0))
-    board.show()
-    board.write(tmp_path / "results" / "latest.json")
-    console.file.close()
-    written = json.loads((tmp_path / "results" / "latest.json").read_text())
-    assert written["figures"]["fast_enough_per_s"] == {
-        "value": 12350.0,
-        "unit": "displays/s",
-        "work": "some work",
-        "command": "python -m benchmarks --only learner",
-        "target": "≥ 5000",
-    }
-    assert written["machine"]["cores"] >= 1
-    assert console.export_text().count("missed") == 1
