@@ -30,14 +30,16 @@ class Ready(NamedTuple):
     @classmethod
     def of(cls, groups: Mapping[str, Encoded]) -> Ready:
         """Make features ready."""
-        squares = 1.0
+        bound = 1.0
         for hashes, values in groups.values():
-            # The sum of squares is no less than the largest, and takes one call.
-            squares += float(values.dot(values)) if hashes.shape == values.shape else math.nan
+            # A sum, because NaN is never the larger of two numbers.
+            bound += float(np.abs(values).max(initial=0.0))
+            if hashes.shape != values.shape:
+                bound = math.nan
         return cls(
             {name: (one.hashes.astype(np.uint64), one.values) for name, one in groups.items()},
             tuple(groups),
-            math.sqrt(squares),
+            bound,
         )
 
 

@@ -7,9 +7,10 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from bandit.config.model_rules import find_model_problems
+from bandit.config.model_rules import find_model_problems, weight_max
 from bandit.config.schema import Config, SurfaceConfig
 from bandit.config.validating import Problem
+from bandit.config.vw_arguments import UPDATE_RULES
 from bandit.errors import ConfigError
 from bandit.keys import read_keys
 from bandit.types import Surface
@@ -97,6 +98,26 @@ def _surface(surface: Surface, config: SurfaceConfig) -> Iterator[Problem]:
             f"{path}.learn_from", f'is empty in mode {config.mode}; mode = "log_only" says that'
         )
     yield from find_model_problems(surface, config.model)
+    yield from _zero_rewards(f"{path}.zero_reward_share", config)
+
+
+def _zero_rewards(path: str, config: SurfaceConfig) -> Iterator[Problem]:
+    if config.zero_reward_share == 1.0:
+        return
+    rule = next((rule for rule in UPDATE_RULES if rule in config.model.arguments), None)
+    if rule is not None:
+        yield Problem(
+            path,
+            f"{rule} does not learn from one example of weight 10 what it learns from ten: rewards "
+            f"would be estimated wrong; leave out {rule}, or learn all with 1.0",
+        )
+    most = weight_max(config.model)
+    if config.zero_reward_share * most < 1.0:
+        yield Problem(
+            path,
+            f"{config.zero_reward_share:g} is too small: each display learned would stand for more "
+            f"than {most:.4g} with this learning_rate and l2; give at least {1 / most:.2g}",
+        )
 
 
 def _server(config: Config) -> Iterator[Problem]:

@@ -72,6 +72,13 @@ WRONG: list[tuple[str, Any, str, str]] = [
     ("surfaces.artwork.model.l2", 1.0, "surfaces.artwork.model.l2", "give at most 0.1"),
     ("surfaces.artwork.model.l2", 1e300, "surfaces.artwork.model.l2", "from 0 to 1e+06"),
     ("surfaces.rows.model.learning_rate", 1e300, "surfaces.rows.model.learning_rate", "1e+06"),
+    ("surfaces.artwork", {"zero_reward_share": 0.5, "model": {"arguments": ["--coin"]}},
+     "surfaces.artwork.zero_reward_share", "leave out --coin"),
+    ("surfaces.rows", {"zero_reward_share": 0.5, "model": {"l2": 0.1}},
+     "surfaces.rows.zero_reward_share", "give at least 1"),
+    ("surfaces.rows.zero_reward_share", 1e-5, "surfaces.rows.zero_reward_share",
+     "give at least 0.0001"),
+    ("surfaces.rows.zero_reward_share", 0, "surfaces.rows.zero_reward_share", "above 0"),
     ("auth.client_keys", [""], "auth.client_keys", "empty key"),
     ("auth.token_age_max_s", 1.0, "auth.token_age_max_s", "reward.window_s"),
     ("server.host", "0.0.0.0", "server.host", "auth has no key"),
@@ -100,6 +107,7 @@ RIGHT: list[tuple[str, Any, Any]] = [
     ("context.allow", ["age"], ["age"]),
     ("auth.client_keys_file", "keys", "keys"),
     ("surfaces.artwork.exploration.epsilon", 0.25, 0.25),
+    ("surfaces.rows.zero_reward_share", 0.1, 0.1),
     ("surfaces.artwork.model.arguments", ["--coin", "--l1=0.1"], ["--coin", "--l1=0.1"]),
 ]
 

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 import vowpal_wabbit_next as vw
 
+from bandit.config.model_rules import IMPORTANCE_MAX
 from bandit.config.schema import ModelConfig
 from bandit.engine import Candidate, LearningEngine, TrainingExample
 from bandit.errors import ConfigError, ModelError
-from bandit.features import Encoded, encode, encode_id, encode_position, stack
 from bandit.example_checks import TERM_MAX
-from bandit.model import PRIOR_VARIANCE, VowpalEngine, engine_version
+from bandit.features import Encoded, encode, encode_id, encode_position, stack
+from bandit.model import PRIOR_VARIANCE, VowpalEngine, _Line, engine_version
 from bandit.scoring import ModelShape, scores, spreads
 
 CROSSES = [["context", "artwork"], ["title", "context"]]
@@ -72,6 +73,67 @@ def simple(
     return TrainingExample(
         {"context": context}, [Candidate({"artwork": encoded})], chosen, propensity, reward
     )
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_a_line_that_is_used_again_is_learned_as_a_new_one_would_be(name: str) -> None:
+    config, examples = CONFIGS[name], random_examples(8, 300)
+    # pages of three examples share their context; the namespaces of the next may be others
+    examples = [one._replace(shared=examples[i - i % 3].shared) for i, one in enumerate(examples)]
+    ours, one_by_one = engine_of(config), engine_of(config)
+    ours.learn(examples)
+    for example in examples:
+        anew = [Candidate(dict(one.groups)) for one in example.candidates]
+        one_by_one._line = _Line(ModelShape.of("artwork", config).namespaces)
+        one_by_one.learn([example._replace(shared=dict(example.shared), candidates=anew)])
+    assert ours.serialize() == one_by_one.serialize()
+
+
+@pytest.mark.parametrize("cb_type", ["regression", "mtr", "ips", "dr"])
+def test_what_stands_for_more_moves_the_model_more(cb_type: str) -> None:
+    config = ModelConfig(bits=12, cb_type=cb_type)  # type: ignore[arg-type]
+    moved = []
+    for weight in (1.0, 2.0, 4.0):
+        engine = engine_of(config)
+        engine.learn([simple()._replace(weight=weight)])
+        moved.append(float(np.abs(engine.arrays().weights).sum()))
+    assert 1.2 * moved[0] < moved[1]
+    assert 1.2 * moved[1] < moved[2]
+    plain = engine_of(config)
+    plain.learn([simple()])
+    assert moved[0] == float(np.abs(plain.arrays().weights).sum())
+
+
+def test_weights_of_all_kinds_multiply_and_only_those_of_propensities_are_clipped() -> None:
+    def learned(config: ModelConfig, propensity: float, weight: float) -> bytes:
+        engine = engine_of(config)
+        engine.learn([simple(propensity=propensity)._replace(weight=weight)])
+        return engine.serialize()
+
+    full = ModelConfig(bits=12, importance="full")
+    clipped = ModelConfig(bits=12, importance="clipped", importance_max=5.0)
+    assert learned(full, 0.5, 3.0) == learned(full, 1.0, 6.0)
+    assert learned(clipped, 0.1, 3.0) == learned(full, 1.0, 15.0)
+    assert learned(ModelConfig(bits=12), 0.1, 3.0) == learned(full, 1.0, 3.0)
+    assert learned(full, 1e-3, 1e3) == learned(full, 1.0, IMPORTANCE_MAX)
+
+
+def test_regularisation_bounds_the_weight_of_an_example() -> None:
+    config = ModelConfig(bits=12, l2=1e-3, learning_rate=0.5)
+    engine = engine_of(config)
+    engine.learn([simple(reward=float(turn % 2))._replace(weight=1e5) for turn in range(50)])
+    assert np.isfinite(engine.arrays().weights).all()
+    assert np.abs(engine.arrays().weights).max() < 2
+
+
+def test_a_state_is_serialised_once_until_more_is_learned() -> None:
+    engine = engine_of(CONFIGS["regression"])
+    engine.learn([simple()])
+    arrays, state = engine.snapshot()
+    assert engine.serialize() is state
+    np.testing.assert_array_equal(arrays.weights, engine.arrays().weights)
+    engine.learn([simple()])
+    assert engine.serialize() != state
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -201,6 +263,9 @@ BAD = {
     "value nan": simple(value=float("nan")),
     "value inf": simple(value=float("inf")),
     "value too large": simple(value=TERM_MAX * 2),
+    "weight 0": simple()._replace(weight=0.0),
+    "weight infinite": simple()._replace(weight=float("inf")),
+    "weight nan": simple()._replace(weight=float("nan")),
     "chosen none": simple(chosen=1),
     "chosen negative": simple(chosen=-1),
     "namespace unknown": simple()._replace(shared={"nonsense": encode("nonsense", {"a": 1.0})}),

@@ -253,3 +253,108 @@ def test_counts_tell_shares_apart() -> None:
     assert counts.outcomes == {"play": 3}
     assert counts.unplaced_events == 3
     assert (counts.match_pages, counts.match_sum) == (3, 1.5)
+
+
+def _shown(count: int, *kinds: FeedbackType) -> tuple[FeedbackRecord, ...]:
+    return tuple(_event(kind, f"t{index}") for index in range(count) for kind in kinds)
+
+
+def _wide(decision_id: str = "d", **changes: Any) -> DecisionRecord:
+    choices = [TitleChoice(f"t{index}", "a2", 0.25) for index in range(24)]
+    loose = [choice.title for choice in choices]
+    return _decision(
+        decision_id=decision_id, titles=choices, rows=[], loose_titles=loose, **changes
+    )
+
+
+def _titles_learned(config: Config, decision: DecisionRecord, *kinds: FeedbackType) -> list[float]:
+    found = _train(config, *_shown(24, *kinds), decision=decision)
+    assert len(found.displays["artwork"]) == 24
+    return [example.weight for example in found.examples["artwork"]]
+
+
+def test_a_share_of_what_was_not_touched_is_learned_and_stands_for_the_rest() -> None:
+    config = _config(zero_reward_share=0.25)
+    weights = [_titles_learned(config, _wide(f"d{number}"), "impression") for number in range(100)]
+    assert {weight for several in weights for weight in several} == {4.0}
+    learned = sum(map(len, weights))
+    # 2,400 draws: 600 expected, standard deviation 21.2; fixed ids
+    assert 520 < learned < 680
+    assert len({len(several) for several in weights}) > 1
+
+
+def test_what_is_left_out_is_the_same_in_a_replay_and_another_on_another_page_or_salt() -> None:
+    config = _config(zero_reward_share=0.5)
+    salted = msgspec.structs.replace(
+        config, surfaces=msgspec.structs.replace(config.surfaces, salt="other")
+    )
+
+    def learned(settings: Config, decision_id: str) -> list[int]:
+        found = _train(settings, *_shown(24, "impression"), decision=_wide(decision_id))
+        return [int(one.candidates[0].groups[ID].hashes[0]) for one in found.examples["artwork"]]
+
+    assert learned(config, "d1") == learned(config, "d1")
+    assert learned(config, "d1") != learned(config, "d2")
+    assert learned(config, "d1") != learned(salted, "d1")
+
+
+def test_whatever_was_touched_is_always_learned() -> None:
+    worthless = msgspec.structs.replace(RULE, click=0.0)
+    config = msgspec.structs.replace(_config(zero_reward_share=0.01), reward=worthless)
+    assert _titles_learned(config, _wide(), "impression", "click") == [1.0] * 24
+    abandoned = [_event("play", f"t{index}", seconds=1.0) for index in range(24)]
+    found = _train(config, *abandoned, decision=_wide())
+    assert _rewards(found.examples["artwork"]) == [0.0] * 24
+    assert [example.weight for example in found.examples["artwork"]] == [1.0] * 24
+
+
+def test_a_default_reward_leaves_nothing_out() -> None:
+    worth = msgspec.structs.replace(RULE, default=0.1)
+    config = msgspec.structs.replace(_config(zero_reward_share=0.01), reward=worth)
+    assert _titles_learned(config, _wide(), "impression") == [1.0] * 24
+
+
+def test_an_apprentice_leaves_nothing_out() -> None:
+    config = _config(zero_reward_share=0.01, mode="apprentice")
+    assert len(_titles_learned(config, _wide(), "impression")) == 24 * 4
+
+
+def test_rows_are_left_out_by_their_own_share() -> None:
+    config = _config("rows", zero_reward_share=0.5)
+    learned = 0
+    for number in range(200):
+        found = _train(
+            config,
+            _event("impression", "t0"),
+            _event("impression", "t2"),
+            _event("click", "t6"),
+            decision=_decision(decision_id=f"d{number}"),
+        )
+        assert len(found.examples["artwork"]) == 3
+        # r0 holds the click and is always learned; r2 only has an impression
+        assert found.examples["rows"][0].weight == 1.0
+        learned += len(found.examples["rows"]) - 1
+        assert [one.weight for one in found.examples["rows"][1:]] in ([], [2.0])
+        assert len(found.displays["rows"]) == 2
+    # 200 draws: 100 expected, standard deviation 7.1; fixed ids
+    assert 75 < learned < 125
+
+
+def test_a_decision_that_stands_for_others_weighs_as_many() -> None:
+    decision = _wide(pass_probability=0.25)
+    assert _titles_learned(_config(), decision, "impression") == [4.0] * 24
+    halved = _titles_learned(_config(zero_reward_share=0.5), decision, "impression")
+    assert set(halved) == {8.0}
+    rows = _train(
+        _config(), _event("click", "t0"), decision=_decision(pass_probability=0.5)
+    ).examples["rows"]
+    assert [example.weight for example in rows] == [2.0]
+
+
+def test_figures_count_what_is_left_out_as_well() -> None:
+    trainer = Trainer(_config(zero_reward_share=0.1), lambda version: CATALOG)
+    counts = LearningCounts()
+    outcome = Outcome(_wide(), 0, _shown(24, "impression"), "window")
+    trainer.count(outcome, trainer.train(outcome), counts)
+    assert counts.shares["artwork"]["learned"].displays == 24
+    assert counts.examples["artwork"] < 12

@@ -1,0 +1,163 @@
+"""Learning a share of the displays without reward is, on average, learning all of them.
+
+Salts are fixed, so that each test gives the same verdict always; alpha is the chance that fresh
+ones would have failed a right implementation. Where a learned model differs on average, because
+VW cuts steps short and divides by the root of a drawn sum, the bound on that is stated beside the
+test: 5 % of the mean reward at a share of 0.25.
+"""
+
+from __future__ import annotations
+
+from statistics import NormalDist
+
+import numpy as np
+import pytest
+import vowpal_wabbit_next as vw
+
+from bandit.config.schema import ModelConfig
+from bandit.engine import Candidate, TrainingExample
+from bandit.events import FeedbackRecord
+from bandit.features import encode, encode_id
+from bandit.model import VowpalEngine
+from bandit.scoring import ModelShape
+from bandit.thinning import Display, weights
+from bandit.types import FloatArray
+
+ALPHA = 1e-3
+LIMIT = NormalDist().inv_cdf(1 - ALPHA / 2)
+SHARE = 0.25
+DISPLAYS = 3000
+SALTS = 30
+KINDS = 4
+RANDOM = np.random.default_rng(0)
+CHANCE = RANDOM.uniform(0.02, 0.25, (KINDS, KINDS))
+MOOD = RANDOM.integers(KINDS, size=DISPLAYS)
+LOOK = RANDOM.integers(KINDS, size=DISPLAYS)
+REWARD = np.where(
+    RANDOM.random(DISPLAYS) < CHANCE[MOOD, LOOK], RANDOM.uniform(0.5, 1, DISPLAYS), 0.0
+)
+CONTEXTS = [{"context": encode("context", {"mood": f"m{kind}"})} for kind in range(KINDS)]
+CANDIDATES = [
+    Candidate({"artwork": encode("artwork", {"look": f"l{kind}"}), "id": encode_id(f"a{kind}")})
+    for kind in range(KINDS)
+]
+
+
+def _event(place: int) -> FeedbackRecord:
+    return FeedbackRecord(
+        event_id=f"e{place}", decision_id="d", type="impression", title=f"t{place}"
+    )
+
+
+SHOWN = [(f"t{place}", Display(float(REWARD[place]), [_event(place)])) for place in range(DISPLAYS)]
+
+
+def _weights(salt: int, share: float = SHARE) -> FloatArray:
+    drawn = weights(SHOWN, share, salt=f"s{salt}", surface="artwork", decision_id="d")
+    return np.array(drawn)
+
+
+def _engine(config: ModelConfig, weight: FloatArray) -> VowpalEngine:
+    engine = VowpalEngine(ModelShape.of("artwork", config), config)
+    bandit = config.cb_type != "regression"
+    engine.learn(
+        [
+            TrainingExample(
+                CONTEXTS[MOOD[place]],
+                CANDIDATES if bandit else [CANDIDATES[LOOK[place]]],
+                int(LOOK[place]) if bandit else 0,
+                1.0 / KINDS,
+                float(REWARD[place]),
+                float(weight[place]),
+            )
+            for place in np.flatnonzero(weight)
+        ]
+    )
+    return engine
+
+
+def _predictions(engine: VowpalEngine) -> FloatArray:
+    return np.array([engine.predict(context, CANDIDATES) for context in CONTEXTS])
+
+
+def test_each_display_is_learned_with_the_configured_probability() -> None:
+    kept = np.array([_weights(salt) > 0 for salt in range(400)])
+    untouched = REWARD == 0
+    assert kept[:, ~untouched].all()
+    shares = kept[:, untouched].mean(axis=0)
+    spread = np.sqrt(SHARE * (1 - SHARE) / len(kept))
+    # over displays: none far off (Bonferroni), and the mean of all right
+    each = NormalDist().inv_cdf(1 - ALPHA / 2 / untouched.sum())
+    assert np.abs(shares - SHARE).max() < each * spread + 0.5 / len(kept)
+    assert abs(shares.mean() - SHARE) < LIMIT * spread / np.sqrt(untouched.sum())
+
+
+def test_neighbouring_displays_and_surfaces_are_drawn_apart() -> None:
+    untouched = np.flatnonzero(REWARD == 0)
+    kept = np.array([_weights(salt)[untouched] > 0 for salt in range(200)])
+    pairs = (kept[:, 1:] & kept[:, :-1]).mean()
+    assert abs(pairs - SHARE**2) < LIMIT * np.sqrt(3 * SHARE**2 / kept.size)
+    other = weights(SHOWN, SHARE, salt="s0", surface="rows", decision_id="d")
+    both = (kept[0] & (np.array(other)[untouched] > 0)).mean()
+    assert abs(both - SHARE**2) < LIMIT * np.sqrt(SHARE**2 / len(untouched))
+
+
+@pytest.mark.parametrize("share", [0.5, 0.25, 0.1])
+def test_weighted_counts_and_rewards_are_those_of_all_displays(share: float) -> None:
+    drawn = np.array([_weights(salt, share) for salt in range(SALTS)])
+    counts, rewards = drawn.sum(axis=1), drawn @ REWARD
+    # every reward is learned as it is; the number of displays is right on average
+    np.testing.assert_array_equal(rewards, np.full(SALTS, rewards[0]))
+    assert rewards[0] == pytest.approx(REWARD.sum())
+    spread = np.sqrt((REWARD == 0).sum() * (1 - share) / share / SALTS)
+    assert abs(counts.mean() - DISPLAYS) < LIMIT * spread
+
+
+@pytest.mark.parametrize("cb_type", ["regression", "mtr", "ips"])
+def test_what_is_predicted_is_on_average_what_all_displays_teach(cb_type: str) -> None:
+    config = ModelConfig(bits=12, cb_type=cb_type)  # type: ignore[arg-type]
+    whole = _predictions(_engine(config, np.ones(DISPLAYS)))
+    drawn = np.array([_predictions(_engine(config, _weights(salt))) for salt in range(SALTS)])
+    error = drawn.mean(axis=(1, 2)) - whole.mean()
+    bound = 0.05 * REWARD.mean() + LIMIT * error.std(ddof=1) / np.sqrt(SALTS)
+    assert bound < 0.1 * REWARD.mean()
+    assert abs(error.mean()) < bound
+    # each pairing of mood and look as well, if less exactly
+    assert np.abs(drawn.mean(axis=0) - whole).max() < 0.02
+
+
+def test_without_the_weight_predictions_would_be_far_too_high() -> None:
+    config = ModelConfig(bits=12)
+    whole = _predictions(_engine(config, np.ones(DISPLAYS)))
+    unweighted = _predictions(_engine(config, np.minimum(_weights(0), 1.0)))
+    assert unweighted.mean() > 2 * whole.mean()
+
+
+def test_sums_of_squared_gradients_are_on_average_those_of_all_displays() -> None:
+    config = ModelConfig(bits=12)
+
+    def squares(engine: VowpalEngine) -> float:
+        state = vw.Workspace(["--quiet"], model_data=engine.serialize())
+        return float(state.weights()[:, 0, 1].sum())
+
+    whole = squares(_engine(config, np.ones(DISPLAYS)))
+    drawn = np.array([squares(_engine(config, _weights(salt))) for salt in range(SALTS)])
+    # The error of a prediction that is itself noisier adds to the gradient: at most 5 %.
+    assert abs(drawn.mean() / whole - 1) < 0.05
+    assert drawn.std() / whole < 0.2
+
+
+def test_one_heavy_display_ends_where_as_many_light_ones_do_and_never_past_the_label() -> None:
+    config = ModelConfig(bits=12, learning_rate=0.5)
+
+    def after(count: int, weight: float) -> float:
+        engine = VowpalEngine(ModelShape.of("artwork", config), config)
+        example = TrainingExample(CONTEXTS[0], [CANDIDATES[0]], 0, 1.0, 1.0, weight)
+        engine.learn([example] * count)
+        return engine.predict(CONTEXTS[0], [CANDIDATES[0]])[0]
+
+    once, heavy, many = after(1, 1.0), after(1, 4.0), after(4, 1.0)
+    # A step four times as long would go to 4 * once; AdaGrad's sum grows before the step, so that
+    # the one heavy display goes less far than four light ones, but as far as they on the whole.
+    assert once < heavy <= many < 1.0
+    assert after(1, 1e4) <= 1.0
