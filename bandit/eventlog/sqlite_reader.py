@@ -31,7 +31,7 @@ from bandit.eventlog.sqlite_schema import (
     position_of,
     spool_path,
 )
-from bandit.eventlog.sqlite_slots import Listing, announce_if_idle, spool_names
+from bandit.eventlog.sqlite_slots import UNSETTLED, Listing, announce_if_idle, spool_names
 from bandit.events import DecisionRecord, LoggedRecord, decision_key, decode_record
 
 _log = structlog.get_logger(__name__)
@@ -131,9 +131,10 @@ class SqliteEventReader:
     def _in_each_spool(self, look: Callable[[str, sqlite3.Connection], list[_Item]]) -> list[_Item]:
         """Look into every spool that can be read; tell once of each that cannot."""
         found: list[_Item] = []
-        for spool in self._listing.names():
+        stamp, spools = self._listing.listed()
+        for spool in spools:
             try:
-                with self._open(spool).use() as connection:
+                with self._open(spool).use(stamp) as connection:
                     found += look(spool, connection)
                 self._unreadable.discard(spool)
             except LogError as error:
@@ -171,19 +172,22 @@ class _OpenSpool:
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
         self._inode = 0
+        self._stamp = UNSETTLED
 
     @contextmanager
-    def use(self) -> Iterator[sqlite3.Connection]:
-        """Hold the connection; after an error it is given up and opened anew next time."""
+    def use(self, stamp: int = UNSETTLED) -> Iterator[sqlite3.Connection]:
+        """Hold the connection; after an error it is given up and opened anew next time.
+
+        Under a directory's ``stamp`` for which it was looked at before, the file is the same still.
+        """
         with self._lock:
             done = False
             try:
-                inode = self._path.stat().st_ino
-                if self._connection is None or inode != self._inode:
-                    self._disconnect()
-                    self._connection = connect(self._path, "ro")
-                    self._inode = inode
-                yield self._connection
+                connection = self._connection
+                if connection is None or stamp == UNSETTLED or stamp != self._stamp:
+                    connection = self._look()
+                    self._stamp = stamp
+                yield connection
                 done = True
             except FileNotFoundError as error:
                 raise LogUnavailableError(
@@ -198,6 +202,15 @@ class _OpenSpool:
     def close(self) -> None:
         with self._lock:
             self._disconnect()
+
+    def _look(self) -> sqlite3.Connection:
+        """Open what stands in the file's place, unless it is what is open."""
+        inode = self._path.stat().st_ino
+        if self._connection is None or inode != self._inode:
+            self._disconnect()
+            self._connection = connect(self._path, "ro")
+            self._inode = inode
+        return self._connection
 
     def _disconnect(self) -> None:
         if self._connection is not None:

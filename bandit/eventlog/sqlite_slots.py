@@ -18,13 +18,15 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from bandit.errors import LogUnavailableError
 from bandit.eventlog.sqlite_schema import SUFFIX
 from bandit.files import PUBLIC_MODE, exclusive_lock
 
 SLOTS_MAX: Final = 1000
+UNSETTLED: Final = -1
+"""The stamp of a listing that was made too soon after a change to be relied on later."""
 
 _GATE: Final = "slots.lock"
 _SPOOL_FILE: Final = re.compile(rf"(spool-\d{{3}}){re.escape(SUFFIX)}")
@@ -98,6 +100,14 @@ def spool_names(directory: Path) -> list[str]:
     return sorted(match[1] for name in names if (match := _SPOOL_FILE.fullmatch(name)))
 
 
+class Listed(NamedTuple):
+    """A listing of spools."""
+
+    stamp: int
+    """While it stays the same no file of the directory came, went or was replaced."""
+    names: list[str]
+
+
 class Listing:
     """The spools of a directory as of late: listed again only once something in it changed.
 
@@ -107,20 +117,24 @@ class Listing:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._kept: tuple[int, list[str]] = (-1, [])
+        self._kept = Listed(UNSETTLED, [])
 
     def names(self) -> list[str]:
         """Return the names of all spools, sorted."""
+        return self.listed().names
+
+    def listed(self) -> Listed:
+        """Return the names of all spools, sorted, and what tells when to look again."""
         try:
             changed_ns = self._directory.stat().st_mtime_ns
         except FileNotFoundError:
-            return []
-        kept_ns, names = self._kept
-        if changed_ns != kept_ns:
+            return Listed(UNSETTLED, [])
+        kept = self._kept
+        if changed_ns != kept.stamp:
             settled = changed_ns + _TICKS_NS < time.time_ns()
             names = spool_names(self._directory)
-            self._kept = (changed_ns if settled else -1, names)
-        return names
+            self._kept = kept = Listed(changed_ns if settled else UNSETTLED, names)
+        return kept
 
 
 def announced_us(directory: Path, spool: str) -> int:
