@@ -38,7 +38,6 @@ _WORK: Final = {
     "decision_http_5_features": f"ours on gunicorn, MessagePack, {DEFAULTS}: {_FEW} {PEER}",
     "decision_http_granian": f"ours on granian, MessagePack, {DEFAULTS}: {_ALL}",
     "decision_http_floor": f"{FLOOR}, gunicorn gthread, ours idle: {_ALL}",
-    "decision_http_floor_reading": f"{FLOOR} but reads the request, gthread, ours idle: {_ALL}",
     "decision_http_floor_our_worker": f"{FLOOR}, our worker class, ours idle: {_ALL}",
     "decision_http_floor_granian": f"{FLOOR}, granian (wsgi, its defaults), ours idle: {_ALL}",
 }

@@ -24,7 +24,8 @@ from benchmarks.http_latency import add_page_latencies
 from benchmarks.http_rounds import CONNECTIONS, FULL, QUICK, Contender, Field, middle_rate
 from benchmarks.http_throughput import MORE_CONNECTIONS, add_page_rates
 from benchmarks.http_work import FEW_FEATURES, Work, standard_work
-from benchmarks.load import ID_PLACE, Pace, Target, run_load
+from benchmarks.load import ID_PLACE, Pace, Target
+from benchmarks.load_generator import generate
 from benchmarks.memory import worker_pids
 from benchmarks.pages import standard_pages
 from benchmarks.servers import (
@@ -37,7 +38,8 @@ from benchmarks.servers import (
 )
 from benchmarks.stock_servers import (
     GRANIAN,
-    GTHREAD,
+    OUR_WORKER,
+    Floor,
     Stock,
     floor_servers,
     naive_server,
@@ -46,7 +48,14 @@ from server.local import LocalServer
 
 VISITS_PER_S: Final = 4.0
 
-_FLOORS: Final = {"floor": GTHREAD, "floor_granian": GRANIAN}
+_OUR_WORKER: Final = "floor_our_worker"
+_FLOORS: Final = {
+    "floor": Floor(),
+    "floor_granian": Floor(GRANIAN),
+    # Our worker class has a way of its own with one address, and so one answer.
+    f"page_{_OUR_WORKER}": Floor(OUR_WORKER, "page"),
+    f"decision_{_OUR_WORKER}": Floor(OUR_WORKER, "decision"),
+}
 """The servers under the floor, by name."""
 
 
@@ -75,12 +84,12 @@ def measure_http(board: Board, *, quick: bool) -> None:
         pages, decisions = _page_contenders(servers, work), _decision_contenders(servers, work)
         for contender in (*pages.values(), *decisions.values()):
             # Also makes sure of the answers' status: wrk tells 2xx from others, not 201 from 200.
-            run_load(contender.target, Pace(CONNECTIONS, size.warm_up_s)).checked()
+            generate(contender.target, Pace(CONNECTIONS, size.warm_up_s)).checked()
         found = field.saturations(pages)
         add_page_rates(board, found)
         peaks = {name: middle_rate(rounds) for name, rounds in found.items()}
-        pick = ("page_http", "page_http_floor", "page_http_naive")
-        add_page_latencies(field, {name: pages[name] for name in pick}, peaks)
+        compared = {name: pages[name] for name in size.latency_of}
+        add_page_latencies(field, compared, peaks)
         measure_decisions(field, decisions)
         measure_bulk(field, servers.ours, work)
 
@@ -127,7 +136,10 @@ def _page_contenders(servers: _Servers, work: Work) -> dict[str, Contender]:
         contenders["page_http_granian"] = _visited(servers.granian, work, target)
     naive = rank_target(servers.naive.port, "/rank", work.pages, "msgpack", servers.naive.workers)
     contenders["page_http_naive"] = Contender(naive)
-    return contenders | _floor_contenders(servers, "page", ours.target)
+    contenders |= _floor_contenders(servers, "page", ours.target)
+    floor = contenders["page_http_floor"].target
+    contenders["page_http_floor_reading"] = Contender(floor._replace(path="/reading/page"))
+    return contenders
 
 
 def _decision_contenders(servers: _Servers, work: Work) -> dict[str, Contender]:
@@ -145,13 +157,16 @@ def _decision_contenders(servers: _Servers, work: Work) -> dict[str, Contender]:
 
 def _floor_contenders(servers: _Servers, what: str, asked: Target) -> dict[str, Contender]:
     """Return the floor under each of its servers, asked for what ours are asked for."""
-    contenders = {}
-    for name, stock in servers.floors.items():
-        target = asked._replace(port=stock.port, path=f"/{what}", workers=stock.workers)
-        contenders[f"{what}_http_{name}"] = Contender(target)
-    floor = contenders[f"{what}_http_floor"].target
-    reading = floor._replace(path=f"/reading/{what}")
-    return contenders | {f"{what}_http_floor_reading": Contender(reading)}
+
+    def of(stock: str, path: str) -> Contender:
+        server = servers.floors[stock]
+        return Contender(asked._replace(port=server.port, path=path, workers=server.workers))
+
+    return {
+        f"{what}_http_floor": of("floor", f"/{what}"),
+        f"{what}_http_{_OUR_WORKER}": of(f"{what}_{_OUR_WORKER}", "/v1/rank"),
+        f"{what}_http_floor_granian": of("floor_granian", f"/{what}"),
+    }
 
 
 def _visited(server: LocalServer, work: Work, target: Target) -> Contender:

@@ -22,7 +22,7 @@ OPEN_CONNECTIONS: Final = 32
 
 IDLE_SHARE: Final = 0.15
 """Servers that take less than this part of one core are idle: ours poll their stores."""
-_LOOK_S: Final = 0.3
+_LOOK_S: Final = 0.2
 _TICKS_A_SECOND: Final = 100
 
 
@@ -34,14 +34,34 @@ class Size(NamedTuple):
     """Of each measurement."""
     latency_rounds: int
     latency_seconds: float
+    latency_of: tuple[str, ...]
+    """Whose pages' latency is measured below saturation."""
     training_pages: int
     idle_within_s: float
     """How long idleness is waited for before each measurement."""
     warm_up_s: float
 
 
-FULL: Final = Size(5, 4.0, 3, 8.0, 200, 30.0, 1.0)
-QUICK: Final = Size(1, 1.0, 1, 1.2, 20, 3.0, 0.3)
+FULL: Final = Size(
+    rounds=5,
+    seconds=4.0,
+    latency_rounds=3,
+    latency_seconds=8.0,
+    latency_of=("page_http", "page_http_floor", "page_http_naive"),
+    training_pages=200,
+    idle_within_s=30.0,
+    warm_up_s=1.0,
+)
+QUICK: Final = Size(
+    rounds=1,
+    seconds=1.0,
+    latency_rounds=1,
+    latency_seconds=0.8,
+    latency_of=("page_http", "page_http_floor"),
+    training_pages=20,
+    idle_within_s=3.0,
+    warm_up_s=0.2,
+)
 
 
 class Contender(NamedTuple):

@@ -28,6 +28,7 @@ from benchmarks.figures import Board
 from benchmarks.figures import Target as Wanted
 from benchmarks.http_rounds import CONNECTIONS, OPEN_CONNECTIONS
 from benchmarks.load import LoadResult, Pace, Target, run_load
+from benchmarks.load_generator import generate
 from benchmarks.memory import worker_pids, workers_memory
 from benchmarks.pages import ARTWORKS_A_TITLE, pages_of, title_name
 from benchmarks.servers import port_of, rank_target, settings_of, train
@@ -141,7 +142,7 @@ def _link_or_copy(made: Path, place: Path) -> None:
 
 def _site(server: LocalServer, pages: list[Page], seconds: float) -> _Site:
     target = rank_target(port_of(server), "/v1/rank", pages, "msgpack", worker_pids(server))
-    run_load(target, Pace(CONNECTIONS, 1.0)).checked()
+    generate(target, Pace(CONNECTIONS, 1.0)).checked()
     rate = saturate(target, CONNECTIONS, min(seconds, 4.0)).per_second / 2
     page = pages[0]
     small = Page(viewer_id=page.viewer_id, context=page.context, rows=page.rows[:2])

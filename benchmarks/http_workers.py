@@ -13,7 +13,8 @@ from bandit.catalog import write_catalog_file
 from benchmarks.figures import Board
 from benchmarks.http_rounds import CONNECTIONS, IDLE_SHARE, busy_share
 from benchmarks.http_work import DECISION_WORK, PAGE_WORK, standard_work
-from benchmarks.load import Pace, run_load
+from benchmarks.load import Pace
+from benchmarks.load_generator import generate
 from benchmarks.memory import worker_pids
 from benchmarks.pages import standard_pages
 from benchmarks.servers import port_of, rank_target, settings_of, train
@@ -53,7 +54,7 @@ def measure_workers(board: Board, *, quick: bool) -> None:
                 for what, pages in asked.items():
                     pids = worker_pids(server)
                     target = rank_target(port_of(server), "/v1/rank", pages, "msgpack", pids)
-                    run_load(target, Pace(CONNECTIONS, size.seconds / 4)).checked()
+                    generate(target, Pace(CONNECTIONS, size.seconds / 4)).checked()
                     rates = []
                     for _ in range(size.rounds):
                         _wait_until_idle(server)

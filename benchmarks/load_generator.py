@@ -38,12 +38,15 @@ class _Answered(NamedTuple):
 
 def generate(target: Target, pace: Pace) -> LoadResult:
     """Send the requests that ``pace`` asks for, and return what came of them."""
-    # Nothing that is made here is cyclic; a collection would only delay what is due.
+    # Nothing that is made in the loop is cyclic; a collection would only delay what is due.
     gc.disable()
-    with asyncio.Runner(
-        loop_factory=lambda: asyncio.SelectorEventLoop(selectors.SelectSelector())
-    ) as runner:
-        return runner.run(_Generator(target, pace).run())
+    try:
+        with asyncio.Runner(
+            loop_factory=lambda: asyncio.SelectorEventLoop(selectors.SelectSelector())
+        ) as runner:
+            return runner.run(_Generator(target, pace).run())
+    finally:
+        gc.enable()
 
 
 class _Requests:

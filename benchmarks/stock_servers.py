@@ -24,6 +24,7 @@ WORKERS: Final = 3
 THREADS: Final = 8
 GTHREAD: Final = "gthread"
 GRANIAN: Final = "granian"
+OUR_WORKER: Final = "server.inline_worker.InlineWorker"
 
 NAIVE: Final = "benchmarks.naive_server"
 FLOOR: Final = "benchmarks.floor_server"
@@ -91,9 +92,17 @@ def naive_server(document: CatalogDocument, directory: Path) -> Iterator[Stock]:
         yield server
 
 
+class Floor(NamedTuple):
+    """One server under the floor."""
+
+    kind: str = GTHREAD
+    rank: str = "page"
+    """Which answer ``POST /v1/rank`` gives."""
+
+
 @contextmanager
 def floor_servers(
-    answers: Mapping[str, bytes], directory: Path, kinds: Mapping[str, str]
+    answers: Mapping[str, bytes], directory: Path, floors: Mapping[str, Floor]
 ) -> Iterator[dict[str, Stock]]:
     """Run the floor under several servers, by name; ``answers`` is what its endpoints answer."""
     files = directory / "floor"
@@ -101,18 +110,22 @@ def floor_servers(
     for name, content in answers.items():
         (files / name).write_bytes(content)
     with ExitStack() as stack:
-        environ = {"FLOOR_ANSWERS": str(files)}
         yield {
-            name: stack.enter_context(stock_server(FLOOR, environ, kind))
-            for name, kind in kinds.items()
+            name: stack.enter_context(
+                stock_server(
+                    FLOOR, {"FLOOR_ANSWERS": str(files), "FLOOR_RANK": floor.rank}, floor.kind
+                )
+            )
+            for name, floor in floors.items()
         }
 
 
 def _gunicorn(module: str, port: int, worker_class: str) -> list[str]:
+    settings = ["--config", "python:benchmarks.floor_settings"] * (worker_class == OUR_WORKER)
     return [
         sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{port}",
         "--workers", str(WORKERS), "--worker-class", worker_class, "--threads", str(THREADS),
-        "--log-level", "warning", "--keep-alive", "15", "--no-control-socket",
+        "--log-level", "warning", "--keep-alive", "15", "--no-control-socket", *settings,
         f"{module}:create()",
     ]  # fmt: skip
 
