@@ -61,7 +61,10 @@ METRICS: Final[dict[MetricName, MetricDefinition]] = {
         "counter", ("share",), "Pages decided, by the viewer's share."
     ),
     "marquee_decisions_unlogged_total": MetricDefinition(
-        "counter", ("reason",), "Decisions served without being logged, by reason."
+        "counter",
+        ("reason",),
+        "Decisions served without being logged: the log was unavailable, its queue was full, or "
+        "they were dropped by a draw.",
     ),
     "marquee_titles_decided_total": MetricDefinition(
         "counter", (), "Titles for which an artwork was chosen."
