@@ -225,11 +225,11 @@ class Learner:
         """Take records up to the log clock; return what closed by then."""
         closed: list[Sealed] = []
         decision_id = ""
-        take = self._joiner.take_sealed
+        take, set_aside = self._joiner.take_sealed, self._dead.holds
         try:
             for logged, at_us, late in records:
                 decision_id = logged.record.decision_id
-                if not self._dead.holds("join", decision_id):
+                if not set_aside("join", decision_id):
                     closed += take(logged.record, at_us, late=late)
         except Exception as error:
             raise _PoisonError("join", decision_id) from error
