@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import math
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -14,6 +15,8 @@ from bandit.feature_tables import Chosen
 from bandit.features import ARTWORK, CONTEXT, ID, TITLE, Encoded, identities
 from bandit.serving import Asker, ServedModel
 from bandit.types import BoolArray, FloatArray, IndexArray, Share
+
+_TINY: Final = np.float32(1e-30)
 
 
 class ArtworkDraw(NamedTuple):
@@ -58,7 +61,7 @@ class ArtworkPolicy:
             match = float(best[:, 0].mean())
         pmf = self.pmf(titles, asker, share, model)
         chosen = sampling.choose(pmf, sampling.uniforms(self._key(asker), titles.keys))
-        propensities = np.take_along_axis(pmf, chosen[:, None], 1)[:, 0]
+        propensities = pmf[np.arange(len(chosen)), chosen]
         entropy = _mean_entropy_bits(pmf) if share == "learned" else None
         return ArtworkDraw(chosen, propensities, match, entropy)
 
@@ -116,5 +119,7 @@ def _scores(
 
 
 def _mean_entropy_bits(pmf: FloatArray) -> float:
-    logs = np.log2(pmf, where=pmf > 0, out=np.zeros(pmf.shape))
-    return float(-(pmf * logs).sum() / len(pmf))
+    # It is a metric: single precision is enough, and its logarithm costs a fifth.
+    rounded = pmf.astype(np.float32).ravel()
+    logs = np.log(np.maximum(rounded, _TINY))
+    return float(rounded @ logs) / (-math.log(2) * len(pmf))

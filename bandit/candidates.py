@@ -203,14 +203,14 @@ def _ids(asked: Sequence[str | Title], *, some_inline: bool) -> list[str]:
 
 def inline_titles(page: Page) -> dict[str, Title]:
     """Return the titles that a page gives itself, by id; the first of equal ids counts."""
-    found: dict[str, Title] = {}
-    for asked in [page.titles, *[row.titles for row in page.rows]]:
-        # Almost all pages name titles only: that is told without a look at each of them in Python.
-        if not {str}.issuperset(map(type, asked)):
-            for title in asked:
-                if not isinstance(title, str):
-                    found.setdefault(title.id, title)
-    return found
+    asked = [*page.titles, *chain.from_iterable([row.titles for row in page.rows])]
+    try:
+        # Most pages name titles only: joining them tells so at a tenth of a loop's cost.
+        "".join(cast(list[str], asked))
+    except TypeError:
+        whole = [title for title in asked if not isinstance(title, str)]
+        return {title.id: title for title in reversed(whole)}
+    return {}
 
 
 def check_unknown(page: Page, inline: Mapping[str, Title], catalog: Catalog) -> None:
@@ -299,9 +299,11 @@ def row_choices(
 
 def known_titles(lists: Sequence[Sequence[str | Title]], titles: PageTitles) -> list[list[str]]:
     """Return the ids of those of the page's titles in each list that are known."""
-    some_inline, gone = bool(titles.inline), frozenset(titles.omitted)
-    ids = [_ids(asked, some_inline=some_inline) for asked in lists]
-    return [[name for name in names if name not in gone] for names in ids] if gone else ids
+    if not titles.inline and not titles.omitted:
+        return cast(list[list[str]], list(map(list, lists)))
+    gone = frozenset(titles.omitted)
+    ids = [_ids(asked, some_inline=True) for asked in lists]
+    return [[name for name in names if name not in gone] for names in ids]
 
 
 def titles_of(record: DecisionRecord, catalog: Catalog) -> PageTitles:

@@ -44,6 +44,8 @@ def cross_sum(table: Float32Array, factors: Sequence[FeatureMatrix]) -> Float32A
     if len(factors) == 1:
         ((hashes, values),) = factors
         gathered = table.take(hashes & np.uint32(len(table) - 1), mode="clip")
+        if hashes.shape[1] == 1:
+            return np.asarray((gathered * values)[:, 0])
         return np.asarray(np.einsum("rk,rk->r", gathered, values))
     own = [factor for factor in factors if len(factor.hashes) > 1]
     size = max(len(f.hashes) for f in factors) * math.prod(f.hashes.shape[1] for f in factors)

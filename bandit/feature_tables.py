@@ -95,12 +95,6 @@ class Chosen(NamedTuple):
             return len(self.things) * self.repeats
         return int(self.repeats.sum())
 
-    def for_candidates(self, of_things: Float32Array) -> Float32Array:
-        """Return what (n,) things have for each candidate."""
-        if isinstance(self.repeats, int) and self.repeats == 1:
-            return of_things
-        return of_things.repeat(self.repeats)
-
     def matrix(self) -> FeatureMatrix:
         """Return the features of each candidate."""
         return self.table.take(self.things.repeat(self.repeats))

@@ -108,6 +108,12 @@ def string_token(name: str, value: str) -> str:
     return f"{name}={quote(value, safe=_KEPT_IN_VALUES)}"
 
 
+@lru_cache(maxsize=_HASHES_CACHED_MAX)
+def string_hash(namespace: str, name: str, value: str) -> int:
+    """Return the hash of a string feature: that of its token."""
+    return feature_hash(namespace, string_token(name, value))
+
+
 def _is_set(value: list[float | str]) -> bool:
     return bool(value) and isinstance(value[0], str)
 
@@ -128,13 +134,22 @@ def tokens(name: str, value: FeatureValue) -> Iterable[tuple[str, float]]:
 
 def encode(namespace: str, features: Features) -> Encoded:
     """Encode all features of one thing in a namespace, in their order."""
-    pairs = [pair for name, value in features.items() for pair in tokens(name, value)]
-    if not pairs:
+    hashes: list[int] = []
+    values: list[float] = []
+    for name, value in features.items():
+        if isinstance(value, str):
+            hashes.append(string_hash(namespace, name, value))
+            values.append(1.0)
+        elif isinstance(value, list):
+            for token, number in tokens(name, value):
+                hashes.append(feature_hash(namespace, token))
+                values.append(number)
+        elif not abs(value) < VALUE_LEAST:
+            hashes.append(feature_hash(namespace, name))
+            values.append(value)
+    if not hashes:
         return EMPTY
-    return Encoded(
-        np.array([feature_hash(namespace, token) for token, _ in pairs], np.uint32),
-        np.array([value for _, value in pairs], np.float32),
-    )
+    return Encoded(np.array(hashes, np.uint32), np.array(values, np.float32))
 
 
 def encode_id(item_id: str) -> Encoded:

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -120,8 +121,9 @@ class Policy:
         rows = collect_rows(page.rows, serving.catalog)
         rank = partial(self._rows.draw, rows, page.max_rows, asker, shares["rows"])
         ranked, surprisal = with_model("rows", usable, rank)
-        asked = [title for index in ranked.order.tolist() for title in page.rows[index].titles]
-        titles = collect_titles([*asked, *page.titles], inline, serving.catalog)
+        shelves = [page.rows[index].titles for index in ranked.order.tolist()]
+        asked = [*chain.from_iterable(shelves), *page.titles]
+        titles = collect_titles(asked, inline, serving.catalog)
         if titles.omitted or len(ranked.order) < len(page.rows):
             check_unknown(page, inline, serving.catalog)
         if titles.omitted and not titles.ids:
@@ -194,11 +196,13 @@ class Policy:
         return Asker(record.viewer_id or record.decision_id, record.decided_at_us, context)
 
     def _used_context(self, context: Features) -> Features:
-        used = {
-            name: value
-            for name, value in context.items()
-            if name not in self._deny and (self._allow is None or name in self._allow)
-        }
+        used = context
+        if self._deny or self._allow is not None:
+            used = {
+                name: value
+                for name, value in context.items()
+                if name not in self._deny and (self._allow is None or name in self._allow)
+            }
         check_features(used, "context", self._config.limits.context_features_max)
         return used
 

@@ -18,7 +18,7 @@ import numpy as np
 from msgspec import Meta
 
 from bandit.errors import ModelError, PageError
-from bandit.types import BoolArray, FloatArray, IndexArray
+from bandit.types import FloatArray, IndexArray
 
 
 class Ranked(NamedTuple):
@@ -63,6 +63,9 @@ class RankingStrategy(
             PageError: a pin names no row, a negative position, or a row pinned before.
         """
         check_scores(scores)
+        if not pinned:
+            order = self._draw(scores, uniforms)[:rows_max]
+            return Ranked(order, self._conditional(scores, order))
         pins = _pins_by_position(len(scores), pinned)
         free = np.flatnonzero(~np.isin(np.arange(len(scores)), pins))
         order = pins.copy()
@@ -202,11 +205,15 @@ def _gumbel_order(logits: FloatArray, uniforms: FloatArray) -> IndexArray:
 def _softmax_in_turn(logits: FloatArray, chosen: IndexArray) -> FloatArray:
     """Return (M,) the softmax of each chosen logit over those not chosen before it."""
     weights = np.exp(logits)
-    rest: BoolArray = np.ones(len(logits), dtype=np.bool_)
-    rest[chosen] = False
-    left = np.append(weights[chosen], weights[rest].sum())
+    drawn = weights.take(chosen)
+    below = 0.0
+    if len(chosen) < len(logits):
+        weights[chosen] = 0.0
+        below = float(weights.sum())
     # Summed from the bottom up: a total minus what was drawn would cancel to nothing.
-    return np.asarray(weights[chosen] / left[::-1].cumsum()[::-1][:-1])
+    left = drawn[::-1].copy()
+    left[:1] += below
+    return np.asarray(drawn / left.cumsum()[::-1])
 
 
 def check_scores(scores: FloatArray) -> None:

@@ -31,6 +31,7 @@ from bandit.types import FloatArray, IndexArray, KeyArray, Share
 _GOLDEN_GAMMA: Final = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1: Final = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_2: Final = np.uint64(0x94D049BB133111EB)
+_ALL: Final = (1 << 64) - 1
 
 
 def item_key(item_id: str) -> int:
@@ -64,8 +65,24 @@ def uniforms(key: int, items: KeyArray) -> FloatArray:
 
     They are odd multiples of 2^-53: neither 0 nor 1 occurs, and logarithms of both sides exist.
     """
-    keyed = _mix(items ^ np.uint64(key)) + np.uint64(key)
-    return ((_mix(keyed) >> np.uint64(12)).astype(np.float64) + 0.5) * 2.0**-52
+    keys = _mix(items ^ np.uint64(key))
+    keys += np.uint64(key)
+    keys = _mix(keys)
+    keys >>= np.uint64(12)
+    drawn = keys.astype(np.float64)
+    drawn += 0.5
+    drawn *= 2.0**-52
+    return drawn
+
+
+def uniform(key: int, item: int) -> float:
+    """Return the uniform of one item: what :func:`uniforms` gives, for a tenth of an array's cost.
+
+    >>> uniform(7, 9) == uniforms(7, np.array([9], np.uint64))[0]
+    np.True_
+    """
+    keyed = _mix_one((_mix_one(item ^ key) + key) & _ALL)
+    return ((keyed >> 12) + 0.5) * 2.0**-52
 
 
 def choose(pmf: FloatArray, drawn: FloatArray) -> IndexArray:
@@ -81,7 +98,7 @@ def choose(pmf: FloatArray, drawn: FloatArray) -> IndexArray:
     # A double below 1, at most 1 - 2^-53, times the total rounds to less than the total: the sums
     # pass the target at the last candidate with probability, or before.
     reached = cumulated <= (drawn * cumulated[:, -1])[:, None]
-    return np.asarray(reached.sum(axis=1))
+    return np.asarray(reached.argmin(axis=1))
 
 
 def share_of(salt: str, who: str, holdout: float, explore: float) -> Share:
@@ -95,7 +112,9 @@ def share_of(salt: str, who: str, holdout: float, explore: float) -> Share:
     """
     if not (holdout >= 0 and explore >= 0 and holdout + explore <= 1 + 1e-9):
         raise ValueError(f"holdout {holdout} and explore {explore} must be shares of one whole")
-    place = uniforms(_key("share", salt), np.array([item_key(who)], dtype=np.uint64))[0]
+    if holdout == explore == 0:
+        return "learned"
+    place = uniform(_key("share", salt), item_key(who))
     if place < holdout:
         return "holdout"
     return "explore" if place >= 1.0 - explore else "learned"
@@ -103,17 +122,28 @@ def share_of(salt: str, who: str, holdout: float, explore: float) -> Share:
 
 def _key(*parts: str) -> int:
     """Hash strings to 64 bits; the lengths keep ("ab", "c") apart from ("a", "bc")."""
-    digest = blake2b(digest_size=8)
+    data = bytearray()
     for part in parts:
-        data = part.encode()
-        digest.update(len(data).to_bytes(8, "little"))
-        digest.update(data)
-    return int.from_bytes(digest.digest(), "little")
+        encoded = part.encode()
+        data += len(encoded).to_bytes(8, "little")
+        data += encoded
+    return int.from_bytes(blake2b(data, digest_size=8).digest(), "little")
 
 
 def _mix(keys: KeyArray) -> KeyArray:
     """Finalise as SplitMix64 does: every bit of a key moves every bit of the result."""
     keys = keys + _GOLDEN_GAMMA
-    keys = (keys ^ (keys >> np.uint64(30))) * _MIX_1
-    keys = (keys ^ (keys >> np.uint64(27))) * _MIX_2
-    return np.asarray(keys ^ (keys >> np.uint64(31)))
+    keys ^= keys >> np.uint64(30)
+    keys *= _MIX_1
+    keys ^= keys >> np.uint64(27)
+    keys *= _MIX_2
+    keys ^= keys >> np.uint64(31)
+    return keys
+
+
+def _mix_one(key: int) -> int:
+    """Do what :func:`_mix` does, to one key."""
+    key = (key + int(_GOLDEN_GAMMA)) & _ALL
+    key = ((key ^ (key >> 30)) * int(_MIX_1)) & _ALL
+    key = ((key ^ (key >> 27)) * int(_MIX_2)) & _ALL
+    return key ^ (key >> 31)

@@ -16,6 +16,8 @@ with their features, are summed straight from hashes.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -27,7 +29,7 @@ from bandit.errors import ModelError
 from bandit.feature_tables import Chosen
 from bandit.features import CONSTANT_HASH, Encoded, FeatureMatrix
 from bandit.namespaces import DEFAULT_INTERACTIONS, NAMESPACES, Interaction
-from bandit.types import Float32Array, FloatArray, Surface
+from bandit.types import Float32Array, FloatArray, IndexArray, Surface
 from bandit.vocabulary_sums import Term, vocabulary_sum
 
 Group = Encoded | FeatureMatrix | Chosen
@@ -97,6 +99,14 @@ def spreads(variances: Float32Array, shape: ModelShape, groups: Groups, count: i
     return result
 
 
+def _add_to_candidates(total: FloatArray, sums: Float32Array, repeats: int | IndexArray) -> None:
+    """Add what (n,) things have to each of their (count,) candidates, in place."""
+    if isinstance(repeats, int):
+        total.reshape(len(sums), repeats)[...] += sums[:, None]
+    else:
+        total += sums.repeat(repeats)
+
+
 def _present(shape: ModelShape, groups: Groups, count: int) -> dict[str, Group]:
     """Return the groups that the model reads and that have features; all fit the candidates."""
     present: dict[str, Group] = {}
@@ -134,24 +144,45 @@ def _total(
         return total
     if shape.constant:
         total += table[CONSTANT_HASH & (len(table) - 1)]
-    shared = {name: each for name, each in groups.items() if isinstance(each, Encoded)}
-    chosen = {name: each for name, each in groups.items() if isinstance(each, Chosen)}
-    terms: dict[str, list[Term]] = {name: [] for name in chosen}
-    for names in (*((name,) for name in groups), *shape.interactions):
-        if not all(name in groups for name in names):
-            continue
-        own = [name for name in names if name not in shared]
-        if len(own) == 1 and own[0] in chosen:
-            place = names.index(own[0])
-            before, after = names[:place], names[place + 1 :]
-            term = Term([shared[name] for name in before], [shared[name] for name in after])
-            terms[own[0]].append(term)
-        else:
-            factors = [_matrix(groups[name], squared=squared) for name in names]
-            total += cross_sum(table, factors)
-    for name, each in chosen.items():
-        total += vocabulary_sum(table, each, terms[name], squared=squared)
+    plan = _plan(shape, tuple((name, type(group)) for name, group in groups.items()))
+    for names in plan.direct:
+        total += cross_sum(table, [_matrix(groups[name], squared=squared) for name in names])
+    shared = {name: group for name, group in groups.items() if isinstance(group, Encoded)}
+    for name, group in groups.items():
+        if isinstance(group, Chosen):
+            terms = [
+                Term([shared[other] for other in before], [shared[other] for other in after])
+                for before, after in plan.by_vocabulary[name]
+            ]
+            sums = vocabulary_sum(table, group, terms, squared=squared)
+            _add_to_candidates(total, sums, group.repeats)
     return total
+
+
+class _Plan(NamedTuple):
+    """How the terms of a model are summed, given what kinds of groups there are."""
+
+    direct: list[Interaction]
+    by_vocabulary: dict[str, list[tuple[Interaction, Interaction]]]
+    """For each namespace that lies in a table: what stands before and after it in each term that
+    crosses it with nothing but what all candidates share."""
+
+
+@lru_cache(maxsize=256)
+def _plan(shape: ModelShape, kinds: tuple[tuple[str, type[Group]], ...]) -> _Plan:
+    plan = _Plan([], {})
+    kind_of = dict(kinds)
+    for names in (*((name,) for name in kind_of), *shape.interactions):
+        if not all(name in kind_of for name in names):
+            continue
+        own = [name for name in names if kind_of[name] is not Encoded]
+        if len(own) == 1 and kind_of[own[0]] is Chosen:
+            place = names.index(own[0])
+            crosses = plan.by_vocabulary.setdefault(own[0], [])
+            crosses.append((names[:place], names[place + 1 :]))
+        else:
+            plan.direct.append(names)
+    return plan
 
 
 def _matrix(group: Group, *, squared: bool) -> FeatureMatrix:

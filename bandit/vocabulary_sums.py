@@ -10,6 +10,7 @@ all its artworks. A block of columns of one feature each, as embeddings are, is 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -46,7 +47,7 @@ class Term(NamedTuple):
 def vocabulary_sum(
     table: Float32Array, chosen: Chosen, terms: Sequence[Term], *, squared: bool
 ) -> Float32Array:
-    """Return (count,) the sum of all terms for each candidate.
+    """Return (n,) the sum of all terms for each of the things chosen.
 
     Args:
         table: shape (2^bits,), a number for each hashed index.
@@ -54,22 +55,18 @@ def vocabulary_sum(
         terms: which crosses are summed; with ``squared``, their values are squared already.
         squared: whether to take the squares of the candidates' values.
     """
-
-    def weigh(hashes: HashArray) -> Float32Array:
-        added = _added(table, terms[0], hashes)
-        for term in terms[1:]:
-            added += _added(table, term, hashes)
-        return added
-
     features, things, _ = chosen
+    weigh = partial(_added, table, terms)
     places = features.places.take(things, axis=0, mode="clip")
-    values = features.values.take(things, axis=0, mode="clip")
     own, dense = _weighed(weigh, features.vocabulary, places, features.dense_places)
-    sums = np.einsum("nf,nf->n", own, np.square(values) if squared else values)
+    sums = np.zeros(len(things), np.float32)
+    if own.shape[1]:
+        values = features.values.take(things, axis=0, mode="clip")
+        sums = np.einsum("nf,nf->n", own, np.square(values) if squared else values)
     if len(dense):
         values = features.dense_values.take(things, axis=0, mode="clip")
         sums += (np.square(values) if squared else values) @ dense
-    return chosen.for_candidates(sums)
+    return sums
 
 
 def _weighed(
@@ -92,22 +89,25 @@ def _weighed(
     return weights.take(places, mode="clip"), weights.take(dense_places, mode="clip")
 
 
-def _added(table: Float32Array, term: Term, hashes: HashArray) -> Float32Array:
-    """Return what one term makes of each of (V,) features of value 1."""
+def _added(table: Float32Array, terms: Sequence[Term], hashes: HashArray) -> Float32Array:
+    """Return what all terms make of each of (V,) features of value 1."""
     mask = np.uint32(len(table) - 1)
-    before, after = term
-    if not before and not after:
-        return table.take(hashes & mask, mode="clip")
-    shared, *more = (*before, *after)
-    if more or len(shared.hashes) * len(hashes) > _GATHERED_MAX:
-        own = FeatureMatrix(hashes[:, None], np.ones((len(hashes), 1), np.float32))
-        return cross_sum(table, [*map(_row, before), own, *map(_row, after)])
-    if before:
-        indices = (shared.hashes * _PRIME)[:, None] ^ hashes
-    else:
-        indices = shared.hashes[:, None] ^ (hashes * _PRIME)
-    indices &= mask
-    return shared.values @ table.take(indices, mode="clip")
+    total = np.zeros(len(hashes), np.float32)
+    for before, after in terms:
+        shared = [*before, *after]
+        if not shared:
+            total += table.take(hashes & mask, mode="clip")
+        elif len(shared) == 1 and len(shared[0].hashes) * len(hashes) <= _GATHERED_MAX:
+            if before:
+                indices = (shared[0].hashes * _PRIME)[:, None] ^ hashes
+            else:
+                indices = shared[0].hashes[:, None] ^ (hashes * _PRIME)
+            indices &= mask
+            total += shared[0].values @ table.take(indices, mode="clip")
+        else:
+            own = FeatureMatrix(hashes[:, None], np.ones((len(hashes), 1), np.float32))
+            total += cross_sum(table, [*map(_row, before), own, *map(_row, after)])
+    return total
 
 
 def _row(shared: Encoded) -> FeatureMatrix:

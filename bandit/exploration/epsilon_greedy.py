@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
+import numpy as np
 from msgspec import Meta
 
-from bandit.exploration.strategy import Strategy, evenly, on_best
+from bandit.exploration.strategy import Strategy, best_candidates, evenly
 from bandit.types import BoolArray, FloatArray, IndexArray
 
 
@@ -20,4 +21,7 @@ class EpsilonGreedy(Strategy, frozen=True, tag="epsilon_greedy"):
     def _probabilities(
         self, scores: FloatArray, eligible: BoolArray, counts: IndexArray, spreads: FloatArray
     ) -> FloatArray:
-        return (1.0 - self.epsilon) * on_best(scores) + self.epsilon * evenly(eligible, counts)
+        probabilities = evenly(eligible, counts)
+        probabilities *= self.epsilon
+        probabilities[np.arange(len(scores)), best_candidates(scores)] += 1.0 - self.epsilon
+        return probabilities

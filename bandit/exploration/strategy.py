@@ -67,16 +67,19 @@ class Strategy(
         """
         if scores.ndim != 2 or scores.shape != eligible.shape:
             raise ValueError(f"scores {scores.shape} and eligible {eligible.shape} must be (N, K)")
-        counts = eligible.sum(axis=1)
+        counts = np.count_nonzero(eligible, axis=1)
         if not counts.all():
             raise ValueError("every title needs at least one eligible candidate")
-        if not (np.isfinite(scores) | ~eligible).all():
-            raise ModelError(
-                "a candidate's score is not finite",
-                hint="roll back to an earlier snapshot: this one's weights cannot be used",
-            )
+        finite = np.isfinite(scores)
+        masked = scores
+        if not finite.all() or not eligible.all():
+            if not (finite | ~eligible).all():
+                raise ModelError(
+                    "a candidate's score is not finite",
+                    hint="roll back to an earlier snapshot: this one's weights cannot be used",
+                )
+            masked = np.where(eligible, scores, -np.inf)
         widths = self._checked_spreads(spreads, eligible)
-        masked = np.where(eligible, scores, -np.inf)
         # Gaps between finite scores may overflow to infinity, which every strategy takes to mean
         # "never but for the floor".
         with np.errstate(over="ignore"):
