@@ -35,7 +35,7 @@ from bandit.eventlog.journal import Frame, Journal, Row
 from bandit.eventlog.protocol import HandedOver
 from bandit.eventlog.sqlite_slots import Slot
 from bandit.eventlog.sqlite_spool import SpoolFile
-from bandit.eventlog.unclaimed import recover_unclaimed
+from bandit.eventlog.takeover import recover_unclaimed, take_over
 from bandit.events import DecisionRecord, Record, encode_record
 from bandit.metrics import Metrics
 
@@ -89,7 +89,7 @@ class SqliteEventWriter:
         while True:
             slot = Slot.claim(place, first)
             try:
-                journal, recovered = Journal.open(place, slot.name)
+                journal, recovered = take_over(place, slot.name)
                 file = SpoolFile(place, slot.name, clock)
                 writer = cls(slot, file, journal, recovered, config, metrics)
             except LogDamagedError as error:
@@ -136,7 +136,8 @@ class SqliteEventWriter:
 
     def _run(self) -> None:
         try:
-            self._attempt([])
+            if not self._queue.waiting:
+                self._attempt([])
             while (group := self._queue.take()) is not None:
                 if self._attempt(group):
                     continue

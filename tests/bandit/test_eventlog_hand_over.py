@@ -21,7 +21,7 @@ from bandit.eventlog.journal import journal_path, journal_spools
 from bandit.eventlog.sqlite_reader import SqliteEventReader
 from bandit.eventlog.sqlite_slots import Slot
 from bandit.eventlog.sqlite_writer import SqliteEventWriter
-from bandit.eventlog.unclaimed import recover_unclaimed
+from bandit.eventlog.takeover import recover_unclaimed
 from bandit.events import DecisionRecord, FeedbackRecord, LoggedRecord, decision_key
 from bandit.metrics import NoMetrics
 
@@ -162,6 +162,28 @@ def test_journals_of_spools_that_nobody_takes_are_stored_by_whoever_opens_the_lo
     assert keys(stored(dead, "spool-001")) == ["d:b", "d:c"]
     assert journal_spools(dead) == []
     assert recover_unclaimed(dead, WallClock()) == 0
+
+
+@pytest.mark.parametrize("by_worker", [True, False])
+def test_a_decision_that_was_repeated_elsewhere_meanwhile_is_left_out(
+    tmp_path: Path, by_worker: bool
+) -> None:
+    alive = tmp_path / "alive"
+    with stalled(alive) as (first, _):
+        second = open_writer(alive)
+        first.hand_over([decision("a", b"first"), decision("b")])
+        assert second.hand_over([decision("a", b"again")]).pending.wait(WAIT_S) == [True]
+        dead = left_by_a_dead_writer(alive, tmp_path / "dead")
+        second.close()
+
+    if by_worker:
+        open_writer(dead).close()
+    else:
+        recover_unclaimed(dead, WallClock())
+    assert keys(stored(dead)) == ["d:b"]
+    with closing(SqliteEventReader(dead, WallClock())) as reader:
+        assert reader.find_decision("a") == decision("a", b"again")
+    assert journal_spools(dead) == []
 
 
 def test_a_living_writer_s_journal_is_left_alone(tmp_path: Path) -> None:

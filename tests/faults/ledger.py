@@ -48,7 +48,8 @@ class Viewer:
         try:
             answer = self._transport.call("POST", "/v1/rank", page, patience=_PATIENCE)
             decided: RankAnswer = decode_answer(answer, RankAnswer)
-            self._ledger.decisions.add(decided.decision_id)
+            if decided.logged:
+                self._ledger.decisions.add(decided.decision_id)
             events = self._events(decided)
             body = {"events": events}
             self._transport.call("POST", "/v1/feedback", body, patience=_PATIENCE)

@@ -18,7 +18,7 @@ from bandit.config.schema import LogConfig
 from bandit.eventlog.sqlite_reader import SqliteEventReader
 from bandit.eventlog.sqlite_slots import Slot
 from bandit.eventlog.sqlite_writer import SqliteEventWriter
-from bandit.eventlog.unclaimed import recover_unclaimed
+from bandit.eventlog.takeover import recover_unclaimed
 from bandit.events import LoggedRecord
 from bandit.metrics import NoMetrics
 
