@@ -30,6 +30,7 @@ from bandit import merge
 from bandit.catalog import Catalog
 from bandit.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from bandit.clock import MICROSECONDS, Clock, to_us
+from bandit.collecting import collecting_rarely
 from bandit.config.schema import Config
 from bandit.dead_letters import DeadLetters, Stage
 from bandit.engines import Engines
@@ -195,7 +196,8 @@ class Learner:
         if self._stale:
             self._restore(now_us)
         try:
-            report = self._step(now_us)
+            with collecting_rarely():
+                report = self._step(now_us)
         except _PoisonError as poison:
             reason = f"{type(poison.__cause__).__name__}: {poison.__cause__}"
             self._stale = True

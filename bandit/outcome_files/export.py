@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from bandit.catalog import EMPTY_VERSION, CatalogDocument, write_catalog_file
+from bandit.collecting import collecting_rarely
 from bandit.config.schema import Config
 from bandit.errors import CatalogError, OutcomeFilesError
 from bandit.eventlog.protocol import EventReader
 from bandit.files import sync_directory, sync_file
 from bandit.joiner import Joiner, Outcome
 from bandit.merge import LogMerge
-from bandit.outcome_files.collecting import collecting_rarely
 from bandit.outcome_files.manifest import (
     FILE_NAME,
     Manifest,

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
 from bandit.catalog import CatalogDocument
+from bandit.collecting import collecting_rarely
 from bandit.config import Config
 from bandit.errors import OutcomeFilesError
 from bandit.joiner import Outcome
 from bandit.outcome_files import Manifest, OutcomeFiles
-from bandit.outcome_files.collecting import collecting_rarely
 from bandit.outcome_files.manifest import exposures
 from simulator.datasets.feedback_notes import Reports, closing_notes
 from simulator.datasets.page_items import ArtworkItems

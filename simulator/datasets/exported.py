@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
+from bandit.collecting import collecting_rarely
 from bandit.errors import OutcomeFilesError
 from bandit.joiner import Outcome
 from bandit.outcome_files import OutcomeFiles
-from bandit.outcome_files.collecting import collecting_rarely
 from simulator.datasets.export_look import look_over, outcomes_of
 from simulator.datasets.joining import concatenate, concatenate_rankings
 from simulator.datasets.page_rounds import Pages, choices_of, rankings_of

@@ -1,7 +1,8 @@
 """Fewer passes of the garbage collector while many small objects come and go.
 
 Decoding pages makes hundreds of thousands of tuples and records that live for a moment and never
-refer in circles; looking through them all for circles takes as long as exporting them.
+refer in circles; looking through them all for circles takes as long as exporting them, and a sixth
+of the time of learning from them.
 """
 
 from __future__ import annotations
