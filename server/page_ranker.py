@@ -9,14 +9,16 @@ The same decision id may arrive twice at once. Where decisions are answered afte
 (``log.rank_waits_for_commit``) the log is asked once more when a decision is stored: it tells which
 of two is the earlier, and that is the one both clients are answered with and the learner takes.
 Where they are not, a worker knows what it handed over and did not commit yet, so that a repeated
-request that reaches it finds the first decision. One that reaches another worker in the
+request that reaches it finds the first decision. One that reaches another worker in the tens of
 milliseconds before the commit, or the same one while the first is still being decided, does not: it
 is decided anew. From the same page, snapshots and stickiness window that draws the same, as draws
 are hashed; otherwise its client may see another answer. The log keeps one decision of an id in
 each spool, and of several spools' the learner takes the earliest.
 
 Measured for a page of 240 titles, without deciding and appending: the look for an earlier decision
-15 µs (one spool), the digest 10, the answer's parts 25, metrics 15, the token 2.
+5 to 8 µs a spool, the digest 10, the answer's parts 29, metrics 7, the token 2. To put the answer's
+bytes together from prepared parts would gain nothing on the 41 µs that its parts and their encoding
+take: packing its 240 numbers one by one would take 24.
 """
 
 from __future__ import annotations

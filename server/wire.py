@@ -20,7 +20,7 @@ class RankRequest(Page, frozen=True, forbid_unknown_fields=True, kw_only=True):
     The same ``decision_id`` with the same body gives the same answer; with another body it is
     refused. Where decisions are answered before they are on the disk
     (``log.rank_waits_for_commit = false``), that holds for requests sent one after another to one
-    worker, and to all workers some milliseconds after the first answer. A deferred decision counts
+    worker, and to all workers some 50 ms after the first answer. A deferred decision counts
     only once it is activated.
     """
 
