@@ -216,7 +216,7 @@ class Joiner:
     def take_sealed(self, record: Record, at_us: int, *, late: bool = False) -> list[Sealed]:
         """Do as :meth:`take`, and leave the outcomes encoded until they are needed."""
         sealed = self._fire(at_us if late else at_us - 1)
-        at_us = self._clock_us if at_us < self._clock_us else at_us
+        at_us = max(at_us, self._clock_us)
         entry = self._entries.get(record.decision_id)
         if entry is None:
             entry = self._entries[record.decision_id] = _Entry(record.decision_id, at_us)
