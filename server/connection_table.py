@@ -7,6 +7,10 @@ the least loaded by :data:`SPREAD` or more lets that one go first. It waits for 
 at most, whatever the others do. A worker that did not stir while it was waited for again and again
 is waited for no more until it does; a dead one's slot is given back by gunicorn's main process.
 
+Connections that are open already can still lie badly: a worker started anew has none, and one that
+had no time to notice that its clients left was passed over. So whoever has too many gives some up,
+by a "Connection: close" in answers; the clients' next connections find the others.
+
 Each slot is written by its own worker alone, and numbers of eight bytes are read and written
 whole: there is nothing to lock.
 """
@@ -25,6 +29,9 @@ VAIN_WAITS: Final = 16
 
 SPREAD: Final = 2
 """From how many connections more than the least loaded worker on a worker waits."""
+
+BALANCE_S: Final = 1.25
+"""How often a worker looks whether it has too many: longer than an idle one's turn."""
 
 _FREE: Final = -2
 _NOT_ACCEPTING: Final = -1
@@ -87,6 +94,7 @@ class Slot:
         self.number = number
         self._beat = 0
         self._waited_at = -1.0
+        self._beats: dict[int, int] = {}
         self._waits: dict[int, tuple[int, int]] = {}
         """Lighter workers → the beat at which they stood, and for how many waits in a row."""
 
@@ -121,3 +129,13 @@ class Slot:
             return False
         self._waited_at = now
         return True
+
+    def surplus(self, connections: int) -> int:
+        """Return how many connections to give up for others; asked every :data:`BALANCE_S`."""
+        before, self._beats = self._beats, {}
+        least = connections
+        for slot, load in self.table.accepting():
+            self._beats[slot] = load.beat
+            if before.get(slot, load.beat) != load.beat:
+                least = min(least, load.connections)
+        return max(0, (connections - least - SPREAD) // 2)

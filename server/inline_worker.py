@@ -35,7 +35,7 @@ from gunicorn.http.message import Request
 from gunicorn.http.wsgi import Response
 from gunicorn.workers.gthread import DEFAULT_WORKER_DATA_TIMEOUT, ThreadWorker
 
-from server.connection_table import WAIT_S, Slot
+from server.connection_table import BALANCE_S, WAIT_S, Slot
 from server.event_poller import event_poller
 from server.one_send import HeldHead, Outbox
 from server.whole_requests import Connection, WholeRequest, take_whole_request
@@ -69,6 +69,8 @@ class InlineWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn comes withou
         super().__init__(*args, **kwargs)
         self._accept_at = 0.0
         self._notify_at = 0.0
+        self._balance_at = 0.0
+        self._surplus = 0
         self._addresses: dict[int, object] = {}
 
     def init_process(self) -> None:
@@ -87,9 +89,13 @@ class InlineWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn comes withou
 
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
         """Make one turn of the loop."""
+        now = time.monotonic()
         self._publish()
         if self._accept_at:
-            timeout = min(timeout, max(self._accept_at - time.monotonic(), 0.0))
+            timeout = min(timeout, max(self._accept_at - now, 0.0))
+        if now >= self._balance_at and self.slot is not None:
+            self._balance_at = now + BALANCE_S
+            self._surplus = self.slot.surplus(self.nr_conns)
         super().wait_for_and_dispatch_events(min(timeout, self.timeout))
 
     def set_accept_enabled(self, enabled: bool) -> None:
@@ -198,11 +204,7 @@ class InlineWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn comes withou
         self.nr += 1
         if self.nr >= self.max_requests:
             self.alive = False
-        if (
-            not self.alive
-            or not self.cfg.keepalive
-            or len(self.keepalived_conns) >= self.max_keepalived
-        ):
+        if not self.alive or not self._may_keep():
             response.force_close()
         pieces = self.wsgi(asked.environ, response.start_response)
         try:
@@ -213,6 +215,13 @@ class InlineWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn comes withou
             if hasattr(pieces, "close"):
                 pieces.close()
         return outbox.contents(), not response.should_close()
+
+    def _may_keep(self) -> bool:
+        """Tell whether one more connection may be kept, giving one up if there are too many."""
+        if self._surplus > 0:
+            self._surplus -= 1
+            return False
+        return bool(self.cfg.keepalive) and len(self.keepalived_conns) < int(self.max_keepalived)
 
     def _keep(self, conn: Connection, waiting: deque[Connection]) -> None:
         """Wait for a connection's next request; the poller still watches it."""
