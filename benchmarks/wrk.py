@@ -35,7 +35,7 @@ SETTLED_S: Final = 0.4
 UNEVEN: Final = 1.6
 """A worker with more than this many times its share of the connections: wrk is started again."""
 
-STARTS_MAX: Final = 8
+STARTS_MAX: Final = 5
 
 _MARK: Final = "result: "
 _NONCE_BYTES: Final = 8
