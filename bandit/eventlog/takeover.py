@@ -17,9 +17,7 @@ import sqlite3
 from collections.abc import Iterable
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import Final
-
-import structlog
+from typing import Final, NamedTuple
 
 from bandit.clock import Clock
 from bandit.errors import LogError
@@ -29,8 +27,6 @@ from bandit.eventlog.sqlite_slots import spool_names, unclaimed
 from bandit.eventlog.sqlite_spool import SpoolFile
 
 _ROWS_AT_ONCE: Final = 1000
-
-_log = structlog.get_logger(__name__)
 
 
 def take_over(directory: Path, spool: str) -> tuple[Journal, list[Frame]]:
@@ -49,42 +45,46 @@ def take_over(directory: Path, spool: str) -> tuple[Journal, list[Frame]]:
     ]
 
 
-def recover_unclaimed(directory: Path, clock: Clock) -> int:
+class Recovered(NamedTuple):
+    """What became of journals that nobody had taken over."""
+
+    records: int
+    """How many records were stored."""
+    left: dict[str, str]
+    """Spool, or directory, to the reason why its journal is still to be stored."""
+
+
+def recover_unclaimed(directory: Path, clock: Clock) -> Recovered:
     """Store what journals of spools without a writer still hold, in order; safe at any time.
 
-    What cannot be stored now stays where it is, for the next call; the process's log tells of it.
-
-    Returns:
-        How many records were stored.
+    What cannot be stored now stays where it is, for the next call.
     """
-    stored = 0
+    records = 0
+    left: dict[str, str] = {}
     try:
         spools = journal_spools(directory) if directory.exists() else []
         if not spools:
-            return 0
+            return Recovered(0, {})
         with unclaimed(directory, spools) as idle:
             for spool in idle:
-                stored += _recover(directory, spool, clock)
+                try:
+                    records += _recover(directory, spool, clock)
+                except LogError as error:
+                    left[spool] = str(error)
     except OSError as error:
-        _log.warning("journals were not looked through", directory=str(directory), why=str(error))
-    return stored
+        left[str(directory)] = str(error)
+    return Recovered(records, left)
 
 
 def _recover(directory: Path, spool: str, clock: Clock) -> int:
-    try:
-        journal, frames = take_over(directory, spool)
-        rows = [row for frame in frames for row in frame.rows]
-        with closing(SpoolFile(directory, spool, clock)) as file:
-            stored = sum(
-                sum(file.store(rows[start : start + _ROWS_AT_ONCE]))
-                for start in range(0, len(rows), _ROWS_AT_ONCE)
-            )
-    except LogError as error:
-        _log.warning("a journal is still to be stored", spool=spool, why=str(error))
-        return 0
+    journal, frames = take_over(directory, spool)
+    rows = [row for frame in frames for row in frame.rows]
+    with closing(SpoolFile(directory, spool, clock)) as file:
+        stored = sum(
+            sum(file.store(rows[start : start + _ROWS_AT_ONCE]))
+            for start in range(0, len(rows), _ROWS_AT_ONCE)
+        )
     journal.close(emptied=True)
-    if stored:
-        _log.info("records of a dead writer stored", spool=spool, records=stored)
     return stored
 
 

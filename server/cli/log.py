@@ -23,9 +23,10 @@ from rich.progress import (
 from rich.text import Text
 
 from bandit.catalog import CatalogStore
-from bandit.clock import MICROSECONDS, WallClock
+from bandit.clock import MICROSECONDS, Clock, WallClock
 from bandit.eventlog.protocol import EventReader, SpoolBatch
 from bandit.eventlog.sqlite_reader import SqliteEventReader
+from bandit.eventlog.takeover import recover_unclaimed
 from bandit.outcome_files import ExportReport, export_log
 from server.cli.shared import config_option, print_table, read_config
 from server.exit_codes import FAILED
@@ -127,9 +128,9 @@ def export(out: Path, config_path: Path | None) -> None:
     """
     config = read_config(config_path)
     clock = WallClock.from_environment()
-    directory = Path(config.log.directory)
     catalogs = CatalogStore(config.catalog.directory, config.limits)
-    with closing(SqliteEventReader(directory, clock)) as reader, _progress() as progress:
+    log_reader = _open_log(Path(config.log.directory), clock)
+    with closing(log_reader) as reader, _progress() as progress:
         total = sum(reader.last_sequence(spool) for spool in reader.spools())
         task = progress.add_task("exporting", total=total)
         report = export_log(
@@ -183,7 +184,17 @@ def _tell_export(out: Path, report: ExportReport) -> None:
 
 def _reader(config_path: Path | None) -> EventReader:
     config = read_config(config_path)
-    return SqliteEventReader(Path(config.log.directory), WallClock.from_environment())
+    return _open_log(Path(config.log.directory), WallClock.from_environment())
+
+
+def _open_log(directory: Path, clock: Clock) -> EventReader:
+    """Open a log for reading, whole: with what dead workers were about to store in it."""
+    recovered = recover_unclaimed(directory, clock)
+    if recovered.records:
+        click.echo(f"{recovered.records:,} records that a dead worker left were stored", err=True)
+    for place, why in recovered.left.items():
+        click.echo(f"what a dead worker left in {place} is still to be stored: {why}", err=True)
+    return SqliteEventReader(directory, clock)
 
 
 def _batches(reader: EventReader, spool: str) -> Iterator[SpoolBatch]:

@@ -139,7 +139,7 @@ def test_recovered_records_are_later_than_every_horizon_announced(tmp_path: Path
         announced = reader.read("spool-000", 0, 10).horizon_us
     assert announced == ahead.now_us()
 
-    assert recover_unclaimed(dead, WallClock()) == 1
+    assert recover_unclaimed(dead, WallClock()).records == 1
 
     assert stored(dead)[0].at_us > announced
 
@@ -157,11 +157,11 @@ def test_journals_of_spools_that_nobody_takes_are_stored_by_whoever_opens_the_lo
     if by_worker:
         open_writer(dead).close()
     else:
-        assert recover_unclaimed(dead, WallClock()) == 3
+        assert recover_unclaimed(dead, WallClock()).records == 3
     assert keys(stored(dead)) == ["d:a"]
     assert keys(stored(dead, "spool-001")) == ["d:b", "d:c"]
     assert journal_spools(dead) == []
-    assert recover_unclaimed(dead, WallClock()) == 0
+    assert recover_unclaimed(dead, WallClock()).records == 0
 
 
 @pytest.mark.parametrize("by_worker", [True, False])
@@ -190,7 +190,7 @@ def test_a_living_writer_s_journal_is_left_alone(tmp_path: Path) -> None:
     with stalled(tmp_path) as (writer, _):
         writer.hand_over([decision("a")])
         before = journal_path(tmp_path, "spool-000", 0).read_bytes()
-        assert recover_unclaimed(tmp_path, WallClock()) == 0
+        assert recover_unclaimed(tmp_path, WallClock()) == (0, {})
         assert journal_path(tmp_path, "spool-000", 0).read_bytes() == before
 
 
@@ -209,7 +209,7 @@ def test_no_slot_is_taken_while_journals_are_looked_through(
         claiming = threads.submit(Slot.claim, dead)
         assert not claiming.done()
         clock.gate.set()
-        assert recovering.result(WAIT_S) == 1
+        assert recovering.result(WAIT_S) == (1, {})
         slot = claiming.result(WAIT_S)
     assert slot.name == "spool-000"
     slot.release()
@@ -223,13 +223,13 @@ def test_a_journal_that_cannot_be_stored_now_is_kept(tmp_path: Path) -> None:
     whole = (dead / "spool-000.sqlite").read_bytes()
     (dead / "spool-000.sqlite").write_bytes(b"this is no database" * 100)
 
-    assert recover_unclaimed(dead, WallClock()) == 0
+    assert recover_unclaimed(dead, WallClock()).left.keys() == {"spool-000"}
     other = open_writer(dead)
     assert other.spool == "spool-001"
     other.close()
 
     (dead / "spool-000.sqlite").write_bytes(whole)
-    assert recover_unclaimed(dead, WallClock()) == 1
+    assert recover_unclaimed(dead, WallClock()).records == 1
 
 
 def test_what_was_handed_over_is_found_before_its_commit(tmp_path: Path) -> None:
