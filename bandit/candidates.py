@@ -138,11 +138,11 @@ def collect_titles(
     """
     names = dict.fromkeys(_ids(asked, some_inline=bool(inline)))
     indices = list(map(catalog.title_index_of.get, names))
-    if not inline and None not in indices:
-        part = _part(catalog, np.array(indices, np.intp), None)
-        keys = catalog.title_keys.take(part.titles)
-        return PageTitles(list(names), keys, _eligible(part.counts, len(names)), [part], [], [])
-    return _collect_mixed(names, indices, inline, catalog)
+    if inline or None in indices:
+        return _collect_mixed(names, indices, inline, catalog)
+    part = _part(catalog, np.array(indices, np.intp), None)
+    keys = catalog.title_keys.take(part.titles)
+    return PageTitles(list(names), keys, _eligible(part.counts, len(names)), [part], [], [])
 
 
 def _collect_mixed(

@@ -59,11 +59,13 @@ class RowPolicy:
         Raises:
             ModelError: the model's scores are not finite.
         """
+        if not rows.ids:
+            return RowDraw(Ranked(np.zeros(0, np.intp), np.zeros(0)), None)
         lottery = self.lottery(rows, asker, share, model)
         uniforms = sampling.uniforms(self._key(asker), rows.keys)
         ranked = lottery.strategy.rank(lottery.scores, uniforms, lottery.pinned, rows_max)
         surprisal: float | None = None
-        if lottery.is_learned and len(ranked.propensities):
+        if lottery.is_learned:
             surprisal = float(-np.log2(ranked.propensities).mean())
         return RowDraw(ranked, surprisal)
 

@@ -20,6 +20,7 @@ windows, where few viewers make up much of the traffic.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Final
 
@@ -32,6 +33,9 @@ _GOLDEN_GAMMA: Final = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1: Final = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_2: Final = np.uint64(0x94D049BB133111EB)
 _ALL: Final = (1 << 64) - 1
+
+_FEW: Final = 8
+"""So many items are mixed faster one by one than as an array."""
 
 
 def item_key(item_id: str) -> int:
@@ -51,7 +55,7 @@ def window_index(salt: str, who: str, now_us: int, stickiness_s: float) -> int:
     at the same instant.
     """
     length_us = max(1, to_us(stickiness_s))
-    phase_us = _key("window", salt, who) % length_us
+    phase_us = _phase_key(salt, who) % length_us
     return (now_us + phase_us) // length_us
 
 
@@ -65,6 +69,8 @@ def uniforms(key: int, items: KeyArray) -> FloatArray:
 
     They are odd multiples of 2^-53: neither 0 nor 1 occurs, and logarithms of both sides exist.
     """
+    if len(items) <= _FEW:
+        return np.array([uniform(key, item) for item in items.tolist()])
     keys = _mix(items ^ np.uint64(key))
     keys += np.uint64(key)
     keys = _mix(keys)
@@ -76,11 +82,7 @@ def uniforms(key: int, items: KeyArray) -> FloatArray:
 
 
 def uniform(key: int, item: int) -> float:
-    """Return the uniform of one item: what :func:`uniforms` gives, for a tenth of an array's cost.
-
-    >>> uniform(7, 9) == uniforms(7, np.array([9], np.uint64))[0]
-    np.True_
-    """
+    """Return the uniform of one item: what an array of them gives, for a tenth of its cost."""
     keyed = _mix_one((_mix_one(item ^ key) + key) & _ALL)
     return ((keyed >> 12) + 0.5) * 2.0**-52
 
@@ -114,10 +116,21 @@ def share_of(salt: str, who: str, holdout: float, explore: float) -> Share:
         raise ValueError(f"holdout {holdout} and explore {explore} must be shares of one whole")
     if holdout == explore == 0:
         return "learned"
-    place = uniform(_key("share", salt), item_key(who))
+    place = _place(salt, who)
     if place < holdout:
         return "holdout"
     return "explore" if place >= 1.0 - explore else "learned"
+
+
+# Both surfaces of a page ask these of the same viewer, one after the other.
+@lru_cache(maxsize=64)
+def _phase_key(salt: str, who: str) -> int:
+    return _key("window", salt, who)
+
+
+@lru_cache(maxsize=64)
+def _place(salt: str, who: str) -> float:
+    return uniform(_key("share", salt), item_key(who))
 
 
 def _key(*parts: str) -> int:

@@ -62,7 +62,9 @@ def vocabulary_sum(
     sums = np.zeros(len(things), np.float32)
     if own.shape[1]:
         values = features.values.take(things, axis=0, mode="clip")
-        sums = np.einsum("nf,nf->n", own, np.square(values) if squared else values)
+        own *= np.square(values) if squared else values
+        # A product with ones adds rows up at a third of the time of a sum over a short axis.
+        sums += own @ np.ones(own.shape[1], np.float32)
     if len(dense):
         values = features.dense_values.take(things, axis=0, mode="clip")
         sums += (np.square(values) if squared else values) @ dense

@@ -26,5 +26,6 @@ class Softmax(Strategy, frozen=True, tag="softmax"):
     def _probabilities(
         self, scores: FloatArray, eligible: BoolArray, counts: IndexArray, spreads: FloatArray
     ) -> FloatArray:
-        weights = np.exp((scores - scores.max(axis=1, keepdims=True)) / self.temperature)
+        with np.errstate(over="ignore"):
+            weights = np.exp((scores - scores.max(axis=1, keepdims=True)) / self.temperature)
         return np.asarray(weights / weights.sum(axis=1, keepdims=True))

@@ -31,7 +31,8 @@ class SquareCB(Strategy, frozen=True, tag="squarecb"):
     def _probabilities(
         self, scores: FloatArray, eligible: BoolArray, counts: IndexArray, spreads: FloatArray
     ) -> FloatArray:
-        gaps = scores.max(axis=1, keepdims=True) - scores
+        with np.errstate(over="ignore"):
+            gaps = scores.max(axis=1, keepdims=True) - scores
         probabilities: FloatArray = 1.0 / (counts[:, None] + self.gamma * gaps)
         every = np.arange(len(scores))
         best = best_candidates(scores)

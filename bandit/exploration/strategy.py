@@ -67,23 +67,18 @@ class Strategy(
         """
         if scores.ndim != 2 or scores.shape != eligible.shape:
             raise ValueError(f"scores {scores.shape} and eligible {eligible.shape} must be (N, K)")
-        counts = np.count_nonzero(eligible, axis=1)
+        full = bool(eligible.all())
+        counts = np.full(len(eligible), eligible.shape[1]) if full else eligible.sum(axis=1)
         if not counts.all():
             raise ValueError("every title needs at least one eligible candidate")
-        finite = np.isfinite(scores)
-        masked = scores
-        if not finite.all() or not eligible.all():
-            if not (finite | ~eligible).all():
-                raise ModelError(
-                    "a candidate's score is not finite",
-                    hint="roll back to an earlier snapshot: this one's weights cannot be used",
-                )
-            masked = np.where(eligible, scores, -np.inf)
+        if not (np.isfinite(scores) if full else np.isfinite(scores) | ~eligible).all():
+            raise ModelError(
+                "a candidate's score is not finite",
+                hint="roll back to an earlier snapshot: this one's weights cannot be used",
+            )
+        masked = scores if full else np.where(eligible, scores, -np.inf)
         widths = self._checked_spreads(spreads, eligible)
-        # Gaps between finite scores may overflow to infinity, which every strategy takes to mean
-        # "never but for the floor".
-        with np.errstate(over="ignore"):
-            probabilities = self._probabilities(masked, eligible, counts, widths)
+        probabilities = self._probabilities(masked, eligible, counts, widths)
         return _lift(probabilities, eligible, counts, self.min_probability)
 
     def _probabilities(
@@ -92,7 +87,8 @@ class Strategy(
         """Return (N, K) probabilities before the floor.
 
         ``scores`` are -inf where not eligible; ``counts`` (N,) is how many are; ``spreads`` is all
-        zero unless the strategy needs it.
+        zero unless the strategy needs it. Gaps between finite scores may overflow to infinity,
+        which every strategy takes to mean "never but for the floor".
         """
         raise NotImplementedError
 
@@ -128,7 +124,7 @@ def on_best(scores: FloatArray) -> FloatArray:
 
 def evenly(eligible: BoolArray, counts: IndexArray) -> FloatArray:
     """Return (N, K) equal probabilities over what is eligible."""
-    return eligible / counts[:, None]
+    return eligible * (1.0 / counts)[:, None]
 
 
 def _lift(

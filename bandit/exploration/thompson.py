@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
+import numpy as np
 from msgspec import Meta
 
 from bandit.exploration.best_of_gaussians import probability_of_best
@@ -33,4 +34,5 @@ class Thompson(Strategy, frozen=True, tag="thompson"):
     def _probabilities(
         self, scores: FloatArray, eligible: BoolArray, counts: IndexArray, spreads: FloatArray
     ) -> FloatArray:
-        return probability_of_best(scores, self.scale * spreads)
+        with np.errstate(over="ignore"):
+            return probability_of_best(scores, self.scale * spreads)

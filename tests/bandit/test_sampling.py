@@ -82,9 +82,19 @@ def test_viewers_change_windows_at_phases_of_their_own() -> None:
 def test_uniforms_stay_clear_of_zero_and_one(monkeypatch: pytest.MonkeyPatch) -> None:
     ends = np.array([0, 2**64 - 1], dtype=np.uint64)
     monkeypatch.setattr(sampling, "_mix", lambda keys: np.resize(ends, keys.shape))
-    lowest, highest = sampling.uniforms(0, ends)
-    assert 0.0 < lowest < 1e-15
-    assert 1.0 - 1e-15 < highest < 1.0
+    monkeypatch.setattr(sampling, "_mix_one", lambda key: key)
+    for items in (ends, np.resize(ends, 40)):
+        lowest, highest = sampling.uniforms(0, items)[:2]
+        assert 0.0 < lowest < 1e-15
+        assert 1.0 - 1e-15 < highest < 1.0
+
+
+def test_few_items_are_drawn_as_among_many() -> None:
+    items = np.random.default_rng(2).integers(0, 1 << 64, 400, dtype=np.uint64)
+    items[:2] = [0, (1 << 64) - 1]
+    for key in (0, 12345, (1 << 64) - 1):
+        many = sampling.uniforms(key, items)
+        assert [sampling.uniforms(key, items[[place]])[0] for place in range(400)] == many.tolist()
 
 
 @st.composite
