@@ -2,15 +2,18 @@
 
 Large changes are made by :mod:`server.catalog_changing` in a process of its own, which decodes,
 checks, stores and compiles: this worker goes on answering meanwhile, and takes over what was
-compiled as it would from another worker. Measured on a catalog of 20,000 artworks (4 MB of JSON):
-made in a worker's thread, a PUT held up its other requests for up to XX ms.
+compiled as it would from another worker. Telling a large catalog is done alike.
+
+Measured by the longest wait of another request of the same worker, on a busy machine: a PUT of
+20,000 artworks (4 MB of JSON) held it up for 156 ms when it was made in a thread; made apart it is
+9 ms, and 39 ms for a million artworks (218 MB).
 """
 
 from __future__ import annotations
 
 from tempfile import TemporaryFile
 from threading import Lock
-from typing import Final, Literal, NamedTuple, TypeVar
+from typing import Final, Literal, NamedTuple
 
 import msgspec
 import structlog
@@ -27,9 +30,10 @@ from server.wire import CatalogAnswer
 
 log = structlog.get_logger()
 
-Asked = TypeVar("Asked", CatalogDocument, CatalogPatch)
+EncodingName = Literal["json", "msgpack"]
 
-_CHILD: Final = "server.catalog_changing"
+_CHANGING: Final = "server.catalog_changing"
+_TELLING: Final = "server.catalog_telling"
 REFUSALS: Final = (CatalogError, CatalogConflictError, BodySyntaxError, BodyInvalidError)
 """What a change may be refused with."""
 
@@ -38,14 +42,14 @@ class UndecodedBody(NamedTuple):
     """A body that is too large to be decoded where requests are served."""
 
     content: bytes
-    encoding: Literal["json", "msgpack"]
+    encoding: EncodingName
 
 
 class Order(msgspec.Struct, frozen=True):
     """What the child is to do with the body it is given."""
 
     call: Literal["put", "patch"]
-    encoding: Literal["json", "msgpack"]
+    encoding: EncodingName
     if_match: str | None
     directory: str
     limits: LimitsConfig
@@ -60,8 +64,8 @@ class CatalogAdmin:
         self._one_child = Lock()
         """Held while a child is at work: each takes memory for a whole catalog."""
 
-    def document(self) -> tuple[str, CatalogDocument]:
-        """Return the version of the catalog being served and what it says.
+    def document(self, encoding: EncodingName) -> tuple[str, CatalogDocument | bytes]:
+        """Return the version of the catalog being served and what it says; if large, encoded.
 
         Raises:
             StateUnavailableError: it cannot be read now, or was damaged since it was loaded.
@@ -69,7 +73,12 @@ class CatalogAdmin:
         version = self._serving.current.catalog.version
         try:
             with disk():
-                return version, self._catalogs.document(version)
+                if self._catalogs.size(version) < APART_FROM_BYTES:
+                    return version, self._catalogs.document(version)
+                if encoding == "msgpack":
+                    # What is stored is what encoding it would give.
+                    return version, self._catalogs.content(version)
+                return version, self._as_json(version)
         except CatalogError as error:
             raise StateUnavailableError(error.message, hint=error.hint) from error
 
@@ -96,6 +105,23 @@ class CatalogAdmin:
                 return self._swapped(self._apart("patch", asked, if_match))
             return self._swapped(patch(self._catalogs, asked, if_match))
 
+    def _as_json(self, version: str) -> bytes:
+        directory = str(self._catalogs.directory)
+        with self._one_child, TemporaryFile() as file:
+            handle = file.fileno()
+            try:
+                run_apart(
+                    _TELLING, [directory, version, str(handle)], inherited=[handle], kinds=REFUSALS
+                )
+            except ChildDiedError as error:
+                log.warning("catalog could not be written as JSON", why=str(error))
+                raise StateUnavailableError(
+                    "the process that writes the catalog as JSON did not finish",
+                    hint="try again, or ask for application/msgpack, which needs no such process",
+                ) from error
+            file.seek(0)
+            return file.read()
+
     def _is_large(self) -> bool:
         """Tell whether the catalog to be patched is too large for a worker's thread."""
         try:
@@ -117,7 +143,7 @@ class CatalogAdmin:
             try:
                 return Changed(
                     *run_apart(
-                        _CHILD, [msgspec.json.encode(order).decode()], body=file, kinds=REFUSALS
+                        _CHANGING, [msgspec.json.encode(order).decode()], body=file, kinds=REFUSALS
                     )
                 )
             except ChildDiedError as error:

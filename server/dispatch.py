@@ -140,7 +140,8 @@ class Dispatcher:
             sent_in = encoding if decoder else _sent_in(environ)
             answers_in = negotiate(environ.get("HTTP_ACCEPT"), sent_in)
         if_match = _version_of(environ.get("HTTP_IF_MATCH"))
-        return Call(self._service, asked, encoding, role, path, if_match), answers_in
+        call = Call(self._service, asked, encoding, role, path, if_match, answers_in)
+        return call, answers_in
 
     def _bytes_max(self, route: Route) -> tuple[int, str]:
         limits = self._service.config.limits
@@ -155,7 +156,8 @@ class Dispatcher:
         if route.answer is None:
             return _Outcome(status, reply.headers, None, b"")
         started = perf_counter()
-        body = encoding.encode(reply.answer)
+        answer = reply.answer
+        body = answer if isinstance(answer, bytes) else encoding.encode(answer)
         self._stage(route, "encode", started)
         return _Outcome(status, reply.headers, encoding.media_type, body)
 

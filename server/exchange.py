@@ -26,13 +26,16 @@ class Call(NamedTuple):
     """The variable parts of the address."""
     if_match: str | None
     """The version that If-Match names."""
+    answers_in: Encoding
+    """The encoding of the answer."""
 
 
 class Reply(NamedTuple):
     """What a handler returns."""
 
     answer: Any = None
-    """A value of the type that the route names; bytes where the route is plain."""
+    """A value of the type that the route names; bytes where the route is plain, or where it is
+    encoded already."""
     status: int | None = None
     """In place of the route's."""
     headers: Mapping[str, str] = {}

@@ -71,7 +71,7 @@ def activate(call: Call) -> Reply:
 
 def get_catalog(call: Call) -> Reply:
     """Return the catalog that is served, under its version."""
-    version, document = call.service.catalog_document()
+    version, document = call.service.catalog_document(call.answers_in.name)
     return Reply(document, headers={"ETag": f'"{version}"'})
 
 

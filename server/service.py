@@ -16,7 +16,7 @@ from bandit.metrics import Metrics
 from bandit.policy import Policy
 from bandit.snapshots import SnapshotStore
 from server.answers import feedback_record
-from server.catalog_admin import CatalogAdmin, UndecodedBody
+from server.catalog_admin import CatalogAdmin, EncodingName, UndecodedBody
 from server.page_ranker import PageRanker
 from server.run_directory import is_draining
 from server.serving import ServingState
@@ -138,13 +138,13 @@ class Service:
         """
         self._tokens.verify(token, decision_id, self._clock.now_us())
 
-    def catalog_document(self) -> tuple[str, CatalogDocument]:
-        """Return the version of the catalog being served and what it says.
+    def catalog_document(self, encoding: EncodingName) -> tuple[str, CatalogDocument | bytes]:
+        """Return the version of the catalog being served and what it says; if large, encoded.
 
         Raises:
             StateUnavailableError: it cannot be read now, or was damaged since it was loaded.
         """
-        return self._catalog.document()
+        return self._catalog.document(encoding)
 
     def put_catalog(
         self, asked: CatalogDocument | UndecodedBody, if_match: str | None = None

@@ -80,6 +80,13 @@ class CatalogStore:
             return CatalogDocument([])
         return self._documents.document(version)
 
+    def content(self, version: str) -> bytes:
+        """Return what a version says in its canonical bytes; errors are those of :meth:`document`.
+
+        A service without a catalog has none: there is no version of that name here.
+        """
+        return self._documents.content(version)
+
     def size(self, version: str) -> int:
         """Return the bytes of a version's document.
 

@@ -104,7 +104,7 @@ class EdgeService:
     def verify_token(self, token: str, decision_id: str) -> None:
         self.tokens.verify(token, decision_id, self.now_us)
 
-    def catalog_document(self) -> tuple[str, CatalogDocument]:
+    def catalog_document(self, _encoding: str) -> tuple[str, CatalogDocument]:
         return VERSION, self.document
 
     def put_catalog(self, document: CatalogDocument, if_match: str | None) -> CatalogAnswer:

@@ -135,11 +135,50 @@ def test_a_large_catalog_is_put_on_a_condition(node: Node, all_large: None) -> N
     assert put(node, LESS, **{"If-Match": f'"{version}"'}).status_code == 200
 
 
+@pytest.mark.parametrize("media_type", [JSON, MSGPACK])
+def test_a_large_catalog_is_told_as_a_small_one(
+    node: Node, media_type: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(node, CATALOG)
+
+    def asked() -> tuple[int, bytes, dict[str, str]]:
+        response = node.http.get("/v1/catalog", headers={"Accept": media_type})
+        names = ("ETag", "Content-Type", "Content-Length")
+        return response.status_code, response.data, {n: response.headers[n] for n in names}
+
+    here = asked()
+    assert here[0] == 200
+
+    def document(*_: object) -> None:
+        raise AssertionError("it was not to be decoded here")
+
+    monkeypatch.setattr("bandit.catalog.store.StoredDocuments.document", document)
+    monkeypatch.setattr(catalog_admin, "APART_FROM_BYTES", 0)
+    assert asked() == here
+
+
+def test_a_large_catalog_that_cannot_be_told_is_no_fault_of_the_client(
+    node: Node, site: Site, current_large: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = value(put(node, CATALOG))["version"]
+    document = Path(site.config.catalog.directory) / f"{version}.msgpack"
+    whole = document.read_bytes()
+    document.write_bytes(whole[:-1])
+    for media_type in (JSON, MSGPACK):
+        refused = node.http.get("/v1/catalog", headers={"Accept": media_type})
+        assert refused.status_code == 503
+    document.write_bytes(whole)
+    monkeypatch.setattr(catalog_admin, "_TELLING", "tests.bandit.killed_child")
+    refused = node.http.get("/v1/catalog")
+    assert refused.status_code == 503
+    assert "application/msgpack" in value(refused)["hint"]
+
+
 def test_a_child_that_is_killed_changes_nothing(
     node: Node, site: Site, all_large: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     version = value(put(node, CATALOG))["version"]
-    monkeypatch.setattr(catalog_admin, "_CHILD", "tests.bandit.killed_child")
+    monkeypatch.setattr(catalog_admin, "_CHANGING", "tests.bandit.killed_child")
     refused = put(node, LESS)
     assert refused.status_code == 503
     assert refused.headers["Retry-After"]
