@@ -5,12 +5,12 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3.12 python3.11 python3; do $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' 2>/dev/null && { echo $$p; break; }; done)
 WORKERS ?= auto
 
-.PHONY: setup demo serve test lint types bench docs clean
+.PHONY: setup demo serve test lint types bench bench-quick docs clean
 .DEFAULT_GOAL := help
 
 .PHONY: help
 help:  ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 setup: $(VENV)/installed  ## make .venv and install
 
@@ -36,8 +36,11 @@ lint: setup  ## ruff, mypy --strict, import-linter
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: setup  ## measure speed and memory beside the naive server
+bench: setup  ## measure everything beside peers, into benchmarks/results
 	$(BIN)/python -m benchmarks
+
+bench-quick: setup  ## the same on little work, in under three minutes
+	$(BIN)/python -m benchmarks --quick
 
 docs: setup  ## write the generated references under docs/ again
 	$(BIN)/marquee config reference > docs/config.md
