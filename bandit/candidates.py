@@ -3,8 +3,6 @@
 Titles and rows come from the catalog or stand in the request itself; the latter are built into a
 small catalog of their own, so that both are scored by the same code. A title that is in neither is
 left out and named, so that one withdrawn title never takes a page down.
-
-An id in the catalog is lawful, whoever sent it; of all others it is asked here.
 """
 
 from __future__ import annotations
@@ -29,7 +27,6 @@ from bandit.features import (
     identities,
     stack,
 )
-from bandit.limits import check_id
 from bandit.ranking import Ranked
 from bandit.sampling import item_keys
 from bandit.types import (
@@ -213,21 +210,6 @@ def inline_titles(page: Page) -> dict[str, Title]:
     return {}
 
 
-def check_unknown(page: Page, inline: Mapping[str, Title], catalog: Catalog) -> None:
-    """Check the ids that a page asks for and that are not known: they must be lawful at least.
-
-    Raises:
-        PageError: an id is none; names its place.
-    """
-    known = catalog.title_index_of
-    lists = [("titles", page.titles)]
-    lists += [(f"rows[{place}].titles", row.titles) for place, row in enumerate(page.rows)]
-    for field, asked in lists:
-        for place, title in enumerate(asked):
-            if isinstance(title, str) and title not in known and title not in inline:
-                check_id(title, f"{field}[{place}]")
-
-
 def check_known(page: Page, inline: Mapping[str, Title], catalog: Catalog) -> None:
     """Check that a page has something to show, whichever of its rows are drawn.
 
@@ -253,7 +235,7 @@ def collect_rows(rows: Sequence[PageRow], catalog: Catalog) -> PageRows:
     A row that is not in the catalog and brings no features is ranked by its identity alone.
 
     Raises:
-        PageError: a row stands twice, its id is none, or two rows are pinned to one position.
+        PageError: a row stands twice, or two rows are pinned to one position.
     """
     ids = [row.id for row in rows]
     if len(set(ids)) < len(ids):
@@ -276,9 +258,6 @@ def collect_rows(rows: Sequence[PageRow], catalog: Catalog) -> PageRows:
         identity = identities(catalog.row_hashes.take(indices))
         features = Chosen(catalog.row_features, indices)
         return PageRows(ids, catalog.row_keys.take(indices), features, identity, pinned, inline)
-    for place, (name, index) in enumerate(zip(ids, found, strict=True)):
-        if index is None:
-            check_id(name, f"rows[{place}].id")
     given = stack([_row_features(row, catalog) for row in rows])
     return PageRows(ids, item_keys(ids), given, stack(list(map(encode_id, ids))), pinned, inline)
 

@@ -2,24 +2,8 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from bandit.errors import PageError
-from bandit.types import Features, Id, Title
-
-
-def check_id(name: str, place: str) -> None:
-    """Check that a name may be an id: the decoder lets through what the catalog may know.
-
-    Raises:
-        PageError: it may not; ``place`` says where it stands.
-    """
-    try:
-        msgspec.convert(name, Id)
-    except msgspec.ValidationError as error:
-        raise PageError(
-            place, str(error), hint="use 1 to 256 of the characters A-Z a-z 0-9 _ . : @ / -"
-        ) from error
+from bandit.types import Features, Title
 
 
 def check_features(features: Features, place: str, count_max: int) -> None:

@@ -27,7 +27,6 @@ from bandit.artwork_policy import ArtworkDraw, ArtworkPolicy
 from bandit.candidates import (
     PageTitles,
     check_known,
-    check_unknown,
     collect_rows,
     collect_titles,
     inline_titles,
@@ -124,8 +123,6 @@ class Policy:
         shelves = [page.rows[index].titles for index in ranked.order.tolist()]
         asked = [*chain.from_iterable(shelves), *page.titles]
         titles = collect_titles(asked, inline, serving.catalog)
-        if titles.omitted or len(ranked.order) < len(page.rows):
-            check_unknown(page, inline, serving.catalog)
         if titles.omitted and not titles.ids:
             check_known(page, inline, serving.catalog)
         check_artworks(titles.artworks, self._config.limits.page_artworks_max)
