@@ -42,7 +42,8 @@ def change_catalog(
         TimeoutError: some worker did not serve the change within :data:`LONGEST_S`.
     """
     results: list[LoadResult] = []
-    load = threading.Thread(target=lambda: results.append(run_load(target, pace)))
+    over = threading.Event()
+    load = threading.Thread(target=_load, args=(target, pace, over, results))
     before = len(watch.seen)
     load.start()
     try:
@@ -57,8 +58,28 @@ def change_catalog(
             for worker in target.workers
         )
     finally:
+        over.set()
         load.join()
-    return results[0], Change(sent_s, answered_s, live_s)
+    return _together(results), Change(sent_s, answered_s, live_s)
+
+
+def _load(target: Target, pace: Pace, over: threading.Event, results: list[LoadResult]) -> None:
+    """Go on for as long as the change takes."""
+    while not over.is_set():
+        results.append(run_load(target, pace).checked())
+
+
+def _together(results: list[LoadResult]) -> LoadResult:
+    if not results:
+        raise RuntimeError("requests failed while the catalog changed; the error stands above")
+    return LoadResult(
+        errors=0,
+        seconds=sum(one.seconds for one in results),
+        due_s=np.concatenate([one.due_s for one in results]),
+        latencies_s=np.concatenate([one.latencies_s for one in results]),
+        late_s=np.concatenate([one.late_s for one in results]),
+        cpu_s=sum(one.cpu_s for one in results),
+    )
 
 
 def _patch(url: str) -> str:

@@ -32,10 +32,11 @@ def add_page_latencies(
     field: Field, contenders: Mapping[str, Contender], peaks: Mapping[str, float]
 ) -> None:
     """Measure and add the latencies of pages, as curves and, at half load, as figures."""
+    compared = {name: contenders[name] for name in field.size.latency_of}
     lines: dict[str, list[tuple[float, float]]] = {}
     for load, share in LOADS.items():
-        rates = {name: share * peaks[name] for name in contenders}
-        found = field.latencies(contenders, rates)
+        rates = {name: share * peaks[name] for name in compared}
+        found = field.latencies(compared, rates)
         for name, rounds in found.items():
             if load == "half":
                 add_latencies(field.board, name, load, rounds, rates[name])
@@ -50,8 +51,8 @@ def add_page_latencies(
             "saturation; median of the rounds' ratios",
             RATIO_WANTED if load == "half" else None,
         )
-        if load == "half":
-            add_generator(field.board, [one for rounds in found.values() for one in rounds])
+    highest = max(LOADS.values()) * max(peaks[name] for name in compared)
+    _add_self_test(field, contenders["page_http_floor_our_worker"], highest)
     field.board.curve(
         "page_http_latency",
         "load, % of the server's own saturation",
@@ -75,20 +76,21 @@ def add_latencies(
         board.add(f"{name}_{label}_ms_{load}_load", middle_ms(rounds, percent), "ms", work)
 
 
-def add_generator(board: Board, rounds: list[LoadResult]) -> None:
-    """Add what the generator cost and how late it was, at its busiest."""
-    busiest = max(rounds, key=lambda one: one.cpu_share)
+def _add_self_test(field: Field, contender: Contender, rate: float) -> None:
+    """Measure what the generator costs, and what it measures where next to nothing is done."""
+    result = field.latencies({"self-test": contender}, {"self-test": rate})["self-test"][0]
     work = (
-        f"of the open loop at half load, at its busiest: {busiest.per_second:.0f} requests/s, "
-        "one process"
+        f"the load generator, one process, asks an empty endpoint under our worker class for "
+        f"{rate:.0f} pages/s, the highest rate of page_http_latency: {HOW}"
     )
-    board.add("generator_cpu_share", busiest.cpu_share, "of a core", work)
-    board.add("generator_cpu_us", busiest.cpu_s / busiest.requests * 1e6, "µs/request", work)
-    late_ms = float(np.percentile(busiest.late_s, 99) * 1e3)
+    board = field.board
+    board.add("generator_cpu_share", result.cpu_share, "of a core", work)
+    board.add("generator_cpu_us", result.cpu_s / result.requests * 1e6, "µs/request", work)
+    board.add("generator_p50_ms", result.percentile_ms(50), "ms", f"{work}; in all latencies")
+    board.add("generator_p99_ms", result.percentile_ms(99), "ms", f"{work}; in all latencies")
     board.add(
         "generator_late_p99_ms",
-        late_ms,
+        float(np.percentile(result.late_s, 99) * 1e3),
         "ms",
-        f"{work}: how long requests were due with a connection free before they were sent, 99th "
-        "percentile; part of all latencies",
+        f"{work}: how long requests were due with a connection free before they were sent",
     )

@@ -88,8 +88,7 @@ def measure_http(board: Board, *, quick: bool) -> None:
         found = field.saturations(pages)
         add_page_rates(board, found)
         peaks = {name: middle_rate(rounds) for name, rounds in found.items()}
-        compared = {name: pages[name] for name in size.latency_of}
-        add_page_latencies(field, compared, peaks)
+        add_page_latencies(field, pages, peaks)
         measure_decisions(field, decisions)
         measure_bulk(field, servers.ours, work)
 

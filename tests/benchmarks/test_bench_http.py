@@ -16,6 +16,7 @@ from benchmarks import big_catalogs, http_pages, http_rounds, http_swaps, http_w
 from benchmarks.figures import Board
 from benchmarks.headlines import HEADLINES
 from benchmarks.http_rounds import latency_ratio, middle_ms, middle_rate, rate_ratio
+from benchmarks.http_swaps import slowest_ms, under_way
 from benchmarks.http_work import WIDE_ARTWORKS, standard_work
 from benchmarks.load import LoadResult
 from benchmarks.serving_watch import Seen, served_everywhere_s
@@ -83,9 +84,13 @@ def test_a_snapshot_is_live_once_the_last_worker_answers_by_it_or_a_later_one() 
 def test_the_slowest_request_is_sought_among_those_under_way_in_a_swap() -> None:
     due_s, latencies_s = np.array([0.0, 1.0, 2.0]), np.array([0.9, 0.05, 0.3])
     result = LoadResult(0, 3.0, due_s, latencies_s, np.zeros(3), 0.1)
-    assert http_swaps._slowest_ms(result, [(1.02, 1.04)]) == pytest.approx(50)
-    assert http_swaps._slowest_ms(result, [(0.95, 0.99)]) == 0
-    assert http_swaps._slowest_ms(result, [(0.8, 1.0), (2.1, 2.2)]) == pytest.approx(900)
+
+    def slowest(*windows: tuple[float, float]) -> float:
+        return slowest_ms(result, under_way(result, windows))
+
+    assert slowest((1.02, 1.04)) == pytest.approx(50)
+    assert slowest((0.95, 0.99)) == 0
+    assert slowest((0.8, 1.0), (2.1, 2.2)) == pytest.approx(900)
 
 
 @pytest.mark.processes
@@ -110,7 +115,7 @@ def test_swaps_and_a_change_are_measured_under_load(
     monkeypatch.setattr(
         http_swaps, "big_catalog", lambda artworks, say: big_catalogs.make(artworks)
     )
-    monkeypatch.setattr(http_swaps, "QUICK", http_swaps.Size({"tiny": 2400}, 1.5, 12))
+    monkeypatch.setattr(http_swaps, "QUICK", http_swaps.Size({"tiny": 2400}, 1, 1.5, 12))
     http_swaps.measure_swaps(board, quick=True)
     assert board.figures["swap_live_all_workers_s"].value > 0
     assert board.figures["catalog_patch_live_s_tiny"].value > 0
