@@ -10,6 +10,9 @@ FAILED: Final = 1
 MISCONFIGURED: Final = 2
 """What was asked for is wrong; a hint on standard error says how to mend it."""
 
+BOOT_REFUSED: Final = 3
+"""The HTTP server's, whichever it is, when its workers cannot be built."""
+
 EX_TEMPFAIL: Final = 75
 """The learner's, while another learner is at work (sysexits.h): starting again may be of use."""
 

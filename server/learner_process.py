@@ -31,6 +31,7 @@ def main(environ: Mapping[str, str] = os.environ) -> int:
     try:
         config = read_effective_config(environ)
         configure_logs(config, "learner")
+        os.nice(config.learner.niceness)
         run_learner(config, WallClock.from_environment(), PrometheusMetrics(), stop)
     except ConfigError as error:
         log.error("learner refuses its configuration", why=str(error))  # noqa: TRY400

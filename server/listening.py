@@ -1,4 +1,4 @@
-"""The listening socket, opened by the supervisor and handed down to gunicorn."""
+"""The listening socket, opened by the supervisor and handed down to the HTTP server."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bandit.errors import MarqueeError
 log = structlog.get_logger()
 
 LISTEN_FD_VARIABLE: Final = "MARQUEE_LISTEN_FD"
-"""Names the descriptor of the listening socket, for gunicorn's settings."""
+"""Names the descriptor of the listening socket, for the HTTP server."""
 
 BACKLOG: Final = 2048
 """Connections that may wait to be accepted."""
@@ -29,8 +29,12 @@ class ListenError(MarqueeError):
     """The configured address cannot be listened on."""
 
 
-def listen(host: str, port: int, wait_s: float = WAIT_FOR_PORT_S) -> socket.socket:
+def listen(
+    host: str, port: int, wait_s: float = WAIT_FOR_PORT_S, *, shared: bool = False
+) -> socket.socket:
     """Listen on an address; port 0 takes a free one.
+
+    With ``shared``, :func:`listen_beside` can open more sockets on the same port.
 
     Workers of a run that was killed a moment ago may still be finishing their requests with the
     port in their hands, so that a port in use is waited for.
@@ -41,7 +45,7 @@ def listen(host: str, port: int, wait_s: float = WAIT_FOR_PORT_S) -> socket.sock
     end = time.monotonic() + wait_s
     while True:
         try:
-            return _bound(host, port)
+            return _bound_alone_first(host, port) if shared else _bound(host, port)
         except OSError as error:
             if error.errno != errno.EADDRINUSE or time.monotonic() >= end:
                 raise ListenError(
@@ -61,13 +65,28 @@ def reachable(host: str, port: int) -> tuple[str, int]:
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port  # noqa: S104 (no bind)
 
 
-def _bound(host: str, port: int) -> socket.socket:
+def listen_beside(listener: socket.socket) -> socket.socket:
+    """Listen on the port of a shared listener; the kernel spreads connections over both."""
+    host, port = listener.getsockname()[:2]
+    return _bound(host, port, shared=True)
+
+
+def _bound_alone_first(host: str, port: int) -> socket.socket:
+    """Share a port that nobody else shares: to share it at once would always succeed."""
+    with _bound(host, port) as alone:
+        port = alone.getsockname()[1]
+    return _bound(host, port, shared=True)
+
+
+def _bound(host: str, port: int, *, shared: bool = False) -> socket.socket:
     family, kind, _, _, address = socket.getaddrinfo(
         host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )[0]
     listener = socket.socket(family, kind)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         listener.bind(address)
         listener.listen(BACKLOG)
     except OSError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -17,8 +16,9 @@ from bandit.config import Config, load_config
 from bandit.errors import ConfigError
 from server.auth import check_named_files
 from server.children import ChildSpec
-from server.exit_codes import EX_CONFIG, FAILED, MISCONFIGURED
-from server.listening import LISTEN_FD_VARIABLE, listen, reachable, url_of
+from server.exit_codes import EX_CONFIG, MISCONFIGURED
+from server.http_children import check_installed, http_child
+from server.listening import listen, reachable, url_of
 from server.logs import configure_logs
 from server.prometheus import DIRECTORY_VARIABLE
 from server.ready_probe import ReadyProbe
@@ -34,9 +34,6 @@ LEARNER_EXTRA_S: Final = 10.0
 """How much longer than requests in flight the learner may take to finish what is in the log."""
 
 _MASTER_EXTRA_S: Final = 5.0
-
-_GUNICORN_BOOT_FAILURES: Final = (3, 4)
-"""Exit codes of gunicorn when its workers cannot be built (its WORKER_BOOT_ERROR and others)."""
 
 _forget_metrics: Final[Callable[[int, str], None]] = mark_process_dead
 
@@ -75,7 +72,11 @@ class ServeRun:
         self._revert_until = 0.0
         self._directory = RunDirectory(Path(config.server.run_directory))
         try:
-            self._listener = listen(config.server.host, config.server.port)
+            self._listener = listen(
+                config.server.host,
+                config.server.port,
+                shared=config.server.http_server == "granian",
+            )
         except BaseException:
             self._directory.close()
             raise
@@ -112,20 +113,12 @@ class ServeRun:
             DIRECTORY_VARIABLE: str(self._metrics),
             **{name: self._environ.get(name, "1") for name in _THREAD_COUNTS},
         }
-        settings = Path(__file__).with_name("gunicorn_settings.py")
-        application = "server.worker:create()"
-        listener = self._listener.fileno()
-        gunicorn = ChildSpec(
-            name="gunicorn",
-            # Given as a file, the settings are read anew at each reload; a module's would not be.
-            argv=(sys.executable, "-m", "gunicorn", "-c", f"file:{settings}", application),
-            environ={**environ, LISTEN_FD_VARIABLE: str(listener)},
-            inherited=(listener,),
+        http = http_child(
+            self._config.server.http_server,
+            environ,
+            self._listener.fileno(),
             # A reload in progress waits for its old workers before it hears of the end.
-            stop_timeout_s=lambda: 2 * self._config.server.graceful_timeout_s + _MASTER_EXTRA_S,
-            reload_signal=signal.SIGHUP,
-            hurry_signal=signal.SIGQUIT,
-            refuses=dict.fromkeys(_GUNICORN_BOOT_FAILURES, FAILED),
+            lambda: 2 * self._config.server.graceful_timeout_s + _MASTER_EXTRA_S,
         )
         learner = ChildSpec(
             name="learner",
@@ -134,7 +127,7 @@ class ServeRun:
             stop_timeout_s=lambda: self._config.server.graceful_timeout_s + LEARNER_EXTRA_S,
             refuses={EX_CONFIG: MISCONFIGURED},
         )
-        return gunicorn, learner
+        return http, learner
 
     def ready(self) -> None:
         """Print where the service answers."""
@@ -209,18 +202,23 @@ class ServeRun:
         """Return a new configuration with the keys that only a restart can change put back."""
         now = self._config.server
         asked = config.server
-        if (asked.host, asked.run_directory) != (now.host, now.run_directory) or asked.port not in (
-            0,
-            now.port,
-        ):
-            log.warning("server.host, server.port and server.run_directory change at a restart")
         server = msgspec.structs.replace(
-            asked, host=now.host, port=now.port, run_directory=now.run_directory
+            asked,
+            host=now.host,
+            port=now.port,
+            run_directory=now.run_directory,
+            http_server=now.http_server,
         )
+        if server != msgspec.structs.replace(asked, port=asked.port or now.port):
+            log.warning(
+                "server.host, server.port, server.run_directory and server.http_server change at "
+                "a restart"
+            )
         return msgspec.structs.replace(config, server=server)
 
 
 def _load(path: Path | None, environ: Mapping[str, str]) -> Config:
     config = load_config(path, environ)
     check_named_files(config)
+    check_installed(config)
     return config
