@@ -209,7 +209,7 @@ def _line(contenders: Mapping[int, Contender], size: Size) -> list[tuple[float, 
     return [(count, median(took.tolist()) * 1e3) for count, took in seconds.items()]
 
 
-def _tell_memory(artworks: int) -> None:
+def tell_memory(artworks: int) -> None:
     """Load a catalog in this process, decide pages of it, and print what memory that takes."""
     began = time.perf_counter()
     catalog = big_catalog(artworks, lambda _: None)
@@ -225,4 +225,4 @@ def _tell_memory(artworks: int) -> None:
 
 
 if __name__ == "__main__":
-    _tell_memory(int(sys.argv[1]))
+    tell_memory(int(sys.argv[1]))
