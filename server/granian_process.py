@@ -101,7 +101,8 @@ class Workers(MPServer):  # type: ignore[misc]  # see setup.cfg
             backlog=BACKLOG,
             log_dictconfig=_logging(config),
         )
-        self._listeners = [socket.socket(fileno=listener)]
+        self._own = socket.socket(fileno=listener)
+        self._listeners = [self._own]
         self._environ = environ
         self._booted = Wakeup()
         self.main_loop_interrupt = Wakeup()
@@ -140,11 +141,16 @@ class Workers(MPServer):  # type: ignore[misc]  # see setup.cfg
     def _spawn_worker(self, idx: int, target: Any, callback_loader: Any) -> WorkerProcess:
         while len(self._listeners) <= idx:
             self._listeners.append(listen_beside(self._listeners[0]))
-        self._shd = SocketHolder(self._listeners[idx].fileno(), False, BACKLOG)
+        self._own = self._listeners[idx]
+        self._shd = SocketHolder(self._own.fileno(), False, BACKLOG)
         return super()._spawn_worker(idx, target, callback_loader)
 
     def _build(self) -> Callable[..., Any]:
         """Build a worker's application, in its process; a worker that cannot tells so."""
+        for listener in self._listeners:
+            # Kept open here, others' would be given connections after their own worker has ended.
+            if listener is not self._own:
+                listener.close()
         try:
             application = create()
         except Exception:
@@ -193,13 +199,14 @@ class Workers(MPServer):  # type: ignore[misc]  # see setup.cfg
             # The supervisor takes the configuration back and starts anew.
             self.wrks += old
             return
+        # Workers with no successor have theirs open as well, until they stop to listen.
+        for listener in self._listeners[self.workers :]:
+            listener.close()
+        del self._listeners[self.workers :]
         for worker in old:
             worker.terminate()
         for worker in old:
             self._see_off(worker)
-        for listener in self._listeners[self.workers :]:
-            listener.close()
-        del self._listeners[self.workers :]
 
     def _have_booted(self) -> bool:
         """Wait until all workers serve; False if one died or the end came before."""

@@ -66,6 +66,16 @@ def workers(server: LocalServer) -> list[int]:
     return [pid for child in children_of(server.pid) for pid in children_of(child)]
 
 
+def wait_for_other_workers(server: LocalServer, gone: list[int], count: int) -> list[int]:
+    """Wait until there are so many workers, and none of those before; return them."""
+    wait_until(
+        lambda: len(workers(server)) == count and not set(gone) & set(workers(server)),
+        WAIT_S,
+        "other workers",
+    )
+    return workers(server)
+
+
 def check_log(directory: Path, ledger: Ledger) -> None:
     """Everything acknowledged is in the log."""
     reader = SqliteEventReader(directory / "log", WallClock())
@@ -115,11 +125,7 @@ def test_killed_workers_are_replaced(server: LocalServer) -> None:
         crowd.wait_for(PAGES)
         victim = workers(server)[0]
         os.kill(victim, signal.SIGKILL)
-        wait_until(
-            lambda gone=victim: gone not in workers(server) and len(workers(server)) == 2,
-            WAIT_S,
-            "a new worker",
-        )
+        wait_for_other_workers(server, [victim], 2)
     crowd.wait_for(PAGES)
     ledger = crowd.leave()
     assert ledger.given_up == 0
@@ -135,12 +141,10 @@ def test_a_reload_takes_over_another_number_of_workers(server: LocalServer) -> N
         crowd.wait_for(PAGES)
         config.write_text(CONFIG.format(workers=count, holdout=1.0))
         server.signal(signal.SIGHUP)
-        wait_until(lambda count=count: len(workers(server)) == count, WAIT_S, "the workers")
-        wait_until(lambda: not set(before) & set(workers(server)), WAIT_S, "old ones' end")
-        before = workers(server)
+        before = wait_for_other_workers(server, before, count)
     ledger = crowd.leave()
     assert ledger.given_up == 0
-    with Client(server.url) as client:
+    with Client(server.url, deadline_s=20) as client:
         assert client.rank(PAGE).answer.share == "holdout"
     assert server.stop() == 0
     check_log(server.directory, ledger)
