@@ -11,10 +11,11 @@ CPU time a record is 67 and 43 us in groups of 2, 32 and 15 us in groups of 10, 
 groups of 200. The committer is woken only where it sleeps for want of work: under load the lock
 is all that an append costs.
 
-**Failing.** What is waited for is told of a failed commit and let go of. What the journal holds
-was promised, so it stays at the head and is tried again, at the latest after ``RETRY_S``. Where an
-error is none that the log foresees, one of the records may be its cause: those that stay are then
-tried one by one, and one that fails again by itself is given up loudly, so that it stops no others.
+**Failing.** What is waited for is told of a failed commit and let go of, what stands behind in the
+queue too. What the journal holds was promised, so it stays at the head and is tried again after
+``RETRY_S``. Where an error is none that the log foresees, one of the records may be its cause:
+those that stay are then tried one by one, and one that fails again by itself is given up loudly, so
+that it stops no others.
 """
 
 from __future__ import annotations
@@ -167,9 +168,9 @@ class CommitQueue:
             return self._next_group()
 
     def rest(self) -> None:
-        """Let some time pass after a failure, as long as nobody waits for a commit."""
+        """Let some time pass after a failure, unless the end has come."""
         with self._work:
-            self._sleep(RETRY_S, lambda: self._urgent > 0)
+            self._sleep(RETRY_S, lambda: False)
 
     def settle(self, group: Sequence[QueuedWrite], stored: Sequence[bool]) -> None:
         """Let go of a group that is committed, and tell those who wait which were stored."""
@@ -193,11 +194,13 @@ class CommitQueue:
             if write.frame and given_up:
                 _log.error("records given up", spool=self._spool, keys=_keys(write))
             write.suspect |= not foreseen
-        self._let_go(lost)
         with self._work:
+            if kept and foreseen:
+                lost += self._without_promise()
             self._queue.extendleft(reversed(kept))
             if not foreseen:
                 self._one_by_one = len(kept)
+        self._let_go(lost)
         for write in lost:
             write.fail(error)
         return bool(kept)
@@ -277,6 +280,13 @@ class CommitQueue:
                 self._one_by_one -= 1
                 break
         return group
+
+    def _without_promise(self) -> list[QueuedWrite]:
+        """Take out what is waited for: behind what must be kept it would wait in vain."""
+        waited_for = [write for write in self._queue if not write.frame]
+        self._queue = deque(write for write in self._queue if write.frame)
+        self._urgent = 0
+        return waited_for
 
     def _let_go(self, group: Sequence[QueuedWrite]) -> None:
         with self._work:

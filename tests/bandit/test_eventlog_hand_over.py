@@ -265,6 +265,28 @@ def test_a_failing_commit_refuses_feedback_and_keeps_what_was_handed_over(
     writer.close()
 
 
+def test_feedback_behind_many_decisions_is_refused_as_soon_as_the_disk_refuses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commit_queue, "RETRY_S", 0.001)
+    with stalled(tmp_path, commit_records_max=2) as (writer, clock):
+        handed = [writer.hand_over([decision(str(number))]).pending for number in range(10)]
+        behind = writer.append([feedback("behind")])
+        store = writer._file.store
+
+        def refuse(rows: list[journal.Row]) -> list[bool]:
+            raise LogUnavailableError("no space", hint="free some")
+
+        monkeypatch.setattr(writer._file, "store", refuse)
+        clock.gate.set()
+        with pytest.raises(LogUnavailableError, match="no space"):
+            behind.wait(WAIT_S)
+        assert writer.queue_depth() == 10
+        monkeypatch.setattr(writer._file, "store", store)
+        assert [one.wait(WAIT_S) for one in handed] == [[True]] * 10
+    assert "f:behind" not in keys(stored(tmp_path))
+
+
 def test_a_writer_that_closes_on_a_failing_disk_leaves_its_decisions_to_the_next(
     tmp_path: Path,
 ) -> None:
