@@ -23,7 +23,7 @@ from bandit.types import Float32Array, HashArray, IndexArray
 class FeatureTable(NamedTuple):
     """Features of M things, F each: D in columns of one feature, F - D wherever they come.
 
-    Features that a thing lacks have the value 0.
+    A feature that a thing lacks has the value 0, and outside dense columns the place 0.
     """
 
     vocabulary: HashArray
@@ -31,7 +31,7 @@ class FeatureTable(NamedTuple):
     places: np.ndarray
     """Shape (M, F - D), an unsigned integer type: places in the vocabulary."""
     values: Float32Array
-    """Shape (M, F - D)."""
+    """Shape (M, F - D), or (0, F - D) where all features that are there have the value 1."""
     dense_places: IndexArray
     """Shape (D,): the one feature of each dense column."""
     dense_values: Float32Array
@@ -42,13 +42,15 @@ class FeatureTable(NamedTuple):
     @classmethod
     def of(cls, vocabulary: HashArray, places: IndexArray, values: Float32Array) -> FeatureTable:
         """Split (M, F) places and values into dense columns and others."""
+        places = np.where(values == 0, 0, places)
         highest = places.max(axis=0, initial=0)
         dense = ((places == highest) | (values == 0)).all(axis=0) & (highest > 0)
         kind = np.min_scalar_type(max(0, len(vocabulary) - 1))
+        own = values[:, ~dense]
         return cls(
             vocabulary,
             np.ascontiguousarray(places[:, ~dense].astype(kind)),
-            np.ascontiguousarray(values[:, ~dense]),
+            np.ascontiguousarray(own[:0] if ((own == 0) | (own == 1)).all() else own),
             highest[dense].astype(np.intp),
             np.ascontiguousarray(values[:, dense]),
             np.argsort(np.concatenate([np.flatnonzero(dense), np.flatnonzero(~dense)])),
@@ -68,15 +70,20 @@ class FeatureTable(NamedTuple):
         dense = self.vocabulary[self.dense_places]
         own = self.vocabulary[self.places[indices]]
         hashes = np.hstack([np.broadcast_to(dense, (len(own), len(dense))), own])
-        values = np.hstack([self.dense_values[indices], self.values[indices]])
+        values = np.hstack([self.dense_values[indices], self._values(indices)])
         return FeatureMatrix(hashes[:, self.order], values[:, self.order])
 
     def one(self, index: int) -> Encoded:
         """Return the features of one thing, without those it lacks."""
         places = np.concatenate([self.dense_places, self.places[index]])[self.order]
-        values = np.concatenate([self.dense_values[index], self.values[index]])[self.order]
+        values = np.concatenate([self.dense_values[index], self._values(index)])[self.order]
         present = values != 0
         return Encoded(self.vocabulary[places[present]], values[present])
+
+    def _values(self, indices: int | Sequence[int] | np.ndarray) -> Float32Array:
+        if len(self.values):
+            return np.asarray(self.values[indices])
+        return np.asarray(self.places[indices] != 0, np.float32)
 
 
 class Chosen(NamedTuple):

@@ -76,7 +76,7 @@ def shuffled(features: Features, seed: int) -> Features:
 
 
 def agrees(found: FeatureTable, items: list[Features], namespace: str) -> None:
-    assert len(found.values) == len(items)
+    assert len(found.places) == len(items)
     for index, features in enumerate(items):
         expected = encode(namespace, dict(sorted(features.items())))
         # Doubles too small for a float32 become zeros, which count for nothing.
