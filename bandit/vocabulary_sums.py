@@ -5,6 +5,21 @@ all that have it, up to its value. So it is worked out once for each distinct fe
 sum is ``Σ_f x_f · u[place_f]`` over its few features, and what describes a title is summed once for
 all its artworks. A block of columns of one feature each, as embeddings are, is a matrix product.
 
+Why not columns of partial sums over all artworks, one for each context feature, kept per snapshot:
+they were tried. Measured on the standard page, 240 titles × 8 artworks with 20 context features:
+
+==================================  ================  ==================
+what                                20,000 artworks   1,000,000 artworks
+==================================  ================  ==================
+scores by vocabulary                80 µs             104 µs
+scores by columns, kept apart       36-60 µs          226-275 µs
+130 columns built at every swap     0.08 s            22 s
+130 columns held by every worker    10 MB             520 MB
+==================================  ================  ==================
+
+A vocabulary needs nothing built, warmed, bounded or thrown out when a snapshot or a catalog is
+swapped: a page pays for its own features alone, however large the catalog is. What columns save on
+a small one, a twentieth of a millisecond, is not worth that.
 """
 
 from __future__ import annotations
