@@ -11,9 +11,10 @@ Measured by the longest wait of another request of the same worker, on a busy ma
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from tempfile import TemporaryFile
 from threading import Lock
-from typing import Final, Literal, NamedTuple
+from typing import IO, Final, Literal, NamedTuple
 
 import msgspec
 import structlog
@@ -41,7 +42,8 @@ REFUSALS: Final = (CatalogError, CatalogConflictError, BodySyntaxError, BodyInva
 class UndecodedBody(NamedTuple):
     """A body that is too large to be decoded where requests are served."""
 
-    content: bytes
+    copy_to: Callable[[IO[bytes]], object]
+    """Writes it to a file."""
     encoding: EncodingName
 
 
@@ -100,7 +102,8 @@ class CatalogAdmin:
         """Change parts of the catalog; errors are those of :meth:`put`."""
         with disk():
             if isinstance(asked, CatalogPatch) and self._is_large():
-                asked = UndecodedBody(msgspec.msgpack.encode(asked), "msgpack")
+                content = msgspec.msgpack.encode(asked)
+                asked = UndecodedBody(lambda file: file.write(content), "msgpack")
             if isinstance(asked, UndecodedBody):
                 return self._swapped(self._apart("patch", asked, if_match))
             return self._swapped(patch(self._catalogs, asked, if_match))
@@ -136,16 +139,14 @@ class CatalogAdmin:
     ) -> Changed:
         store = self._catalogs
         order = Order(call, body.encoding, if_match, str(store.directory.absolute()), store.limits)
+        argument = msgspec.json.encode(order).decode()
         # Without a name, so that nothing is left of it however this ends.
-        with self._one_child, TemporaryFile(dir=store.directory) as file:
-            file.write(body.content)
+        with TemporaryFile(dir=store.directory) as file:
+            body.copy_to(file)
             file.seek(0)
             try:
-                return Changed(
-                    *run_apart(
-                        _CHANGING, [msgspec.json.encode(order).decode()], body=file, kinds=REFUSALS
-                    )
-                )
+                with self._one_child:
+                    return Changed(*run_apart(_CHANGING, [argument], body=file, kinds=REFUSALS))
             except ChildDiedError as error:
                 log.warning("catalog could not be changed", why=str(error))
                 raise StateUnavailableError(

@@ -1,26 +1,25 @@
-"""Bodies that hold a catalog or a patch of one: small ones are decoded, large ones handed on."""
+"""Bodies that hold a catalog or a patch of one: large ones are handed on, not read here."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
-import msgspec
-
 from bandit.catalog.apart import APART_FROM_BYTES
+from server.body import announced_length, copy_body
 from server.catalog_admin import UndecodedBody
-from server.codec import Encoding, RequestDecoder
+from server.codec import Encoding
 
 
-class CatalogBodyDecoder(RequestDecoder[Any]):
-    """Decodes what can be decoded without holding up other requests of the worker."""
+def large_body(
+    environ: dict[str, Any], bytes_max: int, limit_key: str, encoding: Encoding
+) -> UndecodedBody | None:
+    """Return a large body, not read yet; None where it is small.
 
-    def decode(self, body: bytes | msgspec.Raw, encoding: Encoding) -> Any:
-        """Return the request that the body holds, or the body itself if it is large.
-
-        Raises:
-            BodySyntaxError: the body is not well-formed, or nested beyond reason.
-            BodyInvalidError: the body is well-formed and wrong; names the field.
-        """
-        if len(body) >= APART_FROM_BYTES:
-            return UndecodedBody(bytes(body), encoding.name)
-        return super().decode(body, encoding)
+    Raises:
+        LengthRequiredError, BodyLengthError, BodyTooLargeError: see :func:`announced_length`.
+    """
+    length = announced_length(environ, bytes_max, limit_key)
+    if length < APART_FROM_BYTES:
+        return None
+    return UndecodedBody(partial(copy_body, environ, length), encoding.name)

@@ -25,7 +25,7 @@ import structlog
 from server.access_log import log_request
 from server.auth import Authenticator
 from server.body import read_body
-from server.catalog_bodies import CatalogBodyDecoder
+from server.catalog_bodies import large_body
 from server.codec import JSON, Encoding, RequestDecoder, encoding_of, negotiate
 from server.errors import LengthRequiredError, MediaTypeError, NotAcceptableError
 from server.exchange import Call, Handler, Reply
@@ -82,9 +82,7 @@ class Dispatcher:
         """Return what serves a route."""
         depth_max = self._service.config.limits.depth_max
         decoder: RequestDecoder[Any] | None = None
-        if route.is_catalog_body and route.request:
-            decoder = CatalogBodyDecoder(route.request, depth_max=depth_max)
-        elif route.request:
+        if route.request:
             decoder = RequestDecoder(route.request, depth_max=depth_max, item=route.item)
 
         def serve(environ: Environ, path: Path) -> Answer:
@@ -127,10 +125,7 @@ class Dispatcher:
         encoding, asked = JSON, None
         if decoder:
             encoding = encoding_of(environ.get("CONTENT_TYPE"))
-            body = read_body(environ, *self._bytes_max(route))
-            started = perf_counter()
-            asked = decoder.decode(body, encoding)
-            self._stage(route, "decode", started)
+            asked = self._asked(route, decoder, environ, encoding)
         elif "HTTP_TRANSFER_ENCODING" in environ:
             raise LengthRequiredError("this call takes no body", hint="send it without a body")
         if route.access == "open":
@@ -142,6 +137,21 @@ class Dispatcher:
         if_match = _version_of(environ.get("HTTP_IF_MATCH"))
         call = Call(self._service, asked, encoding, role, path, if_match, answers_in)
         return call, answers_in
+
+    def _asked(
+        self, route: Route, decoder: RequestDecoder[Any], environ: Environ, encoding: Encoding
+    ) -> Any:
+        """Return the decoded body; a large catalog's as it comes."""
+        bytes_max = self._bytes_max(route)
+        if route.is_catalog_body:
+            large = large_body(environ, *bytes_max, encoding)
+            if large is not None:
+                return large
+        body = read_body(environ, *bytes_max)
+        started = perf_counter()
+        asked = decoder.decode(body, encoding)
+        self._stage(route, "decode", started)
+        return asked
 
     def _bytes_max(self, route: Route) -> tuple[int, str]:
         limits = self._service.config.limits

@@ -7,7 +7,10 @@ client up twice. What stands here takes the socket's place while an answer is wr
 from __future__ import annotations
 
 import socket
-from typing import Any
+from typing import Any, Final
+
+_JOINED_MAX: Final = 65_536
+"""Larger pieces, such as whole catalogs, are not copied to be joined with the head."""
 
 
 class Outbox:
@@ -37,7 +40,9 @@ class HeldHead:
         if self._held == b"":
             self._held = data
             return
-        if self._held is not None:
+        if len(data) > _JOINED_MAX:
+            self.flush()
+        elif self._held is not None:
             data, self._held = self._held + data, None
         self._sock.sendall(data)
 
