@@ -1,0 +1,188 @@
+"""The parts of our worker class by themselves, and what it relies on within gunicorn."""
+
+from __future__ import annotations
+
+import inspect
+import socket
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+from gunicorn.http.message import Request
+from gunicorn.http.unreader import IterUnreader
+from gunicorn.http.wsgi import Response, create
+from gunicorn.workers.gthread import TConn, ThreadWorker
+
+from bandit.config import load_config
+from bandit.errors import ConfigError
+from server.connection_table import SPREAD, VAIN_WAITS, WAIT_S, ConnectionTable, Slot
+from server.event_poller import EVENTS_A_TURN, EventPoller
+from server.http_children import check_installed, http_child
+from server.one_send import HeldHead, Outbox
+
+
+def claimed(table: ConnectionTable) -> Slot:
+    slot = table.claim()
+    assert slot is not None
+    return slot
+
+
+def test_gunicorn_is_as_our_worker_class_knows_it() -> None:
+    """Another release may serve wrongly: read its threaded worker before allowing it."""
+    assert version("gunicorn").split(".")[0] == "27"
+    known = {
+        "accept": ["self", "listener"],
+        "finish_request": ["self", "conn", "fs"],
+        "get_thread_pool": ["self"],
+        "handle": ["self", "conn"],
+        "handle_error": ["self", "req", "client", "addr", "exc"],
+        "handle_request": ["self", "req", "conn"],
+        "notify": ["self"],
+        "on_client_socket_readable": ["self", "conn", "client"],
+        "on_pending_socket_readable": ["self", "conn", "client"],
+        "set_accept_enabled": ["self", "enabled"],
+        "wait_for_and_dispatch_events": ["self", "timeout"],
+        "_cap_keepalive": ["self", "deadline"],
+    }
+    for name, parameters in known.items():
+        assert list(inspect.signature(getattr(ThreadWorker, name)).parameters) == parameters, name
+    init = inspect.getsource(ThreadWorker.__init__)
+    for name in ("method_queue", "keepalived_conns", "pending_conns", "nr_conns", "_accepting",
+                 "max_keepalived"):  # fmt: skip
+        assert f"self.{name} = " in init, name
+    assert inspect.getsource(ThreadWorker.init_process).count("self.") == 4, "sets up three things"
+    # The one object that stands in for a connection has just these.
+    used = inspect.getsource(ThreadWorker.handle_request)
+    assert {part.split(".")[1] for part in _words(used) if part.startswith("conn.")} == {
+        "sock", "client", "server",
+    }  # fmt: skip
+    assert list(inspect.signature(TConn).parameters) == ["cfg", "sock", "client", "server"]
+    assert list(inspect.signature(create).parameters)[:5] == [
+        "req", "sock", "client", "server", "cfg",
+    ]  # fmt: skip
+    assert list(inspect.signature(Response).parameters) == ["req", "sock", "cfg"]
+    assert list(inspect.signature(Request).parameters)[:3] == ["cfg", "unreader", "peer_addr"]
+    assert IterUnreader(iter((b"a",))).read() == b"a"
+
+
+def _words(source: str) -> list[str]:
+    return source.replace(",", " ").replace("(", " ").replace(")", " ").split()
+
+
+def test_a_worker_waits_while_another_has_fewer() -> None:
+    table = ConnectionTable(3)
+    mine, other = claimed(table), claimed(table)
+    other.publish(0, accepting=True)
+    mine.publish(SPREAD, accepting=True)
+    assert not mine.lets_others_first(SPREAD - 1, now=0.0)
+    assert mine.lets_others_first(SPREAD, now=0.0)
+    assert not mine.lets_others_first(SPREAD, now=WAIT_S), "one wait, then the connection is taken"
+    assert mine.lets_others_first(SPREAD, now=WAIT_S), "and the next one waits again"
+    other.publish(1, accepting=True)
+    assert not mine.lets_others_first(SPREAD, now=10.0)
+
+
+def test_a_worker_that_does_not_accept_is_not_waited_for() -> None:
+    table = ConnectionTable(3)
+    mine, other = claimed(table), claimed(table)
+    assert not mine.lets_others_first(5, now=0.0), "it has not begun to accept"
+    other.publish(0, accepting=False)
+    assert not mine.lets_others_first(5, now=0.0)
+    other.publish(0, accepting=True)
+    assert mine.lets_others_first(5, now=0.0)
+    other.free()
+    assert not mine.lets_others_first(5, now=1.0)
+
+
+def test_a_hung_worker_is_waited_for_a_few_times_only() -> None:
+    table = ConnectionTable(2)
+    mine, hung = claimed(table), claimed(table)
+    hung.publish(0, accepting=True)
+    waits = [mine.lets_others_first(9, now=float(second)) for second in range(VAIN_WAITS + 5)]
+    assert sum(waits) == VAIN_WAITS
+    assert not waits[-1]
+    hung.publish(0, accepting=True)
+    assert mine.lets_others_first(9, now=1000.0), "it stirs again"
+
+
+def test_surplus_is_given_up_for_workers_that_live() -> None:
+    table = ConnectionTable(3)
+    mine, idle, hung = claimed(table), claimed(table), claimed(table)
+    for slot in (mine, idle, hung):
+        slot.publish(0, accepting=True)
+    assert mine.surplus(12) == 0, "nobody was seen to live yet"
+    idle.publish(4, accepting=True)
+    assert mine.surplus(12) == (12 - 4 - SPREAD) // 2
+    idle.publish(12, accepting=True)
+    assert mine.surplus(12) == 0
+
+
+def test_slots_are_used_again() -> None:
+    table = ConnectionTable(1)
+    slot = claimed(table)
+    assert table.claim() is None
+    slot.free()
+    assert table.claim() is not None
+
+
+def test_a_turn_takes_a_bounded_number_of_events_in_a_fair_order() -> None:
+    poller = EventPoller()
+    pairs = [socket.socketpair() for _ in range(3 * EVENTS_A_TURN)]
+    try:
+        for reading, writing in pairs:
+            poller.register(reading, 1, reading)
+            writing.send(b".")
+        seen: set[int] = set()
+        for _ in range(3):
+            events = poller.select(1.0)
+            assert len(events) == EVENTS_A_TURN
+            seen |= {key.fd for key, _ in events}
+        assert len(seen) == len(pairs), "nobody comes twice before all came once"
+        with pytest.raises(KeyError):
+            poller.register(pairs[0][0], 1, None)
+        for reading, _ in pairs:
+            poller.unregister(reading)
+        assert poller.select(0.0) == []
+        with pytest.raises(KeyError):
+            poller.unregister(pairs[0][0])
+    finally:
+        poller.close()
+        for each in (end for pair in pairs for end in pair):
+            each.close()
+
+
+def test_a_head_leaves_with_what_follows() -> None:
+    ours, theirs = socket.socketpair(type=socket.SOCK_SEQPACKET)
+    with ours, theirs:
+        held = HeldHead(ours)
+        for piece in (b"head ", b"body ", b"more"):
+            held.sendall(piece)
+        held.flush()
+        assert [theirs.recv(100) for _ in range(2)] == [b"head body ", b"more"]
+        alone = HeldHead(ours)
+        alone.sendall(b"head")
+        alone.flush()
+        alone.flush()
+        assert theirs.recv(100) == b"head"
+        assert alone.fileno() == ours.fileno()
+    outbox = Outbox()
+    outbox.sendall(b"a")
+    outbox.sendall(b"b")
+    assert outbox.contents() == b"ab"
+
+
+def test_the_configured_http_server_is_run(tmp_path: Path) -> None:
+    for name, module in (("gunicorn", "gunicorn"), ("granian", "server.granian_process")):
+        spec = http_child(name, {"A": "1"}, 7, lambda: 1.0)
+        assert (spec.name, spec.argv[2], spec.inherited) == (name, module, (7,))
+        assert spec.environ["A"] == "1"
+
+
+def test_an_http_server_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = load_config(None, {"MARQUEE__SERVER__HTTP_SERVER": "granian"})
+    check_installed(config)
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+    with pytest.raises(ConfigError, match="granian is not installed") as caught:
+        check_installed(config)
+    assert caught.value.path == "server.http_server"
+    assert "pip install 'marquee[fast]'" in caught.value.hint
