@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Final
 
 from matplotlib.axes import Axes
@@ -30,8 +30,8 @@ the shortest could not be seen, and a bar has no beginning on a logarithmic one.
 _FINE: Final = (1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0)
 
 
-def bars(name: str, values: Mapping[str, float]) -> Picture:
-    """Draw values by label, the first one (ours) in a colour of its own."""
+def bars(name: str, values: Mapping[str, float], ours: Container[str]) -> Picture:
+    """Draw values by label; those of ``ours`` have a colour of their own."""
 
     def height(_: int) -> int:
         return TOP_PX + AXIS_PX + BAR_PX * len(values)
@@ -41,13 +41,13 @@ def bars(name: str, values: Mapping[str, float]) -> Picture:
         axes = _rows_box(drawing, list(values), narrow=narrow)
         places = list(range(len(values)))[::-1]
         numbers = list(values.values())
-        colors = [canvas.series_color(1 if i == 0 else 6) for i in range(len(values))]
+        colors = [canvas.series_color(1 if label in ours else 6) for label in values]
         positive = [number for number in numbers if number > 0]
         if positive and max(positive) / min(positive) > WIDE_RATIO:
             axes.set_xscale("log")
             axes.scatter(numbers, places, color=colors, s=70, zorder=3)
             axes.set_xlim(*_around(positive, right=3.5 if narrow else 2.0))
-            _decades(axes, "x")
+            _decades(axes, "x", narrow=narrow)
             offset = 9
         else:
             axes.barh(places, numbers, color=colors, height=0.62)
@@ -91,7 +91,7 @@ def percentiles(name: str, rows: Mapping[str, Sequence[tuple[str, float]]], unit
                 axes.scatter([value], [place], color=color, s=62, zorder=3)
         axes.set_xscale("log")
         axes.set_xlim(*_around([value for points in rows.values() for _, value in points], 1.4))
-        _decades(axes, "x")
+        _decades(axes, "x", narrow=narrow)
         axes.set_xlabel(unit, labelpad=4)
         axes.grid(visible=True, axis="x")
         axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: tick(x)))
@@ -149,7 +149,7 @@ def _scale(axes: Axes, drawn: Curve, *, narrow: bool) -> None:
     if "y" in drawn.logarithmic and ups and min(ups) > 0:
         axes.set_yscale("log")
         axes.set_ylim(*_around(ups, 1.3))
-        _decades(axes, "y")
+        _decades(axes, "y", narrow=False)
     else:
         axes.set_ylim(0, 1.08 * max(ups, default=1) or 1)
         axes.locator_params(axis="y", nbins=6)
@@ -187,11 +187,11 @@ def _around(values: Sequence[float], right: float) -> tuple[float, float]:
     return min(values) / 1.4, max(values) * right
 
 
-def _decades(axes: Axes, which: str) -> None:
+def _decades(axes: Axes, which: str, *, narrow: bool) -> None:
     """Tick as many of each decade as there is room for."""
     low, high = axes.get_xlim() if which == "x" else axes.get_ylim()
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
-    decades = math.log10(high / low)
+    decades = math.log10(high / low) * (2 if narrow else 1)
     steps = (1.0,) if decades > 3 else (1.0, 2.0, 5.0) if decades > 0.7 else _FINE
     ticks = [step * 10.0**power for power in range(first, last + 1) for step in steps]
     axis = axes.xaxis if which == "x" else axes.yaxis

@@ -24,13 +24,15 @@ HEADLINES: Final[dict[str, str]] = {
 
 
 class Comparison(NamedTuple):
-    """Figures of one unit, ours first, that belong side by side."""
+    """Figures of one unit that belong side by side, ours first."""
 
     name: str
     title: str
     caption: str
     figures: dict[str, str]
     """Labels by figure."""
+    ours: int = 1
+    """How many of them are ours."""
     less_is_better: bool = True
 
 
@@ -52,6 +54,7 @@ COMPARISONS: Final = (
             "page_inprocess_mabwiser_ms": "MABWiser, 8 arms × 240",
             "page_inprocess_contextualbandits_ms": "contextualbandits UCB, 8 arms × 240",
         },
+        ours=2,
     ),
     Comparison(
         "factoring",
@@ -75,6 +78,7 @@ COMPARISONS: Final = (
             "page_http_floor_per_s": "an empty endpoint",
             "page_http_naive_per_s": "Flask around VW",
         },
+        ours=3,
         less_is_better=False,
     ),
     Comparison(
@@ -86,6 +90,7 @@ COMPARISONS: Final = (
             "decision_http_granian_per_s": "Marquee on granian",
             "decision_http_floor_per_s": "an empty endpoint",
         },
+        ours=2,
         less_is_better=False,
     ),
     Comparison(
@@ -98,6 +103,7 @@ COMPARISONS: Final = (
             "learner_outcomes_per_s_share_10": "one zero reward in ten learned",
             "learner_single_outcomes_per_s": "single titles",
         },
+        ours=4,
         less_is_better=False,
     ),
     Comparison(
@@ -109,6 +115,7 @@ COMPARISONS: Final = (
             "ope_dr_ratio_obp": "doubly robust",
             "ope_slate_ratio_obp": "slates",
         },
+        ours=3,
         less_is_better=False,
     ),
 )

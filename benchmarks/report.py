@@ -96,7 +96,8 @@ def comparisons(figures: Mapping[str, Figure]) -> list[Plot]:
         }
         if len(values) > 1:
             better = "Less is better." if one.less_is_better else "More is better."
-            picture = drawings.bars(f"bars-{one.name}", values)
+            ours = list(one.figures.values())[: one.ours]
+            picture = drawings.bars(f"bars-{one.name}", values, ours)
             plots.append(Plot(f"bars-{one.name}", one.title, f"{one.caption} {better}", picture))
     return plots
 
@@ -131,7 +132,8 @@ def _curve(name: str, one: Curve) -> Plot:
     legend = [(label, series % canvas.SERIES_COUNT) for series, label in enumerate(one.lines)]
     picture = drawings.curve(f"curve-{name}", one)
     title = name.replace("_", " ").capitalize()
-    return Plot(f"curve-{name}", title, one.work, picture, legend if len(legend) > 1 else [])
+    caption = f"{one.work[:1].upper()}{one.work[1:]}."
+    return Plot(f"curve-{name}", title, caption, picture, legend if len(legend) > 1 else [])
 
 
 def _parts(figures: Mapping[str, Figure]) -> list[tuple[str, list[tuple[str, Figure]]]]:
