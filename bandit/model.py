@@ -58,6 +58,9 @@ PRIOR_VARIANCE: Final = 0.001
 _SETTLED_EVERY: Final = 4096
 """Examples after which lazy regularisation is applied to the weights, lest its scale underflows."""
 
+_COPIED_AT_ONCE: Final = 1 << 15
+"""Weights copied at once: they and what is computed of them fit into a core's own cache."""
+
 _NO_LABEL: Final = float(np.finfo(np.float32).max)
 """The label by which VW knows an example that has none."""
 
@@ -120,7 +123,7 @@ class VowpalEngine:
         taken_at = read_state(taken, bandit=self._bandit).body_at
         if taken[taken_at:] != state[head.body_at :]:
             raise _damaged("VW did not take it up whole")
-        self._weights(head)
+        self._arrays(head)
 
     @property
     def examples_learned(self) -> int:
@@ -189,7 +192,7 @@ class VowpalEngine:
         """
         state = self.serialize()
         head = read_state(state, bandit=self._bandit)
-        return ModelArrays(self._weights(head), self._variances(head)), state
+        return self._arrays(head), state
 
     def _checked_head(self, state: bytes) -> ModelState:
         head = read_state(state, bandit=self._bandit)
@@ -230,19 +233,30 @@ class VowpalEngine:
         table: Float32Array = self._workspace.weights()[: 1 << self._shape.bits, 0]
         return table
 
-    def _weights(self, head: ModelState) -> Float32Array:
-        """Return a copy of the weights in units of reward."""
-        weights = self._table()[:, 0]
+    def _arrays(self, head: ModelState) -> ModelArrays:
+        """Return a copy of what was learned, made part by part so that temporaries stay small."""
+        table = self._table()
+        arrays = ModelArrays(np.empty(len(table), np.float32), np.empty(len(table), np.float32))
+        for start in range(0, len(table), _COPIED_AT_ONCE):
+            part = slice(start, start + _COPIED_AT_ONCE)
+            arrays.weights[part] = self._weights(table[part], head)
+            arrays.variances[part] = self._variances(table[part], head)
+        return arrays
+
+    def _weights(self, table: Float32Array, head: ModelState) -> Float32Array:
+        """Return the weights in units of reward."""
+        weights: Float32Array = table[:, 0]
         if not np.isfinite(weights).all():
             raise ModelError(
                 "the model's weights are not finite",
                 hint="go back to an earlier snapshot; lower learning_rate if it happens again",
             )
-        regularised = _regularised(weights, head) if _is_regularised(head) else weights.copy()
-        return np.negative(regularised) if self._bandit else regularised
+        if _is_regularised(head):
+            weights = _regularised(weights, head)
+        return np.negative(weights) if self._bandit else weights
 
-    def _variances(self, head: ModelState) -> Float32Array:
-        table, noise = self._table(), _noise(head, self._config)
+    def _variances(self, table: Float32Array, head: ModelState) -> Float32Array:
+        noise = _noise(head, self._config)
         with np.errstate(over="ignore"):  # a sum past float32 leaves a variance of 0
             if "--coin" in self._config.arguments:
                 # coin betting keeps Σ|g| and max|x|; Σ x² is Σ|x|·max|x| where x is of one size
