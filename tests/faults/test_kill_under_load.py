@@ -11,7 +11,7 @@ import functools
 import os
 import signal
 from collections import Counter
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import msgspec
@@ -23,7 +23,7 @@ from bandit.clock import WallClock
 from bandit.config import Config, load_config
 from bandit.eventlog.journal import journal_spools
 from bandit.eventlog.sqlite_reader import SqliteEventReader
-from bandit.eventlog.sqlite_slots import unclaimed
+from bandit.eventlog.sqlite_slots import spool_names, unclaimed
 from bandit.events import DecisionRecord, FeedbackRecord, Record
 from bandit.learner import Learner
 from bandit.metrics import NoMetrics
@@ -202,24 +202,40 @@ def test_kills_lose_nothing_and_repeat_nothing(tmp_path: Path, workers: int) -> 
         assert np.array_equal(served.variances, expected.variances)
 
 
+def has_no_writer(directory: Path) -> bool:
+    spools = spool_names(directory)
+    return idle_spools(directory, spools) == spools
+
+
+def kill_from_the_top(server: LocalServer) -> None:
+    """Kill supervisor, gunicorn and workers, in the order that lets none be started anew."""
+    gunicorn, _ = gunicorn_and_learner(server)
+    workers = children_of(gunicorn)
+    for pid in [server.pid, gunicorn, *workers]:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    server.kill()
+
+
 def test_killing_everything_and_starting_with_fewer_workers_loses_nothing(tmp_path: Path) -> None:
     state = tmp_path / "server"
     settings = {**SETTINGS, "MARQUEE__SERVER__WORKERS": "3"}
     directory = Path(load_config(None, {**state_overrides(state), **settings}).log.directory)
     acknowledged = Ledger()
+    left: set[str] = set()
     for _ in range(3):
         server = LocalServer(state, settings=settings).start()
-        workers = children_of(gunicorn_and_learner(server)[0])
         with Client(server.url, deadline_s=20) as client:
             client.put_catalog(DOCUMENT)
-        crowd = Crowd(server.url, TITLES, viewers=4)
+        crowd = Crowd(server.url, TITLES, viewers=12)
         crowd.wait_for(PAGES_BETWEEN_KILLS)
-        for pid in workers:
-            os.kill(pid, signal.SIGKILL)
-        server.kill()
+        kill_from_the_top(server)
         ledger = crowd.leave()
         acknowledged.decisions |= ledger.decisions
         acknowledged.events |= ledger.events
+        wait_until(functools.partial(has_no_writer, directory), 60, "the end of all workers")
+        left |= set(journal_spools(directory))
+    assert left > {"spool-000"}
     with LocalServer(state, settings={**settings, "MARQUEE__SERVER__WORKERS": "1"}) as server:
         assert journal_spools(directory) in ([], ["spool-000"])
     with closing(SqliteEventReader(directory, WallClock())) as reader:
