@@ -27,7 +27,6 @@ from server.local import LocalServer
 from server.wire import FeedbackEvent, RankAnswer
 
 PAGES_A_BATCH: Final = 10
-_BODIES: Final = 16
 
 
 def measure_bulk(field: Field, server: LocalServer, work: Work) -> None:
@@ -55,10 +54,12 @@ def measure_bulk(field: Field, server: LocalServer, work: Work) -> None:
 
 
 def _batches(server: LocalServer, pages: list[Page]) -> Target:
+    batches = [
+        pages[first : first + PAGES_A_BATCH]
+        for first in range(0, len(pages) - PAGES_A_BATCH + 1, PAGES_A_BATCH)
+    ]
     bodies = [
-        encoded({"pages": [rank_request(page) for page in batch]}, "msgpack")
-        for batch in np.array_split(np.array(pages, object), len(pages) // PAGES_A_BATCH)
-        if len(batch) == PAGES_A_BATCH
+        encoded({"pages": [rank_request(page) for page in batch]}, "msgpack") for batch in batches
     ]
     port, workers = port_of(server), tuple(worker_pids(server))
     return Target(port, "POST", "/v1/rank/batch", headers("msgpack"), bodies, 200, workers)
@@ -67,7 +68,7 @@ def _batches(server: LocalServer, pages: list[Page]) -> Target:
 def _feedback(server: LocalServer, pages: list[Page]) -> Target:
     """Make feedback on pages just decided; each sending of it has events of its own."""
     with Client(server.url, deadline_s=10.0) as client:
-        answers = [client.rank(rank_request(page)).answer for page in pages[:_BODIES]]
+        answers = [client.rank(rank_request(page)).answer for page in pages]
     random = np.random.default_rng(11)
     bodies = [encoded({"events": _events(answer, random)}, "msgpack") for answer in answers]
     port, workers = port_of(server), tuple(worker_pids(server))

@@ -39,7 +39,7 @@ _WORK: Final = {
     "decision_http_granian": f"ours on granian, MessagePack, {DEFAULTS}: {_ALL}",
     "decision_http_floor": f"{FLOOR}, gunicorn gthread, ours idle: {_ALL}",
     "decision_http_floor_our_worker": f"{FLOOR}, our worker class, ours idle: {_ALL}",
-    "decision_http_floor_granian": f"{FLOOR}, granian (wsgi, its defaults), ours idle: {_ALL}",
+    "decision_http_floor_granian": f"{FLOOR}, granian (wsgi), ours idle: {_ALL}",
 }
 
 

@@ -21,7 +21,15 @@ from benchmarks.figures import Board
 from benchmarks.http_bulk import measure_bulk
 from benchmarks.http_decisions import measure_decisions
 from benchmarks.http_latency import add_page_latencies
-from benchmarks.http_rounds import CONNECTIONS, FULL, QUICK, Contender, Field, middle_rate
+from benchmarks.http_rounds import (
+    CONNECTIONS,
+    FULL,
+    QUICK,
+    Contender,
+    Field,
+    busy_share,
+    middle_rate,
+)
 from benchmarks.http_throughput import MORE_CONNECTIONS, add_page_rates
 from benchmarks.http_work import FEW_FEATURES, Work, standard_work
 from benchmarks.load import ID_PLACE, Pace, Target
@@ -81,6 +89,9 @@ def measure_http(board: Board, *, quick: bool) -> None:
         field = Field(board, size, servers.pids)
         if servers.granian is None:
             board.say("left out: ours does not run on granian here")
+        idle = busy_share([servers.ours.pid], size.seconds)
+        work_done = "all processes of ours, with nothing to answer and nothing to learn"
+        board.add("idle_cpu_share", idle, "of a core", work_done)
         pages, decisions = _page_contenders(servers, work), _decision_contenders(servers, work)
         for contender in (*pages.values(), *decisions.values()):
             # Also makes sure of the answers' status: wrk tells 2xx from others, not 201 from 200.

@@ -35,7 +35,7 @@ _WORK: Final = {
     "page_http_floor": f"{FLOOR}, gunicorn gthread, ours idle",
     "page_http_floor_reading": f"{FLOOR} but reads the request, gunicorn gthread, ours idle",
     "page_http_floor_our_worker": f"{FLOOR}, gunicorn with our worker class, ours idle",
-    "page_http_floor_granian": f"{FLOOR}, granian (wsgi, its defaults), ours idle",
+    "page_http_floor_granian": f"{FLOOR}, granian (wsgi), ours idle",
 }
 
 _RATIOS: Final = (

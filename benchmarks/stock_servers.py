@@ -134,7 +134,7 @@ def _granian(module: str, port: int) -> list[str]:
     return [
         sys.executable, "-m", "granian", "--interface", "wsgi", "--factory",
         "--host", "127.0.0.1", "--port", str(port), "--workers", str(WORKERS),
-        "--log-level", "warning", "--no-ws", f"{module}:create",
+        "--blocking-threads", str(THREADS), "--log-level", "warning", "--no-ws", f"{module}:create",
     ]  # fmt: skip
 
 

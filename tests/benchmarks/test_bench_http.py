@@ -102,7 +102,9 @@ def test_servers_are_measured_side_by_side(board: Board, monkeypatch: pytest.Mon
     http_pages.measure_http(board, quick=True)
     promised = {name for name in HEADLINES if "_http_" in name}
     assert promised <= board.figures.keys()
-    assert all(figure.value > 0 for figure in board.figures.values())
+    rates = [figure.value for name, figure in board.figures.items() if name.endswith("_per_s")]
+    assert len(rates) >= 14
+    assert min(rates) > 0
     assert set(board.curves) == {"page_http_latency"}
 
 
