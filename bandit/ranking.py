@@ -64,8 +64,7 @@ class RankingStrategy(
         """
         check_scores(scores)
         if not pinned:
-            order = self._draw(scores, uniforms)[:rows_max]
-            return Ranked(order, self._conditional(scores, order))
+            return self._drawn(scores, uniforms, rows_max)
         pins = _pins_by_position(len(scores), pinned)
         free = np.flatnonzero(~np.isin(np.arange(len(scores)), pins))
         order = pins.copy()
@@ -109,6 +108,11 @@ class RankingStrategy(
         propensities[drawn] = self._conditional(scores[free], chosen)
         return propensities
 
+    def _drawn(self, scores: FloatArray, uniforms: FloatArray, rows_max: int | None) -> Ranked:
+        """Draw an order of rows of which none is pinned."""
+        order = self._draw(scores, uniforms)[:rows_max]
+        return Ranked(order, self._conditional(scores, order))
+
     def _draw(self, scores: FloatArray, uniforms: FloatArray) -> IndexArray:
         """Return (F,) a permutation of the F unpinned rows."""
         raise NotImplementedError
@@ -143,6 +147,11 @@ class PlackettLuce(RankingStrategy, frozen=True, tag="plackett_luce"):
             "row's propensity is below exp(-logit_range_max) / rows.",
         ),
     ] = 10.0
+
+    def _drawn(self, scores: FloatArray, uniforms: FloatArray, rows_max: int | None) -> Ranked:
+        logits = self.logits(scores)
+        order = _gumbel_order(logits, uniforms)[:rows_max]
+        return Ranked(order, _softmax_in_turn(logits, order))
 
     def _draw(self, scores: FloatArray, uniforms: FloatArray) -> IndexArray:
         return _gumbel_order(self.logits(scores), uniforms)

@@ -32,6 +32,7 @@ from bandit.types import FloatArray, IndexArray, KeyArray, Share
 _GOLDEN_GAMMA: Final = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1: Final = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_2: Final = np.uint64(0x94D049BB133111EB)
+_BY_27, _BY_30, _BY_31 = np.uint64(27), np.uint64(30), np.uint64(31)
 _ALL: Final = (1 << 64) - 1
 
 _FEW: Final = 8
@@ -146,11 +147,11 @@ def _key(*parts: str) -> int:
 def _mix(keys: KeyArray) -> KeyArray:
     """Finalise as SplitMix64 does: every bit of a key moves every bit of the result."""
     keys = keys + _GOLDEN_GAMMA
-    keys ^= keys >> np.uint64(30)
+    keys ^= keys >> _BY_30
     keys *= _MIX_1
-    keys ^= keys >> np.uint64(27)
+    keys ^= keys >> _BY_27
     keys *= _MIX_2
-    keys ^= keys >> np.uint64(31)
+    keys ^= keys >> _BY_31
     return keys
 
 

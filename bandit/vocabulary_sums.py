@@ -121,11 +121,9 @@ def _added(table: Float32Array, terms: Sequence[Term], hashes: HashArray) -> Flo
         if not shared:
             total += table.take(hashes & mask, mode="clip")
         elif len(shared) == 1 and len(shared[0].hashes) * len(hashes) <= _GATHERED_MAX:
-            if before:
-                indices = (shared[0].hashes * _PRIME)[:, None] ^ hashes
-            else:
-                indices = shared[0].hashes[:, None] ^ (hashes * _PRIME)
-            indices &= mask
+            first, second = (shared[0].hashes, hashes) if before else (hashes, shared[0].hashes)
+            prefix, last = (first * _PRIME) & mask, second & mask
+            indices = prefix[:, None] ^ last if before else last[:, None] ^ prefix
             total += shared[0].values @ table.take(indices, mode="clip")
         else:
             own = FeatureMatrix(hashes[:, None], np.ones((len(hashes), 1), np.float32))
