@@ -22,7 +22,14 @@ from benchmarks.figures import Board
 from benchmarks.in_process import add_pages, decide_ms, learned_pages, serving_of
 from benchmarks.in_process_stages import Stages
 from benchmarks.in_process_vw import served_scores
-from benchmarks.learner_speed import Spool, add_keeping_up, keeps_up, learner_run
+from benchmarks.learner_speed import (
+    Spool,
+    add_features,
+    add_keeping_up,
+    add_rates,
+    keeps_up,
+    learner_run,
+)
 from benchmarks.learning_simulation import Settings, SumsOfSquares, Trial, run_trial
 from benchmarks.learning_worlds import WorldName
 from benchmarks.load import ID_PLACE, Pace, Target, run_load
@@ -96,6 +103,19 @@ def test_the_learner_learns_every_page_of_its_spool() -> None:
     assert run.records >= 12 * 21
     thinned = learner_run(spool._replace(zero_reward_share=0.1))
     assert thinned.examples["artwork"] < 12 * 20 / 2
+
+
+def test_the_learner_is_measured_on_all_its_work() -> None:
+    board = Board(Console(file=io.StringIO()))
+    board.begin("learner")
+    add_rates(board, decisions=6, single=6)
+    add_features(board, (2, 20), decisions=3)
+    rates = {"", "_share_25", "_share_10"}
+    wanted = {f"learner_outcomes_per_s{rate}" for rate in rates} | {"learner_single_outcomes_per_s"}
+    assert wanted <= board.figures.keys()
+    assert all(figure.value > 0 for figure in board.figures.values())
+    points = board.curves["learner_by_features"].lines["Marquee"]
+    assert [features for features, _ in points] == [2, 20]
 
 
 def test_the_learners_rates_are_set_against_the_pages_served() -> None:

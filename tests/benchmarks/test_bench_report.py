@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -15,8 +16,27 @@ from benchmarks import __main__ as command
 from benchmarks.drawings import told as number_told
 from benchmarks.figures import Board, Results, Target
 from benchmarks.headlines import COMPARISONS, HEADLINES
+from benchmarks.machine import MISSING, machine
 from benchmarks.report import comparisons, latencies, render
 from simulator.report.canvas import NARROW, WIDE
+
+PROMISED = {
+    "page_inprocess_ms",
+    "page_inprocess_ratio_vw_cached",
+    "page_http_per_s",
+    "page_http_ratio_naive",
+    "page_http_ratio_floor",
+    "page_http_p99_ms_half_load",
+    "decision_http_ratio_floor",
+    "learner_outcomes_per_s",
+    "feedback_to_served_p95_s",
+    "swap_pause_max_ms",
+    "catalog_1m_ratio_20k",
+    "ope_ips_ratio_obp",
+    "ope_dr_ratio_obp",
+    "ope_slate_ratio_obp",
+}
+"""Each is asserted where its part is tested."""
 
 
 @pytest.fixture
@@ -51,6 +71,15 @@ def test_a_board_writes_figures_curves_and_machine(board: Board, tmp_path: Path)
     assert written["machine"]["cores"] >= 1
     assert "quick" not in written
     assert msgspec.json.decode(content, type=Results) == board.results()
+
+
+def test_the_report_is_headed_by_what_was_promised() -> None:
+    assert set(HEADLINES) == PROMISED
+
+
+def test_a_machine_without_the_load_generator_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    assert machine()["wrk"] == MISSING
 
 
 def test_a_quick_run_says_so(tmp_path: Path) -> None:
