@@ -34,6 +34,8 @@ EMPTY_VERSION: Final = "empty"
 INLINE_VERSION: Final = "inline"
 """The version of a catalog built from the titles of one request."""
 
+_INDEXED_AT_ONCE: Final = 8_192
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Catalog:
@@ -178,7 +180,12 @@ def empty_catalog() -> Catalog:
 
 
 def _index_of(ids: list[str]) -> dict[str, int]:
-    return dict(zip(ids, range(len(ids)), strict=True))
+    index: dict[str, int] = {}
+    # In parts, as each is one call that lets no other thread run.
+    for start in range(0, len(ids), _INDEXED_AT_ONCE):
+        part = ids[start : start + _INDEXED_AT_ONCE]
+        index.update(zip(part, range(start, start + len(part)), strict=True))
+    return index
 
 
 def _offsets(counts: list[int]) -> IndexArray:
