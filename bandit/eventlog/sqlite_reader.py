@@ -6,6 +6,17 @@ different spools do not wait for each other. Make the reader after any fork.
 Looking up ids passes over a spool that cannot be read: what the others hold is as good as ever, and
 whoever asks serves a page with less to go by rather than none. Reading on, as the learner does,
 raises instead.
+
+**What lookups cost** (medians on a busy machine, 3 spools). Of a decision 17 us with 10,000 records
+a spool and 25 with 300,000 while nobody writes; of 20 keys 45 us. A commit makes SQLite forget the
+pages that a reader holds, so beside writers it is 50 and 80 us, most of it for reading the index's
+path anew. Tried and left: mapping the files (20 % more, for page faults) and one statement over
+attached files (15 % more, and one bad spool spoils all). A directory that did not change tells that
+no file was replaced: one question for all spools. Why no filter of known ids in memory: each worker
+would have to follow every spool to keep it true.
+
+**What reading on costs** a record of 10 kB: 5 to 7 us to select, and 33 us to decode where each is
+let go of at once, 59 where 3,000 are kept, for fresh memory. A small record takes 4 us in all.
 """
 
 from __future__ import annotations

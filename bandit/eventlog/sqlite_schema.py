@@ -3,6 +3,13 @@
 Why not AUTOINCREMENT: an insert that is left out as a duplicate would still use up a number, and
 spools promise sequences without gaps. The writer numbers records itself. Times grow with the
 sequence, so finding a time is a binary search over the primary key and needs no index of its own.
+
+Why SQLite's defaults otherwise: measured per record of 10.6 kB in groups of 10, pages of 4 to 32 kB
+take 30 to 35 us of CPU time; letting the write-ahead log grow 4 or 16 times as far takes 36 and
+makes the longest commit 20 and 60 ms instead of 5, which whoever waits for feedback then pays; a
+page cache ten times as large takes 36. With 500,000 records in the spool an insert of 600 bytes
+goes from 15 to 23 us, because of the index over random keys. Only the groups' size matters: see
+:mod:`bandit.eventlog.commit_queue`.
 """
 
 from __future__ import annotations

@@ -7,6 +7,11 @@ number in the writer's thread, in the order of the queue.
 Feedback is waited for, and durable by its commit: it does not pass through the journal, which would
 only write it twice. Decisions are not waited for: the journal holds them until their commit.
 
+Measured on a busy machine: at 330 decisions of 8.8 kB a second the committing thread takes 75 us of
+CPU time each, at 1,000 a second 45, at 2,000 of 750 bytes 18. Where each was committed as it came
+that was 180 to 250, 145, and 75 to 95. A hand-over takes 25 us (10 us for 750 bytes), 6 of them to
+encode and 7 for the journal; the rest is shared locks and cold caches.
+
 Taking a spool over after a death is no step of its own: what the journal still holds enters the
 queue first, under the rules for all that was promised. A disk that is full at that moment delays
 it and does not keep the worker from serving.
