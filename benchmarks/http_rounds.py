@@ -44,9 +44,9 @@ class Size(NamedTuple):
 
 FULL: Final = Size(
     rounds=5,
-    seconds=4.0,
+    seconds=3.0,
     latency_rounds=3,
-    latency_seconds=8.0,
+    latency_seconds=6.0,
     latency_of=("page_http", "page_http_floor", "page_http_naive"),
     training_pages=200,
     idle_within_s=30.0,
