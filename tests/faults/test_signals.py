@@ -151,6 +151,15 @@ def test_sighup_with_a_bad_configuration_keeps_the_old_one(server: LocalServer) 
     assert get(f"{server.url}/readyz") == 200
 
 
+def test_the_learner_steps_back_for_the_workers(server: LocalServer) -> None:
+    # A niceness of five is the default; the workers have their parents'.
+    ours = os.getpriority(os.PRIO_PROCESS, 0)
+    wait_until(lambda: read_status(server.directory / "learner"), WAIT_S, "a learner")
+    assert os.getpriority(os.PRIO_PROCESS, learner_pid(server)) == min(ours + 5, 19)
+    gunicorn = int(str(logged(server, "child started")[0]["child_pid"]))
+    assert {os.getpriority(os.PRIO_PROCESS, pid) for pid in children_of(gunicorn)} == {ours}
+
+
 def test_pages_are_served_while_the_learner_cannot_be_started(tmp_path: Path) -> None:
     keys = tmp_path / "signing.keys"
     keys.write_text("a key that signs snapshots\n")

@@ -105,3 +105,30 @@ def test_a_run_that_cannot_write_gives_everything_up(tmp_path: Path, file: Path)
     assert caught.value.hint
     shutil.rmtree(tmp_path / "run" / "effective.json")
     RunDirectory(tmp_path / "run").close()
+
+
+@pytest.mark.parametrize("http_server", ["gunicorn", "granian"])
+def test_no_child_starts_threads_for_arithmetic(
+    tmp_path: Path, file: Path, http_server: str
+) -> None:
+    environ = {
+        "MARQUEE__SERVER__RUN_DIRECTORY": str(tmp_path / "run"),
+        "MARQUEE__SERVER__HTTP_SERVER": http_server,
+        "OMP_NUM_THREADS": "2",
+    }
+    run = ServeRun(file, environ, load_config(file, environ))
+    try:
+        for child in run.children():
+            assert child.environ["OPENBLAS_NUM_THREADS"] == "1"
+            assert child.environ["MKL_NUM_THREADS"] == "1"
+            assert child.environ["OMP_NUM_THREADS"] == "2", "who starts it may ask for more"
+        assert run.children()[0].name == http_server
+    finally:
+        run.close()
+
+
+def test_the_http_server_changes_at_a_restart_only(run: ServeRun, file: Path) -> None:
+    file.write_text(text(threads=2) + 'http_server = "granian"\n')
+    assert run.reload()
+    assert handed_on(run) == 2
+    assert run.children()[0].name == "gunicorn"
