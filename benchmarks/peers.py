@@ -22,7 +22,7 @@ from benchmarks.environments import (
     Environment,
     Say,
 )
-from benchmarks.turns import Contender
+from benchmarks.turns import WARM_UP_S, Contender
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 
@@ -115,7 +115,7 @@ def _contender(process: subprocess.Popen[str], case: str) -> Contender:
     def turn(first: int, pages: int) -> float:
         assert process.stdin is not None
         assert process.stdout is not None
-        process.stdin.write(f"{case} {first} {pages}\n")
+        process.stdin.write(f"{case} {first} {pages} {WARM_UP_S}\n")
         process.stdin.flush()
         answer = process.stdout.readline()
         if not answer:

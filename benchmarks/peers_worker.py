@@ -1,8 +1,9 @@
 """Other packages' predictions for a page; runs under their Pythons, and imports nothing of ours.
 
 ``python -m benchmarks.peers_worker FOLDER`` takes cases on standard input, one a line, with the
-number of the first page and how many pages to do, and answers each with the seconds of every page
-as a line of JSON. The folder holds the pages as VW's lines, in ``pages.json``.
+number of the first page, how many pages to do, and the seconds to do pages before, and answers each
+with the seconds of every page as a line of JSON. The folder holds the pages as VW's lines, in
+``pages.json``.
 """
 
 from __future__ import annotations
@@ -114,10 +115,13 @@ def serve() -> None:
     """Answer until standard input ends; a case is made when it is first asked for."""
     made: dict[str, Page] = {}
     for line in sys.stdin:
-        case, first, pages = line.split()
+        case, first, pages, warm_up_s = line.split()
         if case not in made:
             made[case] = CASES[case]()
-            made[case](0)
+        began, warm = time.perf_counter(), int(first)
+        while warm == int(first) or time.perf_counter() - began < float(warm_up_s):
+            made[case](warm)
+            warm += 1
         seconds = []
         for number in range(int(first), int(first) + int(pages)):
             began = time.perf_counter()
