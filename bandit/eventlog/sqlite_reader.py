@@ -23,10 +23,11 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 import structlog
 
@@ -44,6 +45,9 @@ from bandit.eventlog.sqlite_schema import (
 )
 from bandit.eventlog.sqlite_slots import UNSETTLED, Listing, announce_if_idle, spool_names
 from bandit.events import DecisionRecord, LoggedRecord, decision_key, decode_record
+
+RETRY_S: Final = 1.0
+"""For how long lookups leave a spool alone that could not be read."""
 
 _log = structlog.get_logger(__name__)
 
@@ -70,7 +74,8 @@ class SqliteEventReader:
         self._lock = threading.Lock()
         self._files: dict[str, _OpenSpool] = {}
         self._listing = Listing(self._directory)
-        self._unreadable: set[str] = set()
+        self._unreadable: dict[str, float] = {}
+        """Spools passed over in lookups, and when each was tried last."""
         self._closed = False
 
     def spools(self) -> list[str]:
@@ -140,17 +145,24 @@ class SqliteEventReader:
         return set(self._in_each_spool(lambda _spool, connection: list(keys_in(connection, keys))))
 
     def _in_each_spool(self, look: Callable[[str, sqlite3.Connection], list[_Item]]) -> list[_Item]:
-        """Look into every spool that can be read; tell once of each that cannot."""
+        """Look into every spool that can be read; tell once of each that cannot.
+
+        One that could not be read is left alone for a while: trying costs ten times a lookup.
+        """
         found: list[_Item] = []
         stamp, spools = self._listing.listed()
         for spool in spools:
+            tried_s = self._unreadable.get(spool)
+            if tried_s is not None and time.monotonic() < tried_s + RETRY_S:
+                continue
             try:
                 with self._open(spool).use(stamp) as connection:
                     found += look(spool, connection)
-                self._unreadable.discard(spool)
+                if tried_s is not None:
+                    self._unreadable.pop(spool, None)
             except LogError as error:
-                if spool not in self._unreadable:
-                    self._unreadable.add(spool)
+                self._unreadable[spool] = time.monotonic()
+                if tried_s is None:
                     _log.warning("spool passed over in lookups", spool=spool, why=str(error))
         return found
 

@@ -236,6 +236,27 @@ def test_lookups_pass_over_a_spool_that_cannot_be_read(
     assert reader.known_keys(["f:a", "f:b"]) == {"f:b"}
 
 
+def test_lookups_leave_an_unreadable_spool_alone_for_a_while_and_find_it_again(
+    tmp_path: Path,
+    open_writer: Callable[[], SqliteEventWriter],
+    reader: SqliteEventReader,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    writer = open_writer()
+    append(writer, "a")
+    writer.close()
+    spool = tmp_path / "spool-000.sqlite"
+    whole = spool.read_bytes()
+    spool.write_bytes(b"this is no database" * 1000)
+    assert reader.known_keys(["f:a"]) == set()
+
+    spool.write_bytes(whole)
+    monkeypatch.setattr("bandit.eventlog.sqlite_reader.RETRY_S", 3600.0)
+    assert reader.known_keys(["f:a"]) == set()
+    monkeypatch.setattr("bandit.eventlog.sqlite_reader.RETRY_S", 0.0)
+    assert reader.known_keys(["f:a"]) == {"f:a"}
+
+
 def test_a_spool_of_another_format_is_refused_and_not_written(
     tmp_path: Path, open_writer: Callable[[], SqliteEventWriter], reader: SqliteEventReader
 ) -> None:
