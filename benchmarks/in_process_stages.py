@@ -1,6 +1,6 @@
 """The stages of our decision of a page, each alone, on what the stages before it made of the page.
 
-They do not add up to the whole, which also finds the page's titles and makes the record.
+They do not add up to the whole, which also tells shares and windows and makes the record.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 
 from bandit import sampling, scoring
+from bandit.candidates import collect_rows, collect_titles
 from bandit.config.schema import Config
 from bandit.feature_tables import Chosen
 from bandit.features import ARTWORK, CONTEXT, ID, ROW, TITLE, encode, identities
@@ -20,6 +21,7 @@ from benchmarks.pages import ARTWORKS_A_TITLE
 from benchmarks.turns import Contender, timed
 
 STAGES: Final = {
+    "found": "of it, 240 titles and 40 rows found in the catalog by their ids",
     "scores": "of it, scores alone: of 1,920 artworks and 40 rows, the context encoded each time",
     "pmf": "of it, scores to probabilities of 240 titles' artworks, default exploration",
     "draw": "of it, hashed uniforms and the draw of 240 artworks",
@@ -33,7 +35,7 @@ class Stages:
     def __init__(self, config: Config, serving: Serving, page: Page) -> None:
         self._config = config
         self._models = serving.models
-        self._context = page.context
+        self._page = page
         catalog = serving.catalog
         titles = [catalog.title_index(str(name)) or 0 for row in page.rows for name in row.titles]
         self._titles = np.array(titles)
@@ -45,9 +47,15 @@ class Stages:
         self._artwork_scores, self._row_scores = self.scores()
         self._pmf = self.pmf()
 
+    def found(self) -> None:
+        """Find titles and rows."""
+        collect_rows(self._page.rows, self._catalog)
+        asked = [title for row in self._page.rows for title in row.titles]
+        collect_titles(asked, {}, self._catalog)
+
     def scores(self) -> tuple[FloatArray, FloatArray]:
         """Score all artworks and rows."""
-        context = encode(CONTEXT, self._context)
+        context = encode(CONTEXT, self._page.context)
         catalog, artwork, rows = self._catalog, self._models["artwork"], self._models["rows"]
         features: scoring.Groups = {
             CONTEXT: context,
@@ -92,6 +100,7 @@ def stage_contenders(
     """Return each stage over one page after the other."""
     stages = [Stages(config, serving, page) for page in pages]
     return {
+        "found": timed(lambda number: stages[number % len(stages)].found()),
         "scores": timed(lambda number: stages[number % len(stages)].scores()),
         "pmf": timed(lambda number: stages[number % len(stages)].pmf()),
         "draw": timed(lambda number: stages[number % len(stages)].draw()),
