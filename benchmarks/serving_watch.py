@@ -11,7 +11,7 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Final, NamedTuple, Self
 
@@ -49,16 +49,27 @@ class ServingWatch:
         self.seen: list[Seen] = []
 
     def __enter__(self) -> Self:
-        opened = open_connections(self._port, len(self._workers), self._workers)
-        of = connections_of(opened, self._workers)
-        if set(of.values()) != set(self._workers):
-            raise RuntimeError("some worker took no connection")
-        for one in opened:
-            arguments = (one, of[one.fileno()])
-            self._threads.append(threading.Thread(target=self._watch, args=arguments, daemon=True))
+        for worker in self._workers:
+            opened = self._open(worker)
+            self._threads.append(
+                threading.Thread(target=self._watch, args=(opened, worker), daemon=True)
+            )
         for thread in self._threads:
             thread.start()
         return self
+
+    def _open(self, worker: int) -> socket.socket:
+        """Return a connection to one worker."""
+        opened = open_connections(self._port, len(self._workers), self._workers)
+        of = connections_of(opened, self._workers)
+        theirs = [one for one in opened if of[one.fileno()] == worker]
+        for one in opened:
+            if one not in theirs[:1]:
+                one.close()
+        if not theirs:
+            raise RuntimeError(f"worker {worker} took no connection")
+        theirs[0].settimeout(TIMEOUT_S)
+        return theirs[0]
 
     def __exit__(
         self,
@@ -73,11 +84,17 @@ class ServingWatch:
     def _watch(self, opened: socket.socket, worker: int) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=TIMEOUT_S)
         connection.sock = opened
-        opened.settimeout(TIMEOUT_S)
+
+        def ask(page: Page) -> RankAnswer:
+            if connection.sock is None:
+                # A worker may give connections up, and another one would be asked next.
+                connection.sock = self._open(worker)
+            return _rank(connection, encoded(rank_request(page), "msgpack"))
+
         try:
-            body = encoded(rank_request(_learned_page(connection, self._page)), "msgpack")
+            page = _learned_page(ask, self._page)
             while not self._stop.wait(POLL_S):
-                answer = _rank(connection, body)
+                answer = ask(page)
                 self.seen.append(Seen(time.monotonic(), worker, answer.catalog, answer.snapshots))
         finally:
             connection.close()
@@ -98,11 +115,11 @@ def served_everywhere_s(seen: Sequence[Seen], surface: Surface, version: str) ->
     return max(first.values()) if first.keys() == {one.worker for one in seen} else None
 
 
-def _learned_page(connection: http.client.HTTPConnection, page: Page) -> Page:
+def _learned_page(ask: Callable[[Page], RankAnswer], page: Page) -> Page:
     """Return the page for a viewer whose choices are the model's."""
     for _ in range(TRIES_MAX):
         named = replace(page, viewer_id=f"watch-{uuid.uuid4().hex}")
-        if _rank(connection, encoded(rank_request(named), "msgpack")).share == "learned":
+        if ask(named).share == "learned":
             return named
     raise RuntimeError("no viewer is in the learned share")
 
