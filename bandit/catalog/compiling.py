@@ -126,7 +126,11 @@ def compile_version(documents: StoredDocuments, version: str) -> None:
 
 
 def _mapped(path: Path, version: str) -> Catalog:
-    return Catalog.from_arrays(version, map_compiled(path, version))
+    arrays = map_compiled(path, version)
+    try:
+        return Catalog.from_arrays(version, arrays)
+    except KeyError as error:
+        raise CatalogError(str(path), f"it has no array {error}") from error
 
 
 def _write(path: Path, catalog: Catalog) -> None:

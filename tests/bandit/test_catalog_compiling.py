@@ -83,7 +83,9 @@ def test_a_patched_version_equals_one_built_from_scratch(store: CatalogStore) ->
     assert same(store.load(version), expected)
 
 
-@pytest.mark.parametrize("damage", ["torn", "flipped", "empty", "foreign", "revision", "version"])
+@pytest.mark.parametrize(
+    "damage", ["torn", "flipped", "empty", "foreign", "revision", "version", "arrays"]
+)
 def test_a_wrong_form_is_told_and_made_again(
     store: CatalogStore, tmp_path: Path, damage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -96,6 +98,9 @@ def test_a_wrong_form_is_told_and_made_again(
             path.unlink()
             store.load(version)
         assert path.read_bytes() != whole
+    elif damage == "arrays":
+        arrays = Catalog.build(DOCUMENT).to_arrays()
+        compiled.write_compiled(path, version, {"rows.keys": arrays["rows.keys"]})
     elif damage == "version":
         other = store.save(CatalogDocument(DOCUMENT.titles[:1]))
         path.write_bytes(form_of(tmp_path, other).read_bytes())
