@@ -35,6 +35,9 @@ from bandit.feature_tables import Chosen
 from bandit.features import CROSS_PRIME, Encoded, FeatureMatrix
 from bandit.types import Float32Array, HashArray, IndexArray
 
+_SMALL: Final = 128
+"""A vocabulary so small is weighed whole, however few of its features a page has."""
+
 _FEW: Final = 512
 """So many features, of a vocabulary or of a page, are not looked through for equal ones."""
 
@@ -95,18 +98,20 @@ def _weighed(
     What is not there, at place 0, adds nothing.
     """
     size = places.size + len(dense_places)
-    if size <= len(vocabulary) and (size <= _FEW or size * _SPARSE < len(vocabulary)):
-        each = weigh(vocabulary.take(np.append(dense_places, places), mode="clip"))
+    known = len(vocabulary)
+    if known > _SMALL and size <= known and (size <= _FEW or size * _SPARSE < known):
+        every = np.concatenate((dense_places, places.ravel()))
+        each = weigh(vocabulary.take(every, mode="clip"))
         own = each[len(dense_places) :].reshape(places.shape)
         return own * (places != 0), each[: len(dense_places)]
-    if len(vocabulary) <= _FEW:
+    if known <= _FEW:
         weights = weigh(vocabulary)
     else:
-        seen = np.zeros(len(vocabulary), np.bool_)
+        seen = np.zeros(known, np.bool_)
         seen[places] = True
         seen[dense_places] = True
         distinct = np.flatnonzero(seen)
-        weights = np.empty(len(vocabulary), np.float32)
+        weights = np.empty(known, np.float32)
         weights[distinct] = weigh(vocabulary.take(distinct, mode="clip"))
     weights[0] = 0.0
     return weights.take(places, mode="clip"), weights.take(dense_places, mode="clip")

@@ -91,11 +91,11 @@ def learned(
     return engine
 
 
-@pytest.mark.parametrize("few", [0, 512])
+@pytest.mark.parametrize(("small", "few"), [(128, 512), (0, 512), (0, 0)])
 @pytest.mark.parametrize("surface", ["artwork", "rows"])
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(data=st.data())
-def test_whatever_is_crossed(surface: Surface, few: int, data: st.DataObject) -> None:
+def test_whatever_is_crossed(surface: Surface, small: int, few: int, data: st.DataObject) -> None:
     config = data.draw(configurations(surface))
     shape = ModelShape.of(surface, config)
     context = encode(CONTEXT, data.draw(feature_maps))
@@ -123,7 +123,8 @@ def test_whatever_is_crossed(surface: Surface, few: int, data: st.DataObject) ->
         **{name: stack([each.groups[name] for each in candidates]) for name in own},
     }
     with pytest.MonkeyPatch.context() as patch:
-        # Few features are not looked through for equal ones; with none that is few, all are.
+        # The whole vocabulary is weighed, or each feature of the page, or the distinct ones.
+        patch.setattr(vocabulary_sums, "_SMALL", small)
         patch.setattr(vocabulary_sums, "_FEW", few)
         found = scores(arrays.weights, shape, groups, count)
         spread = spreads(arrays.variances, shape, groups, count)
