@@ -37,9 +37,9 @@ _HEADERS: Final = {"Content-Type": "application/msgpack", "Accept": "application
 
 def measure_freshness(board: Board, *, quick: bool) -> None:
     """Measure the time from feedback to a served snapshot."""
-    repetitions = 3 if quick else 40
+    repetitions, training_pages = (3, 12) if quick else (40, 30)
     document = standard_catalog(2500)
-    pages = standard_pages(document, 30)
+    pages = standard_pages(document, training_pages)
     random = np.random.default_rng(7)
     with our_server(document) as server:
         train(server, pages)
