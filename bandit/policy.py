@@ -11,6 +11,13 @@ uniform choices, everybody else what was learned. A surface without a model yet 
 rows, the order asked, which is the best that is known. A model whose scores of a page are not
 finite, as large weights times large features may be, is of no use for that page: the cold policy
 serves the surface, and the decision does not name the model.
+
+Where the time goes, for 240 titles × 8 artworks in 40 rows with 20 context features, in µs on a
+machine busy with other work, where the form without tables took 1,700: scores of artworks 105,
+their probabilities, draw and entropy 75, scores and order of rows 100, titles found 50, the record
+with its 280 choices 50, all else 60; 440 in all. No call takes more than a fortieth of it. It is
+some 200 NumPy calls on short arrays and as many of Python, each half as dear in a loop of its own
+as here, where it finds the caches cold; sums over features are a tenth.
 """
 
 from __future__ import annotations
