@@ -13,7 +13,10 @@ server class starts the worker processes; what is done here in its place:
   takes: granian gives up when one dies twice within seconds.
 - A worker closes its service when it ends, and ends with its parent.
 
-What granian cannot do: it has no heartbeat, so that a worker that hangs is not noticed.
+What granian cannot do: it has no heartbeat, so that a worker that hangs is not noticed; and the
+kernel spreads connections by chance, so that few of them lie unevenly. A small decision takes
+0.62 ms of a worker's CPU time with it and 0.6 with gunicorn's main thread, a page 1.3 with either;
+one blocking thread or four made no difference.
 """
 
 from __future__ import annotations

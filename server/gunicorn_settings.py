@@ -1,8 +1,9 @@
 """gunicorn's settings, from the effective configuration; read anew at each reload.
 
 gunicorn takes every global here that is named like one of its settings and ignores all others.
-Its workers have threads (gthread) because a request waits for the log's commit; the application
-is built in each worker after the fork, as VW, SQLite and threads do not survive forking.
+Its workers serve ranks on their main thread and have a pool of threads for all that waits, as
+feedback does for the log's commit. The application is built in each worker after the fork, as
+SQLite and threads do not survive forking.
 """
 
 from __future__ import annotations

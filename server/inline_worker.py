@@ -15,8 +15,10 @@ What it does other than the class that it extends:
 - *Workers share new connections evenly*: see :mod:`server.connection_table`.
 - *Answers leave by one send*: see :mod:`server.one_send`.
 
-What bounds it (a trivial application, one client connection a worker, µs a request): 10 for the
-kernel's receive and send, 8 for gunicorn's response, 6 for the rest; a new head costs 35 more.
+What it costs, as CPU time a request of a trivial application with kept connections and bodies of
+4 kB: gunicorn's own class 140 µs, this one's pool 130, its main thread 26. Of those 26 the kernel
+takes 12 to send, 3 to receive and 3 to wait; 6 are gunicorn's response. A head that the connection
+did not send before costs 35 more. Behind it, deciding and logging are what bounds the service.
 """
 
 from __future__ import annotations
@@ -81,7 +83,7 @@ class InlineWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn comes withou
         super(ThreadWorker, self).init_process()
 
     def notify(self) -> None:
-        """Tell that it lives, but not in every turn: that writes to a file's head."""
+        """Tell that it lives, but not in every turn: that takes a system call."""
         now = time.monotonic()
         if now >= self._notify_at:
             self._notify_at = now + self.timeout / _BEATS_A_TIMEOUT
