@@ -6,6 +6,11 @@ never a mixture. What cannot be loaded is counted and remembered, and the last g
 What was refused is tried again after a while, since a file may be restored, and at once when an
 operator has just changed something. What the operating system does not let be read now is tried
 again at the next turn.
+
+What is loaded is hashed and checked whole, which also brings each page of it into memory before it
+is served from, and lets other threads run. Measured: a snapshot of 2^18 weights takes 2 ms, one of
+2^24 120 ms, a catalog of a million artworks 60 ms; other threads then wait for at most 3, 9 and
+10 ms. A turn that finds nothing new takes 0.04 ms.
 """
 
 from __future__ import annotations

@@ -174,6 +174,29 @@ def test_a_large_catalog_that_cannot_be_told_is_no_fault_of_the_client(
     assert "application/msgpack" in value(refused)["hint"]
 
 
+def test_a_large_body_that_ends_early_is_told(node: Node, all_large: None) -> None:
+    body = msgspec.json.encode(CATALOG)
+    told_length = {"CONTENT_LENGTH": str(len(body) + 1)}
+    refused = node.http.put(
+        "/v1/catalog", data=body, content_type=JSON, environ_overrides=told_length
+    )
+    assert refused.status_code == 400
+    assert value(refused)["detail"] == (
+        f"the body ended after {len(body)} of {len(body) + 1} bytes"
+    )
+
+
+def test_a_body_of_several_parts_arrives_whole(node: Node, all_large: None) -> None:
+    titles = [
+        {"id": f"t{number}", "artworks": [{"id": f"a{place}"} for place in range(64)]}
+        for number in range(200)
+    ]
+    body = msgspec.json.encode({"titles": titles})
+    assert len(body) > 2 * 65_536
+    answer = value(node.http.put("/v1/catalog", data=body, content_type=JSON))
+    assert (answer["titles"], answer["artworks"]) == (200, 12_800)
+
+
 def test_a_child_that_is_killed_changes_nothing(
     node: Node, site: Site, all_large: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
