@@ -52,7 +52,7 @@ FULL: Final = Size(
     artworks=(1, 2, 4, 8, 16, 32, 64),
     contexts=(1, 5, 10, 20, 50, 100, 256),
     catalogs=(2000, 6000, STANDARD, 100_000, 300_000, LARGEST),
-    pages=16,
+    pages=64,
     rounds=40,
 )
 QUICK: Final = Size(
@@ -60,7 +60,7 @@ QUICK: Final = Size(
     artworks=(1, 8, 64),
     contexts=(1, 20, 256),
     catalogs=(2000, STANDARD, LARGEST),
-    pages=8,
+    pages=64,
     rounds=6,
 )
 
