@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final, NamedTuple
 
+import msgspec
 import numpy as np
 
 from bandit.catalog import Catalog, CatalogDocument
@@ -26,7 +27,7 @@ from benchmarks.in_process_stages import STAGES, stage_contenders
 from benchmarks.in_process_vw import as_people_do, served_model, vw_texts
 from benchmarks.pages import standard_catalog, standard_pages
 from benchmarks.peers import PEERS, peer_contenders
-from benchmarks.turns import Contender, Middle, take_turns, timed
+from benchmarks.turns import Contender, Middle, take_turns, timed_on
 
 TITLES: Final = 2500
 WORK: Final = "240 titles × 8 artworks, 40 rows, 20 context features, one thread"
@@ -119,13 +120,22 @@ def _add_ratios(board: Board, seconds: Mapping[str, FloatArray], others: Sequenc
 
 
 def decisions(policy: Policy, serving: Serving, pages: Sequence[Page]) -> Contender:
-    """Return our whole decision of one page after the other."""
+    """Return our whole decision of one page after the other.
 
-    def decide(number: int) -> None:
-        page = pages[number % len(pages)]
+    Each page is decoded anew before its time begins, as it comes to a worker: its names are strings
+    of its own, not the catalog's, whose hashes Python knows already.
+    """
+    bodies = [msgspec.msgpack.encode(page) for page in pages]
+    decoder = msgspec.msgpack.Decoder(Page)
+
+    def request(number: int) -> tuple[int, Page]:
+        return number, decoder.decode(bodies[number % len(bodies)])
+
+    def decide(asked: tuple[int, Page]) -> None:
+        number, page = asked
         policy.decide(page, decision_id=f"d{number}", now_us=number, serving=serving)
 
-    return timed(decide)
+    return timed_on(request, decide)
 
 
 def learned_pages(document: CatalogDocument, count: int) -> list[Page]:

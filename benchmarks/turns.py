@@ -28,6 +28,7 @@ Contender = Callable[[int, int], float]
 
 
 Name = TypeVar("Name", str, int)
+Given = TypeVar("Given")
 
 
 class Middle(NamedTuple):
@@ -50,16 +51,22 @@ class Middle(NamedTuple):
 
 def timed(call: Callable[[int], object]) -> Contender:
     """Return a contender that calls a function in this process with the page's number."""
+    return timed_on(lambda number: number, call)
+
+
+def timed_on(prepare: Callable[[int], Given], call: Callable[[Given], object]) -> Contender:
+    """Return a contender that calls a function on what is prepared, untimed, for each page."""
 
     def turn(first: int, pages: int) -> float:
         began, warm = time.perf_counter(), first
         while warm == first or time.perf_counter() - began < WARM_UP_S:
-            call(warm)
+            call(prepare(warm))
             warm += 1
         took = []
         for number in range(first, first + pages):
+            given = prepare(number)
             began = time.perf_counter()
-            call(number)
+            call(given)
             took.append(time.perf_counter() - began)
         return median(took)
 
