@@ -58,9 +58,9 @@ class ServerConfig(Section, frozen=True, kw_only=True):
     http_server: Annotated[
         Literal["gunicorn", "granian"],
         Meta(
-            description="What speaks HTTP: gunicorn, with a worker class of ours, or granian, which "
-            "does so outside Python (`pip install 'marquee[fast]'`). It changes at a restart, not "
-            "at a reload."
+            description="What speaks HTTP: gunicorn, with a worker class of ours, or granian, "
+            "which does so outside Python (`pip install 'marquee[fast]'`). A reload leaves it as "
+            "it is."
         ),
     ] = "gunicorn"
     request_timeout_s: Annotated[

@@ -33,7 +33,7 @@ class SquareCB(Strategy, frozen=True, tag="squarecb"):
     ) -> FloatArray:
         with np.errstate(over="ignore"):
             gaps = scores.max(axis=1, keepdims=True) - scores
-        probabilities: FloatArray = 1.0 / (counts[:, None] + self.gamma * gaps)
+            probabilities: FloatArray = 1.0 / (counts[:, None] + self.gamma * gaps)
         every = np.arange(len(scores))
         best = best_candidates(scores)
         probabilities[every, best] = 0.0

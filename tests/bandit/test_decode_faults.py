@@ -26,7 +26,8 @@ def fault_of(value: Any, **limits: int) -> tuple[str, str, str]:
     [
         ({"context": {"a": 1, "b": None}}, "context.b", "a number, a string, or a list"),
         ({"context": {"a": [1, None]}}, "context.a[1]", "a number, a string, or a list"),
-        ({"context": {"a": 1, "b c": 1}}, "context", "name features with"),
+        ({"rows": [{"id": "r", "features": {"a": 1, "b c": 1}}]}, "rows[0].features",
+         "name features with"),
         ({"rows": [{"id": "r"}, {"id": "s", "features": {"x": 1e99}}]}, "rows[1].features.x",
          "within the bound"),
         ({"max_rows": 0}, "max_rows", "within the bound"),

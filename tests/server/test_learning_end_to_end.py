@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from scipy.stats import fisher_exact
 
-from bandit.catalog import CatalogDocument
+from bandit.catalog import CatalogDocument, write_catalog_file
 from bandit.types import Artwork, PageRow, Row, Share, Title
 from server.client import Client, RankResult
 from server.local import LocalServer
@@ -60,7 +60,11 @@ class Tally(NamedTuple):
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[LocalServer]:
-    with LocalServer(tmp_path / "server", settings=SETTINGS) as running:
+    # At the start, so that every worker has it from its first answer on.
+    source = tmp_path / "catalog.msgpack"
+    write_catalog_file(source, DOCUMENT)
+    settings = {**SETTINGS, "MARQUEE__CATALOG__SOURCE": str(source)}
+    with LocalServer(tmp_path / "server", settings=settings) as running:
         yield running
 
 
@@ -90,7 +94,6 @@ def _enter(books: dict[Share, Tally], result: RankResult, *, played: bool) -> No
 def test_the_learned_share_comes_to_beat_the_holdout(server: LocalServer) -> None:
     random = np.random.default_rng(20261122)
     with Client(server.url, deadline_s=20) as client:
-        client.put_catalog(DOCUMENT)
         first: dict[Share, Tally] = {}
         books: dict[Share, Tally] = {}
         for phase in range(PHASES):
