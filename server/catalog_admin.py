@@ -165,7 +165,7 @@ class CatalogAdmin:
         )
 
     def _served(self, version: str) -> Catalog:
-        self._serving.refresh(anew=True)
+        self._serving.refresh_catalog(anew=True)
         catalog = self._serving.current.catalog
         # Another one is served if somebody replaced it already, or it cannot be loaded now.
         return catalog if catalog.version == version else self._catalogs.load(version)

@@ -188,7 +188,7 @@ class Service:
         """
         with disk():
             summary = activate_snapshot(self._snapshots, version)
-        self._serving.refresh(anew=True)
+        self._serving.refresh_models(anew=True)
         return summary
 
     def not_ready(self) -> list[str]:

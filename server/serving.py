@@ -1,11 +1,12 @@
 """What a worker serves from, kept fresh: one catalog and the pointed-to snapshot of each surface.
 
-A thread polls the stores' pointers. Whatever is new is loaded and verified in that thread, off the
-request path, and then swapped in by one assignment: a request sees the old bundle or the new one,
-never a mixture. What cannot be loaded is counted and remembered, and the last good keeps serving.
-What was refused is tried again after a while, since a file may be restored, and at once when an
-operator has just changed something. What the operating system does not let be read now is tried
-again at the next turn.
+One thread polls the snapshots' pointers, another one the catalog's, so that a catalog that takes
+long to be compiled holds no snapshot up. Whatever is new is loaded and verified in its thread, off
+the request path, and then swapped in by one assignment: a request sees the old bundle or the new
+one, never a mixture. What cannot be loaded is counted and remembered, and the last good keeps
+serving. What was refused is tried again after a while, since a file may be restored, and at once
+when an operator has just changed something. What the operating system does not let be read now is
+tried again at the next turn.
 
 What is loaded is hashed and checked whole, which also brings each page of it into memory before it
 is served from, and lets other threads run. Measured: a snapshot of 2^18 weights takes 2 ms, one of
@@ -16,6 +17,7 @@ is served from, and lets other threads run. Measured: a snapshot of 2^18 weights
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -42,12 +44,12 @@ RETRY_AFTER_US: Final = 5_000_000
 """How long what was refused is left alone: each try reads and hashes it whole."""
 
 _CLOSE_WAIT_S: Final = 2.0
-"""Longest wait for the thread at the end: it may be waiting for a large catalog to be compiled,
+"""Longest wait for the threads at the end: one may be waiting for a large catalog to be compiled,
 while records of the log wait to be made durable."""
 
 
 class ServingState:
-    """The bundle in use, and the thread that renews it."""
+    """The bundle in use, and the threads that renew it."""
 
     def __init__(
         self,
@@ -61,49 +63,69 @@ class ServingState:
         self._snapshots = snapshots
         self._clock = clock
         self._metrics = metrics
-        self._interval_s = min(config.catalog.poll_interval_s, config.snapshots.poll_interval_s)
         self._stop = threading.Event()
-        self._refreshing = threading.Lock()
+        self._renewing_catalog = threading.Lock()
+        self._renewing_models = threading.Lock()
+        self._swapping = threading.Lock()
+        """Held for no longer than it takes to put a part into the bundle."""
         self._refused: dict[str, int] = {}
-        """What was refused → when to try it again."""
-        self._thread = threading.Thread(target=self._run, name="serving-refresh", daemon=True)
+        """What was refused → when to try it again. Each key belongs to one of the two locks."""
+        self._threads = [
+            threading.Thread(target=self._keep_renewing, args=args, name=name, daemon=True)
+            for name, *args in (
+                ("serving-snapshots", self.refresh_models, config.snapshots.poll_interval_s),
+                ("serving-catalog", self.refresh_catalog, config.catalog.poll_interval_s),
+            )
+        ]
         self.current = Serving(empty_catalog())
         self.last_rejection: Rejection | None = None
 
     def start(self) -> None:
         """Load what there is, then keep it fresh until :meth:`close`."""
         self.refresh()
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
 
     def close(self) -> None:
         """Stop renewing; what is being loaded is not waited for long."""
         self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join(_CLOSE_WAIT_S)
+        # That for snapshots is the first, and has little to wait for.
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join(_CLOSE_WAIT_S)
 
     def refresh(self, *, anew: bool = False) -> None:
-        """Take over whatever the stores point to that is not being served yet.
+        """Take over whatever the stores point to that is not being served yet: snapshots first.
 
         ``anew`` tries also what was refused before.
         """
-        with self._refreshing:
-            if anew:
-                self._refused.clear()
-            self._refresh_catalog()
+        self.refresh_models(anew=anew)
+        self.refresh_catalog(anew=anew)
+
+    def refresh_models(self, *, anew: bool = False) -> None:
+        """Take over the snapshots pointed to; does not wait for a catalog that is being loaded."""
+        with self._renewing_models:
             for surface in SURFACES:
-                self._refresh_model(surface)
+                self._refresh_model(surface, anew=anew)
 
-    def _run(self) -> None:
-        while not self._stop.wait(self._interval_s):
-            self.refresh()
+    def refresh_catalog(self, *, anew: bool = False) -> None:
+        """Take over the catalog pointed to."""
+        with self._renewing_catalog:
+            self._refresh_catalog(anew=anew)
 
-    def _refresh_catalog(self) -> None:
+    def _keep_renewing(self, renew: Callable[[], None], interval_s: float) -> None:
+        while not self._stop.wait(interval_s):
+            renew()
+
+    def _refresh_catalog(self, *, anew: bool) -> None:
         what = _CATALOG_POINTER
         try:
             version = self._catalogs.current()
             self._refused.pop(what, None)
             what = f"catalog {version}"
-            if version is None or version == self.current.catalog.version or self._waits(what):
+            if version is None or version == self.current.catalog.version:
+                return
+            if self._waits(what, anew=anew):
                 return
             catalog = self._catalogs.load(version)
         except CatalogError as error:
@@ -114,10 +136,11 @@ class ServingState:
             self._reject(what, f"cannot be read now: {error}", 0)
             return
         self._refused.pop(what, None)
-        self.current = replace(self.current, catalog=catalog)
+        with self._swapping:
+            self.current = replace(self.current, catalog=catalog)
         log.info("catalog swapped in", catalog=version)
 
-    def _refresh_model(self, surface: Surface) -> None:
+    def _refresh_model(self, surface: Surface, *, anew: bool) -> None:
         what = f"the snapshots' pointer of {surface}"
         served = self.current.models.get(surface)
         try:
@@ -126,7 +149,7 @@ class ServingState:
             if pointer is None or (served is not None and served.version == pointer.version):
                 return
             what = f"snapshot {pointer.version} of {surface}"
-            if self._waits(what):
+            if self._waits(what, anew=anew):
                 return
             manifest, arrays = self._snapshots.load_arrays(surface, pointer.version)
         except (OSError, SnapshotUnavailableError) as error:
@@ -138,12 +161,16 @@ class ServingState:
             return
         self._refused.pop(what, None)
         model = ServedModel(pointer.version, shape_of(manifest), arrays, manifest.created_at_us)
-        self.current = replace(self.current, models={**self.current.models, surface: model})
+        with self._swapping:
+            models = {**self.current.models, surface: model}
+            self.current = replace(self.current, models=models)
         self._metrics.count("marquee_snapshot_loaded_total", surface)
         created_s = model.created_at_us / MICROSECONDS
         self._metrics.set("marquee_snapshot_created_timestamp_seconds", surface, to=created_s)
 
-    def _waits(self, what: str) -> bool:
+    def _waits(self, what: str, *, anew: bool) -> bool:
+        if anew:
+            self._refused.pop(what, None)
         return self._clock.now_us() < self._refused.get(what, 0)
 
     def _reject(self, what: str, why: str, wait_us: int) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bandit.catalog import CatalogDocument, CatalogStore
+from bandit.catalog import Catalog, CatalogDocument, CatalogStore
 from bandit.clock import ManualClock
 from bandit.config.schema import CatalogConfig, Config
 from bandit.engine import ModelArrays
@@ -16,6 +16,7 @@ from bandit.keys import KeyRing
 from bandit.snapshots import FileSnapshotStore, Manifest
 from bandit.snapshots.manifest import SnapshotDetails
 from bandit.types import Artwork, Surface, Title
+from server.local import wait_until
 from server.prometheus import PrometheusMetrics
 from server.serving import RETRY_AFTER_US, ServingState, first_catalog
 
@@ -155,3 +156,31 @@ def test_the_engines_own_form_of_a_model_is_not_read(world: World) -> None:
     (world.root / "snapshots" / "rows" / version / "model.bin").unlink()
     world.state.refresh()
     assert world.served() == version
+
+
+def test_a_snapshot_becomes_live_while_a_catalog_is_long_in_coming(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.state.start()
+    load = world.catalogs.load
+    asked, end = threading.Event(), threading.Event()
+
+    def long_in_coming(version: str) -> Catalog:
+        asked.set()
+        end.wait(60)
+        return load(version)
+
+    monkeypatch.setattr(world.catalogs, "load", long_in_coming)
+    catalog = world.catalogs.replace(None, DOCUMENT)
+    try:
+        assert asked.wait(60)
+        version = world.publish()
+        wait_until(lambda: world.served() == version, 30, "the snapshot")
+        assert not world.state.current.catalog.title_ids
+        end.set()
+        wait_until(lambda: world.state.current.catalog.version == catalog, 30, "the catalog")
+        # Neither undid what the other had put in.
+        assert world.served() == version
+    finally:
+        end.set()
+        world.state.close()
