@@ -18,9 +18,11 @@
 | ``loose_titles``, ``omitted`` | list of text | |
 | ``events`` | list of {event_id, type, title, row, seconds, fraction, happened_at_us, v} | |
 | ``closed_by`` | text | ``window``, ``play`` or ``evicted`` |
+| ``pass_probability`` | real | with which the log let the decision in, below 1 under overload |
 | ``body_digest``, ``greedy_match``, ``deferred``, ``v`` | | as in the log's record |
 
 Features stand as JSON because a feature may be of four types, and because every tool reads JSON.
+Files written before there was ``pass_probability`` lack it; all their decisions stand for 1.
 """
 
 from __future__ import annotations
@@ -154,18 +156,27 @@ def _plain_columns() -> dict[str, _Column]:
         "greedy_match": pa.float64(),
         "deferred": pa.bool_(),
         "v": whole,
+        "pass_probability": pa.float64(),
     }
     return {name: _Column(kind, attrgetter(f"decision.{name}")) for name, kind in kinds.items()}
 
 
 _OF_OUTCOME: Final = ("at_us", "events", "closed_by")
 """Columns that are not the decision's."""
+_ADDED: Final = {"pass_probability": 1.0}
+"""Columns that older files lack → what holds for all their outcomes."""
 
 
 @cache
 def schema() -> Any:
     """Return the Arrow schema of outcomes."""
     return arrow().schema([(name, column.type) for name, column in _columns().items()])
+
+
+def is_readable(found: Any) -> bool:
+    """Tell whether an Arrow schema is that of outcomes, as it is now or was before."""
+    wanted = [field for field in schema() if field.name in found.names or field.name not in _ADDED]
+    return bool(found.equals(arrow().schema(wanted)))
 
 
 def to_batch(outcomes: Sequence[Outcome]) -> Any:
@@ -178,10 +189,13 @@ def to_batch(outcomes: Sequence[Outcome]) -> Any:
 
 
 def from_batch(batch: Any) -> list[Outcome]:
-    """Return the outcomes of a record batch of :func:`schema`."""
+    """Return the outcomes of a record batch, its schema one that :func:`is_readable` takes."""
     columns = _columns()
     found: dict[str, list[Any]] = {}
     for name, column in columns.items():
+        if name in _ADDED and name not in batch.schema.names:
+            found[name] = [_ADDED[name]] * batch.num_rows
+            continue
         values = as_python(batch.column(name))
         found[name] = values if column.up is None else list(map(column.up, values))
     of_decision = [name for name in columns if name not in _OF_OUTCOME]

@@ -12,7 +12,7 @@ from bandit.config.schema import LimitsConfig
 from bandit.errors import CatalogError, OutcomeFilesError
 from bandit.joiner import Outcome
 from bandit.outcome_files.arrow import arrow
-from bandit.outcome_files.columns import from_batch, schema
+from bandit.outcome_files.columns import from_batch, is_readable
 from bandit.outcome_files.manifest import Manifest, catalog_file, read_manifest
 
 BATCH_OUTCOMES: Final = 1000
@@ -47,7 +47,7 @@ class OutcomeFiles:
             path = self.directory / file.path
             found = 0
             with _file_faults(path), arrow("parquet").ParquetFile(path) as opened:
-                if not opened.schema_arrow.equals(schema()):
+                if not is_readable(opened.schema_arrow):
                     raise OutcomeFilesError(
                         f"{path} does not have the columns of outcomes",
                         hint="export the log again with `marquee log export`",

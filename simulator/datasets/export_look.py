@@ -12,7 +12,7 @@ from bandit.errors import OutcomeFilesError
 from bandit.joiner import Outcome
 from bandit.outcome_files import Manifest, OutcomeFiles
 from bandit.outcome_files.manifest import exposures
-from simulator.datasets.feedback_notes import Reports, closing_notes
+from simulator.datasets.feedback_notes import LetIn, Reports, closing_notes
 from simulator.datasets.page_items import ArtworkItems
 from simulator.datasets.page_rounds import Pages, ordered_without_chance
 from simulator.datasets.page_scan import NO_SEGMENT, PageScan
@@ -62,6 +62,7 @@ def look_over(files: OutcomeFiles, where: str, name: str, reading: Reading) -> E
         *_manifest_notes(files.manifest, reading.config),
         *closing_notes(files.manifest),
         *gathered.reports.notes(pages.exposure),
+        *gathered.let_in.notes(),
         *scan.faults.notes(),
         *left_out,
         *pages.contexts.notes("context"),
@@ -87,11 +88,12 @@ class _Gathered(NamedTuple):
 
     scan: PageScan
     reports: Reports
+    let_in: LetIn
     certain: _Certain
 
 
 def _gather(files: OutcomeFiles, label: str, reading: Reading) -> _Gathered:
-    gathered = _Gathered(PageScan(reading.segment), Reports(), _Certain())
+    gathered = _Gathered(PageScan(reading.segment), Reports(), LetIn(), _Certain())
     total = files.manifest.outcomes
     with collecting_rarely(), reading.watch.task(label, total, "pages") as advance:
         for outcomes in outcomes_of(files):

@@ -1,4 +1,4 @@
-"""What the feedback of our own log leaves out, and so what its rounds do not tell."""
+"""What our own log leaves out, and so what its rounds do not tell."""
 
 from __future__ import annotations
 
@@ -42,6 +42,37 @@ class Reports:
             "no impressions were reported, so that what was seen is told by clicks and plays "
             f"alone ({rules}): rounds are chosen by what came of them, and every value is too "
             'high; report impressions, or read the log with exposure = "all"'
+        ]
+
+
+class LetIn:
+    """Counts decisions that stand for others, which an overloaded log did not let in.
+
+    Rounds are not weighted by it: no estimator here takes a weight of a round besides those of its
+    propensities, and its intervals would have to know of it as well.
+    """
+
+    def __init__(self) -> None:
+        self._pages = self._by_chance = 0
+        self._stood_for = 0.0
+
+    def take(self, outcomes: Iterable[Outcome]) -> None:
+        """Count the next pages."""
+        for outcome in outcomes:
+            chance = outcome.decision.pass_probability
+            self._pages += 1
+            if 0 < chance < 1:
+                self._by_chance += 1
+                self._stood_for += 1 / chance
+
+    def notes(self) -> list[str]:
+        """Tell what figures leave out of account."""
+        if not self._by_chance:
+            return []
+        return [
+            f"{self._by_chance:,} of {self._pages:,} decisions were let into the log with a "
+            f"probability below 1 (pass_probability) and stand for {self._stood_for:,.0f}: figures "
+            "are not weighted by it, so that times of overload count for less than they were"
         ]
 
 

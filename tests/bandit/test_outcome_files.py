@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -58,6 +59,7 @@ decisions = st.builds(
     omitted=st.lists(names, max_size=2),
     greedy_match=st.none() | chances,
     deferred=st.booleans(),
+    pass_probability=chances,
 )
 
 
@@ -102,6 +104,20 @@ def test_nothing_is_lost_on_the_way_to_arrow_and_back(found: list[Outcome]) -> N
     batch = to_batch(found)
     assert batch.schema.equals(schema())
     assert from_batch(batch) == found
+
+
+def test_files_from_before_a_column_was_added_are_read(tmp_path: Path) -> None:
+    let_in = msgspec.structs.replace(outcome("d").decision, pass_probability=0.25)
+    directory = export(tmp_path / "out", [outcome("d")._replace(decision=let_in)])
+    assert next(OutcomeFiles(directory).outcomes())[0].decision.pass_probability == 0.25
+    path = directory / "date=1970-01-01/part-00000.parquet"
+    parquet = arrow("parquet")
+    whole = parquet.ParquetFile(path).read()
+    parquet.write_table(whole.drop_columns(["pass_probability"]), path)
+    assert list(OutcomeFiles(directory).outcomes()) == [[outcome("d")]]
+    parquet.write_table(whole.drop_columns(["policy"]), path)
+    with pytest.raises(OutcomeFilesError, match="does not have the columns"):
+        list(OutcomeFiles(directory).outcomes())
 
 
 def test_a_slice_of_a_batch_gives_the_outcomes_of_the_slice() -> None:

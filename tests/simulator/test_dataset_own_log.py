@@ -310,6 +310,22 @@ def test_decisions_that_stand_there_twice_are_refused_with_count_and_ids(tmp_pat
     assert len(concatenate(source.choices())) == 2
 
 
+def test_decisions_let_in_by_chance_are_told_of(tmp_path: Path) -> None:
+    _, version = world.store_catalog(tmp_path)
+    chances = {"a": 0.25, "b": 0.5, "c": 1.0}
+    records: list[Record] = [
+        msgspec.structs.replace(decision(name, version), pass_probability=chance)
+        for name, chance in chances.items()
+    ]
+    made = write(tmp_path, [*records, *map(impression, chances)])
+    for source in (open_source(made.export), open_source(str(made.log), config=made.config)):
+        (told,) = (note for note in source.notes if "pass_probability" in note)
+        assert told.startswith("2 of 3 decisions were let into the log")
+        assert "stand for 6:" in told
+        assert "not weighted" in told
+        assert len(concatenate(source.choices())) == 3
+
+
 def test_artworks_outside_their_catalog_are_refused(tmp_path: Path) -> None:
     _, version = world.store_catalog(tmp_path)
     bad = decision("bad", version, titles=[TitleChoice("t0", "gone", 0.5)])
