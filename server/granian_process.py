@@ -43,6 +43,7 @@ from server import SERVICE_EXTENSION
 from server.exit_codes import BOOT_REFUSED, FAILED
 from server.listening import BACKLOG, LISTEN_FD_VARIABLE, listen_beside
 from server.logs import configure_logs, logging_settings
+from server.open_files import raise_open_files
 from server.process_ties import end_with_parent
 from server.prometheus import forget_process
 from server.run_directory import read_effective_config
@@ -260,6 +261,7 @@ def main(environ: Mapping[str, str] = os.environ) -> int:
     """Serve until told to end; return the exit code."""
     config = read_effective_config(environ)
     configure_logs(config, "granian")
+    raise_open_files()
     return Workers(config, int(environ[LISTEN_FD_VARIABLE]), environ).run()
 
 

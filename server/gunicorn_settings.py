@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import os
-from typing import Protocol
+from typing import Any, Protocol
 
 from flask import Flask
 
@@ -18,6 +18,7 @@ from server import SERVICE_EXTENSION
 from server.connection_table import ConnectionTable
 from server.inline_worker import InlineWorker
 from server.listening import LISTEN_FD_VARIABLE
+from server.open_files import connections_allowed, raise_open_files
 from server.process_ties import end_with_parent
 from server.prometheus import forget_process
 from server.run_directory import MEMORY, read_effective_config, writable
@@ -32,6 +33,8 @@ bind = f"fd://{_listener}" if _listener else f"{_server.host}:{_server.port}"
 workers = _server.workers
 worker_class = InlineWorker
 threads = _server.threads
+# The workers inherit the limit.
+worker_connections = connections_allowed(raise_open_files(), threads)
 timeout = math.ceil(_server.request_timeout_s)
 graceful_timeout = math.ceil(_server.graceful_timeout_s)
 keepalive = _server.keepalive_s
@@ -47,7 +50,8 @@ limit_request_fields = 64
 limit_request_field_size = 8190
 # Newer releases open a control socket in a directory that all runs of a user share.
 control_socket_disable = True
-# A worker's heartbeat is a file's time: in memory, a slow disk cannot make it look dead.
+# A worker's heartbeat is a file's time: kept in memory, telling it waits for no disk. A write that
+# hangs on the main thread still silences a worker, and it is replaced.
 worker_tmp_dir = None if _memory is None else str(_memory)
 
 # A worker that dies is replaced before its slot is given back, and signals may ask for more.
@@ -63,14 +67,20 @@ class _Worker(Protocol):
 
 
 def pre_fork(server: _Arbiter, worker: InlineWorker) -> None:
-    """Tell a worker what it must know of the others, and of the configuration."""
+    """Tell a worker what it must know of the others."""
     worker.slot = _connections.claim()
-    worker.serves_inline = not _config.log.rank_waits_for_commit
 
 
 def post_fork(server: _Arbiter, worker: _Worker) -> None:
     """Tie a worker's life to gunicorn's: orphans begin to finish at once."""
     end_with_parent(server.pid)
+
+
+def post_worker_init(worker: InlineWorker) -> None:
+    """Let a worker's loop serve ranks unless they wait for commits."""
+    service = _service(worker)
+    if service is not None:
+        worker.serves_inline = lambda: not _config.log.rank_waits_for_commit
 
 
 def child_exit(server: _Arbiter, worker: InlineWorker) -> None:
@@ -82,6 +92,12 @@ def child_exit(server: _Arbiter, worker: InlineWorker) -> None:
 
 def worker_exit(server: _Arbiter, worker: _Worker) -> None:
     """Close a worker's service: everything queued becomes durable and the spool is given up."""
+    service = _service(worker)
+    if service is not None:
+        service.close()
+
+
+def _service(worker: _Worker) -> Any:
+    """Return a worker's service; None if it could not be built."""
     application = getattr(worker, "wsgi", None)
-    if isinstance(application, Flask) and SERVICE_EXTENSION in application.extensions:
-        application.extensions[SERVICE_EXTENSION].close()
+    return application.extensions.get(SERVICE_EXTENSION) if isinstance(application, Flask) else None

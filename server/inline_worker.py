@@ -3,15 +3,17 @@
 What it does other than the class that it extends:
 
 - *Ranks are served by the loop itself.* A ``POST /v1/rank`` that has arrived as a whole is handled
-  where it was noticed, on the main thread, if ranks do not wait for commits. A hand-over to a
-  thread and back costs two waits for the interpreter's lock: with 0.44 ms of Python a request the
-  pool did 4,200 requests/s with one thread, 2,200 with eight. Everything else goes to the pool.
-  A rank can hold the loop up only while the log's queue is full, for ``log.rank_commit_timeout_s``
-  at most, and not at all with ``log.queue_full = "drop"``.
-- *No client holds the loop up.* New connections wait in the poller until they have something to
-  say; what does not fit into a socket's buffer is sent by the pool; closing connections linger in
-  the pool. A turn of the loop takes a bounded number of events, and between turns it looks after
-  its heartbeat, idle connections and what the pool has finished.
+  where it was noticed, on the main thread, while the service says that ranks do not wait. A
+  hand-over to a thread and back costs two waits for the interpreter's lock: with 0.44 ms of Python
+  a request the pool did 4,200 requests/s with one thread, 2,200 with eight. Everything else goes
+  to the pool. What the service could not foresee, as a write to the journal that hangs, still
+  holds the loop up; for longer than ``server.request_timeout_s``, the worker is replaced.
+- *Clients do not hold the loop up, and the pool not for long.* Connections wait in the poller until
+  their next request is there as a whole, and until they take what did not fit into a socket's
+  buffer. The pool waits for clients only within requests too long to be looked at as a whole, of
+  no announced length, or odd, within long answers and while connections linger at their end; each
+  for a bounded time: see :mod:`server.client_socket`. A turn of the loop takes a bounded number of
+  events, and between them it looks after its heartbeat.
 - *Workers share new connections evenly*: see :mod:`server.connection_table`.
 - *Answers leave by one send*: see :mod:`server.one_send`.
 
@@ -35,12 +37,17 @@ from typing import Any, Final, NamedTuple
 
 from gunicorn.http.message import Request
 from gunicorn.http.wsgi import Response
-from gunicorn.workers.gthread import DEFAULT_WORKER_DATA_TIMEOUT, ThreadWorker
+from gunicorn.workers.gthread import (
+    DEFAULT_WORKER_DATA_TIMEOUT,
+    STOP_KEEPALIVE_LINGER,
+    ThreadWorker,
+)
 
+from server.client_socket import BYTES_A_SECOND, PATIENCE_S, ClientSocket
 from server.connection_table import BALANCE_S, WAIT_S, Slot
-from server.event_poller import event_poller
+from server.event_poller import EventPoller, event_poller
 from server.one_send import HeldHead, Outbox
-from server.whole_requests import Connection, WholeRequest, take_whole_request
+from server.whole_requests import Arrival, Connection, WholeRequest, take_whole_request
 
 _BEATS_A_TIMEOUT: Final = 8
 """How often the heartbeat is told within half of the time after which a worker is killed."""
@@ -49,6 +56,10 @@ ACCEPTED_A_TURN: Final = 16
 """Most connections taken at once."""
 
 _NOBODY_THERE: Final = frozenset({errno.EAGAIN, errno.ECONNABORTED})
+_SHORTAGE: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+
+SHORTAGE_WAIT_S: Final = 0.1
+"""How long no connections are taken when the system has no room for them."""
 
 
 class _AnswerTo(NamedTuple):
@@ -64,12 +75,15 @@ class InlineWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn comes withou
 
     slot: Slot | None = None
     """Its place among all workers; set before the fork."""
-    serves_inline = False
-    """Whether a rank never waits for a commit; set before the fork."""
+    serves_inline: Callable[[], bool] = staticmethod(lambda: False)
+    """Whether a rank would not wait now; set when the application is built."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._accept_at = 0.0
+        self._is_short = False
+        self._told_shortage = False
+        self._sending: set[Connection] = set()
         self._notify_at = 0.0
         self._balance_at = 0.0
         self._surplus = 0
@@ -90,52 +104,97 @@ class InlineWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn comes withou
             super().notify()
 
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
-        """Make one turn of the loop."""
+        """Make one turn of the loop, telling after each event that it lives."""
         now = time.monotonic()
+        if self.nr_conns >= self.worker_connections:
+            # None is taken until one ends, however long others have waited.
+            self._accept_at = 0.0
         self._publish()
         if self._accept_at:
             timeout = min(timeout, max(self._accept_at - now, 0.0))
-        if now >= self._balance_at and self.slot is not None:
+        if now >= self._balance_at:
             self._balance_at = now + BALANCE_S
-            self._surplus = self.slot.surplus(self.nr_conns)
-        super().wait_for_and_dispatch_events(min(timeout, self.timeout))
+            self._end_slow(now)
+            if self.slot is not None:
+                self._surplus = self.slot.surplus(self.nr_conns)
+        for key, _ in self.poller.select(min(timeout, self.timeout)):
+            key.data(key.fileobj)
+            self.notify()
 
     def set_accept_enabled(self, enabled: bool) -> None:
         """Take new connections or not; not yet while others go first."""
         if enabled and time.monotonic() < self._accept_at:
             return
         self._accept_at = 0.0
+        self._is_short = False
         super().set_accept_enabled(enabled)
 
     def accept(self, listener: socket.socket) -> None:
         """Take new connections, as many as are this worker's to take."""
-        for _ in range(ACCEPTED_A_TURN):
+        for _ in range(min(ACCEPTED_A_TURN, self.worker_connections - self.nr_conns)):
             now = time.monotonic()
             if self.slot is not None and self.slot.lets_others_first(self.nr_conns, now):
-                self._accept_at = now + WAIT_S
-                super().set_accept_enabled(False)
+                self._pause_accepting(now + WAIT_S)
                 return
             try:
                 client, address = listener.accept()
             except OSError as error:
-                if error.errno not in _NOBODY_THERE:
+                if error.errno in _SHORTAGE:
+                    self._suffer_shortage(error, now)
+                elif error.errno not in _NOBODY_THERE:
                     raise
                 return
-            self._wait_for_first(Connection(self.cfg, client, address, self._address(listener)))
+            sock = ClientSocket(client)
+            self._wait_for_first(Connection(self.cfg, sock, address, self._address(listener)))
+
+    def _pause_accepting(self, until: float) -> None:
+        super().set_accept_enabled(False)
+        self._accept_at = until
+
+    def _suffer_shortage(self, error: OSError, now: float) -> None:
+        """Take no connections for a moment, and leave them to the other workers."""
+        self._pause_accepting(now + SHORTAGE_WAIT_S)
+        self._is_short = True
+        if not self._told_shortage:
+            self._told_shortage = True
+            self.log.error(
+                "New connections have to wait: %s. Raise the limit of open files.", error
+            )
 
     def _wait_for_first(self, conn: Connection) -> None:
         """Wait in the poller until a new client says something: no thread waits for it."""
         self.nr_conns += 1
         self._publish()
-        conn.timeout = time.monotonic() + DEFAULT_WORKER_DATA_TIMEOUT + self.cfg.keepalive
+        self._await_request(conn)
+
+    def _await_request(self, conn: Connection) -> None:
+        patience = DEFAULT_WORKER_DATA_TIMEOUT + self.cfg.keepalive
+        if not self.alive:
+            patience = min(patience, STOP_KEEPALIVE_LINGER)
+        conn.timeout = time.monotonic() + patience
         self.pending_conns.append(conn)
         self.poller.register(
             conn.sock, selectors.EVENT_READ, partial(self.on_pending_socket_readable, conn)
         )
 
+    def _awaits_rest(self, conn: Connection, waiting: deque[Connection]) -> bool:
+        """Wait for the rest of a request, where the poller can and the client has not ended it.
+
+        Connections whose rest does not come are closed like those that never said anything.
+        """
+        if not isinstance(self.poller, EventPoller) or self.poller.has_ended(conn.sock):
+            return False
+        if not conn.has_part:
+            conn.has_part = True
+            self._leave(conn, waiting)
+            self._await_request(conn)
+            self.poller.watch_for_more(conn.sock)
+        return True
+
     def _publish(self) -> None:
         if self.slot is not None:
-            accepting = self._accepting or self._accept_at > 0.0
+            accepting = self._accepting or (self._accept_at > 0.0 and not self._is_short)
+            accepting = accepting and self.nr_conns < self.worker_connections
             self.slot.publish(self.nr_conns, accepting=accepting)
 
     def on_client_socket_readable(self, conn: Connection, client: socket.socket) -> None:
@@ -148,6 +207,7 @@ class InlineWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn comes withou
 
     def handle(self, conn: Connection) -> object:
         """Handle a request in a thread of the pool, and linger there for a client to hang up."""
+        conn.sock.renew_patience()
         keep = super().handle(conn)
         if not keep:
             conn.close(graceful=True)
@@ -168,14 +228,17 @@ class InlineWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn comes withou
     ) -> None:
         """Answer at once what can be, hand the rest over to the pool."""
         try:
-            asked = take_whole_request(conn) if self.serves_inline else None
+            asked = take_whole_request(conn, at_once=self.serves_inline())
         except BlockingIOError:
             return
         except OSError:
             self._leave(conn, waiting)
             self._drop(conn)
             return
-        if asked is None:
+        if asked is Arrival.PART and self._awaits_rest(conn, waiting):
+            return
+        conn.has_part = False
+        if isinstance(asked, Arrival):
             hand_over(conn, conn.sock)
             return
         try:
@@ -183,12 +246,12 @@ class InlineWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn comes withou
         except Exception as error:  # noqa: BLE001 - whatever it is, the next request is served
             self._leave(conn, waiting)
             self.handle_error(asked.request, conn.sock, conn.client, error)
-            self._in_pool(conn, partial(conn.close, graceful=True))
+            self._linger(conn)
             return
         sent = _send_some(conn.sock, answer)
         if sent < len(answer):
             self._leave(conn, waiting)
-            self._in_pool(conn, partial(_send_rest, conn, answer[sent:], keep))
+            self._send_later(conn, memoryview(answer)[sent:], keep)
         elif keep:
             self._keep(conn, waiting)
         else:
@@ -197,7 +260,7 @@ class InlineWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn comes withou
                 self._drop(conn)
             else:
                 # The client may be sending already: closing at once could take the answer back.
-                self._in_pool(conn, partial(conn.close, graceful=True))
+                self._linger(conn)
 
     def _answer(self, asked: WholeRequest) -> tuple[bytes, bool]:
         """Return the whole answer, and whether the connection stays open; as gunicorn would."""
@@ -245,13 +308,54 @@ class InlineWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn comes withou
         self.nr_conns -= 1
         conn.close()
 
-    def _in_pool(self, conn: Connection, work: Callable[[], bool | None]) -> None:
-        """Let a thread do what may wait for a client; the connection is kept if it returns True."""
+    def _linger(self, conn: Connection) -> None:
+        """Close a connection in the pool, where it waits a moment for the client to do the same."""
 
-        def done(future: Future[bool | None]) -> None:
+        def done(future: Future[None]) -> None:
             self.method_queue.defer(self.finish_request, conn, future)
 
-        self.tpool.submit(work).add_done_callback(done)
+        self.tpool.submit(conn.close, graceful=True).add_done_callback(done)
+
+    def _send_later(self, conn: Connection, rest: memoryview, keep: bool) -> None:
+        """Send the rest of an answer as the client takes it."""
+        conn.unsent, conn.keep_after = rest, keep
+        conn.timeout = time.monotonic() + PATIENCE_S
+        self._sending.add(conn)
+        self.poller.register(conn.sock, selectors.EVENT_WRITE, partial(self._send_more, conn))
+
+    def _send_more(self, conn: Connection, _sock: socket.socket) -> None:
+        try:
+            sent = conn.sock.send(conn.unsent, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return
+        except OSError:
+            self._end_sending(conn)
+            self._drop(conn)
+            return
+        conn.unsent = conn.unsent[sent:]
+        conn.timeout += sent / BYTES_A_SECOND
+        conn.timeout = min(conn.timeout, time.monotonic() + PATIENCE_S)
+        if conn.unsent:
+            return
+        self._end_sending(conn)
+        if conn.keep_after and self.alive:
+            conn.set_timeout()
+            self.keepalived_conns.append(conn)
+            self.poller.register(
+                conn.sock, selectors.EVENT_READ, partial(self.on_client_socket_readable, conn)
+            )
+        else:
+            self._linger(conn)
+
+    def _end_sending(self, conn: Connection) -> None:
+        self._sending.remove(conn)
+        self.poller.unregister(conn.sock)
+
+    def _end_slow(self, now: float) -> None:
+        """Close the connections of clients that have not taken their answer in time."""
+        for conn in [conn for conn in self._sending if now >= conn.timeout]:
+            self._end_sending(conn)
+            self._drop(conn)
 
     def _cap_keepalive(self, deadline: float) -> None:
         """Wait for no connection longer than that, when ending; those yet to speak included."""
@@ -272,13 +376,5 @@ def _send_some(sock: socket.socket, answer: bytes) -> int:
     try:
         return sock.send(answer, socket.MSG_DONTWAIT)
     except OSError:
-        # Full or broken: the pool finds out which.
+        # Full or broken: the next attempt finds out which.
         return 0
-
-
-def _send_rest(conn: Connection, rest: bytes, keep: bool) -> bool:
-    """Send the rest of an answer to a client that takes its time."""
-    conn.sock.setblocking(True)
-    conn.init()
-    conn.sock.sendall(rest)
-    return keep

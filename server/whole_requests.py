@@ -1,7 +1,9 @@
 """Requests that have arrived as a whole, read without ever waiting for a client.
 
 The kernel's buffer is looked into, not emptied: whatever is not plainly a whole request of the one
-kind that is served at once stays where it is, for gunicorn's own way of reading.
+kind that is served at once stays where it is. A part of a request is told from the rest, so that
+no thread need wait for its end; all that is whole, too long to be looked at as a whole, or odd is
+for gunicorn's own way of reading.
 
 What it costs: gunicorn's parser and environ take 45 µs a request, mostly for the head. A client
 that keeps its connection open sends the same head again and again, but for the body's length; so
@@ -15,6 +17,7 @@ import io
 import re
 import socket
 from collections.abc import Mapping
+from enum import Enum
 from typing import Any, Final, NamedTuple
 
 from gunicorn.config import Config
@@ -23,14 +26,23 @@ from gunicorn.http.unreader import IterUnreader
 from gunicorn.http.wsgi import create
 from gunicorn.workers.gthread import TConn
 
+from server.client_socket import ClientSocket
+
 REQUEST_BYTES_MAX: Final = 65_536
-"""Longest request that is served at once, head and body."""
+"""Longest request that is served at once, or waited for without a thread, head and body."""
 
 _START: Final = b"POST /v1/rank HTTP/1.1\r\n"
 _HEAD_END: Final = b"\r\n\r\n"
 _HEAD_BYTES_KEPT: Final = 4_096
 _LENGTH: Final = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,6})[ \t]*\r\n", re.IGNORECASE)
+_NOT_BY_LENGTH: Final = re.compile(rb"\r\n(?:expect|transfer-encoding)[ \t]*:", re.IGNORECASE)
+_REQUEST_LINE: Final = re.compile(rb"[A-Z]+ [!-~]+ HTTP/1\.[01]\r\n")
+_LINE_BYTES_MAX: Final = 4_096
 _UNUSUAL: Final = frozenset({"EXPECT", "TRANSFER-ENCODING", "UPGRADE"})
+
+
+# Past the client socket's own method, whose patience is for threads that wait.
+_recv: Final = socket.socket.recv
 
 
 class KnownHead(NamedTuple):
@@ -48,11 +60,26 @@ class WholeRequest(NamedTuple):
     environ: dict[str, Any]
 
 
+class Arrival(Enum):
+    """What waits in a connection's buffer, if not a request to be served at once."""
+
+    PART = "the beginning of a request, whose end is still to come"
+    FOR_THE_POOL = "anything else"
+
+
 class Connection(TConn):  # type: ignore[misc]  # gunicorn comes without types
     """A client's connection; it may be closed twice."""
 
-    def __init__(self, cfg: Config, sock: socket.socket, client: object, server: object) -> None:
+    sock: ClientSocket
+
+    def __init__(self, cfg: Config, sock: ClientSocket, client: object, server: object) -> None:
         super().__init__(cfg, sock, client, server)
+        self.has_part = False
+        """Whether a part of a request has come."""
+        self.unsent = memoryview(b"")
+        """What is left of an answer that the client takes slowly."""
+        self.keep_after = False
+        """Whether the connection stays open behind that."""
         self.known_head: KnownHead | None = None
         self.closed = False
 
@@ -63,37 +90,48 @@ class Connection(TConn):  # type: ignore[misc]  # gunicorn comes without types
             super().close(graceful)
 
 
-def take_whole_request(conn: Connection) -> WholeRequest | None:
+def take_whole_request(conn: Connection, *, at_once: bool) -> WholeRequest | Arrival:
     """Take a rank request that waits in a connection's buffer as a whole.
 
-    None if there is anything else; then nothing is taken.
+    If there is anything else, or nothing may be served at once, nothing is taken.
 
     Raises:
+        BlockingIOError: nothing has come.
         OSError: the connection is broken.
     """
-    seen = conn.sock.recv(REQUEST_BYTES_MAX, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    seen = _recv(conn.sock, REQUEST_BYTES_MAX, socket.MSG_PEEK | socket.MSG_DONTWAIT)
     if not seen:
         raise ConnectionAbortedError("closed by the client")
-    if not seen.startswith(_START):
-        return None
     end = seen.find(_HEAD_END)
+    if end < 0:
+        return Arrival.PART if _may_become_a_head(seen) else Arrival.FOR_THE_POOL
     length = _LENGTH.search(seen, 0, end + 2)
-    if end < 0 or length is None:
-        return None
+    if length is None:
+        return Arrival.FOR_THE_POOL
     body_at = end + len(_HEAD_END)
+    whole = body_at + int(length[1])
+    if len(seen) < whole <= REQUEST_BYTES_MAX and not _NOT_BY_LENGTH.search(seen, 0, end + 2):
+        return Arrival.PART
     # A second request behind the first one is gunicorn's to keep in order.
-    if len(seen) != body_at + int(length[1]):
-        return None
+    if not at_once or len(seen) != whole or not seen.startswith(_START):
+        return Arrival.FOR_THE_POOL
     head = _head(conn, seen[:body_at], seen[: length.start(1)] + seen[length.end(1) : body_at])
     if head is None:
-        return None
-    conn.sock.recv(len(seen), socket.MSG_DONTWAIT)
+        return Arrival.FOR_THE_POOL
+    _recv(conn.sock, len(seen), socket.MSG_DONTWAIT)
     environ = {
         **head.environ,
         "CONTENT_LENGTH": length[1].decode(),
         "wsgi.input": io.BytesIO(seen[body_at:]),
     }
     return WholeRequest(head.request, environ)
+
+
+def _may_become_a_head(seen: bytes) -> bool:
+    """Tell whether to wait for more; what gunicorn would refuse already, it refuses at once."""
+    if b"\n" in seen:
+        return len(seen) < REQUEST_BYTES_MAX and _REQUEST_LINE.match(seen) is not None
+    return len(seen) < _LINE_BYTES_MAX and seen[:1].isupper()
 
 
 def _head(conn: Connection, whole: bytes, text: bytes) -> KnownHead | None:

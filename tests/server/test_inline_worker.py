@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from server.client_socket import PATIENCE_S
 from server.listening import listen
 from server.local import children_of, wait_until
 
@@ -23,20 +25,27 @@ pytestmark = pytest.mark.processes
 WAIT_S = 30.0
 BODY = b"x" * 3000
 MAIN = "MainThread"
+GET = b"GET /livez HTTP/1.1\r\nHost: here\r\n\r\n"
+CONNECTIONS = 6
 Served = tuple[int, str, int]
 
 
 class Gunicorn:
     """gunicorn with the application that tells who served."""
 
-    def __init__(self, workers: int) -> None:
+    def __init__(self, workers: int, connections: int = 1000) -> None:
         self._listener = listen("127.0.0.1", 0)
         self.address: tuple[str, int] = self._listener.getsockname()
         fd = self._listener.fileno()
         module = "tests.server.thread_telling_app"
         self.process = subprocess.Popen(
             [sys.executable, "-m", "gunicorn", "-c", f"python:{module}", f"{module}:application"],
-            env={**os.environ, "LISTEN_FD": str(fd), "WORKERS": str(workers)},
+            env={
+                **os.environ,
+                "LISTEN_FD": str(fd),
+                "WORKERS": str(workers),
+                "CONNECTIONS": str(connections),
+            },
             pass_fds=(fd,),
             cwd=Path(__file__).parents[2],
         )
@@ -122,6 +131,13 @@ def caller(one: Gunicorn) -> Iterator[Caller]:
 
 
 @pytest.fixture
+def few() -> Iterator[Gunicorn]:
+    gunicorn = Gunicorn(workers=1, connections=CONNECTIONS)
+    yield gunicorn
+    gunicorn.stop()
+
+
+@pytest.fixture
 def three() -> Iterator[Gunicorn]:
     gunicorn = Gunicorn(workers=3)
     yield gunicorn
@@ -190,6 +206,93 @@ def test_a_client_that_does_not_read_holds_nobody_up(one: Gunicorn, caller: Call
         _, body = lazy.whole_answer()
         assert len(body) > more
         assert lazy.ask(rank())[1] == MAIN, "the connection is kept, and served at once again"
+
+
+def test_more_slow_clients_than_threads_hold_nobody_up(one: Gunicorn, caller: Caller) -> None:
+    feedback = rank(path="/v1/feedback")
+    with ExitStack() as stack:
+        senders = [(rank(), cut) for cut in (10, 40, len(rank()) - 1)]
+        senders += [(feedback, cut) for cut in (10, 40, len(feedback) - 1)]
+        slow = [(stack.enter_context(Caller(one.address)), *each) for each in senders]
+        lazy = [stack.enter_context(Caller(one.address)) for _ in senders]
+        for each, request, cut in slow:
+            assert each.ask(rank())[1] == MAIN
+            each.send(request[:cut])
+        for each in lazy:
+            each.send(rank(X_More="30000000"))
+        caller.socket.settimeout(PATIENCE_S / 2)
+        for _ in range(5):
+            assert caller.ask(rank())[1] == MAIN
+            assert caller.ask(GET)[1] != MAIN
+        for each, request, cut in slow:
+            each.send(request[cut:])
+            assert each.answer()[2] == len(BODY)
+            assert each.ask(GET)[1] != MAIN
+
+
+def test_half_a_request_that_ends_goes_to_the_pool_at_once(one: Gunicorn) -> None:
+    for cut in (40, len(rank()) - 1):
+        with Caller(one.address) as ending:
+            ending.socket.settimeout(PATIENCE_S / 2)
+            ending.send(rank()[:cut])
+            ending.socket.shutdown(socket.SHUT_WR)
+            while ending.socket.recv(65_536):
+                pass
+
+
+def test_a_worker_with_no_room_for_files_waits_for_some(one: Gunicorn) -> None:
+    (worker,) = one.workers()
+    before = resource.prlimit(worker, resource.RLIMIT_NOFILE)
+    files = len(list(Path(f"/proc/{worker}/fd").iterdir()))
+    resource.prlimit(worker, resource.RLIMIT_NOFILE, (files + 3, before[1]))
+    try:
+        with ExitStack() as stack:
+            first = [stack.enter_context(Caller(one.address)) for _ in range(3)]
+            for each in first:
+                each.ask(rank())
+            second = [stack.enter_context(Caller(one.address)) for _ in range(3)]
+            for each in second:
+                each.send(rank())
+            assert cpu_share(worker) < 0.5
+            for ended, each in zip(first, second, strict=True):
+                ended.socket.close()
+                assert each.answer()[0] == worker
+    finally:
+        resource.prlimit(worker, resource.RLIMIT_NOFILE, before)
+    assert one.workers() == [worker]
+
+
+def test_a_worker_takes_no_more_connections_than_it_may(few: Gunicorn) -> None:
+    (worker,) = few.workers()
+    with ExitStack() as stack:
+        first = [stack.enter_context(Caller(few.address)) for _ in range(CONNECTIONS)]
+        for each in first:
+            each.ask(rank())
+        second = [stack.enter_context(Caller(few.address)) for _ in range(3)]
+        for each in second:
+            each.send(rank())
+        assert cpu_share(worker) < 0.5
+        for each in second:
+            each.socket.settimeout(0.01)
+            with pytest.raises(TimeoutError):
+                each.socket.recv(1)
+        for each in first:
+            each.socket.close()
+        for each in second:
+            each.socket.settimeout(WAIT_S)
+            assert each.answer()[0] == worker
+
+
+def cpu_share(pid: int, seconds: float = 0.5) -> float:
+    """Measure the share of a processor that a process takes while nothing happens."""
+
+    def spent() -> float:
+        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    before = spent()
+    time.sleep(seconds)
+    return (spent() - before) / seconds
 
 
 def test_heads_that_gunicorn_refuses_are_refused(one: Gunicorn, caller: Caller) -> None:

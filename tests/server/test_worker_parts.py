@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import inspect
+import selectors
 import socket
+import subprocess
+import sys
+import threading
 from importlib.metadata import version
 from pathlib import Path
 
@@ -15,10 +19,12 @@ from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from bandit.config import load_config
 from bandit.errors import ConfigError
+from server.client_socket import ClientSocket
 from server.connection_table import SPREAD, VAIN_WAITS, WAIT_S, ConnectionTable, Slot
 from server.event_poller import EVENTS_A_TURN, EventPoller
 from server.http_children import check_installed, http_child
 from server.one_send import HeldHead, Outbox
+from server.open_files import CONNECTIONS_MAX, KEPT_FOR_OTHERS, connections_allowed
 
 
 def claimed(table: ConnectionTable) -> Slot:
@@ -149,6 +155,95 @@ def test_a_turn_takes_a_bounded_number_of_events_in_a_fair_order() -> None:
         poller.close()
         for each in (end for pair in pairs for end in pair):
             each.close()
+
+
+def test_a_file_is_watched_for_more_than_there_is() -> None:
+    poller = EventPoller()
+    reading, writing = socket.socketpair()
+    with reading, writing:
+        poller.register(reading, selectors.EVENT_READ, None)
+        writing.send(b"a")
+        assert poller.select(1.0)
+        assert poller.select(1.0), "as long as it can be read"
+        poller.watch_for_more(reading)
+        assert poller.select(1.0), "once"
+        assert poller.select(0.0) == []
+        writing.send(b"b")
+        assert poller.select(1.0)
+        assert not poller.has_ended(reading)
+        assert poller.select(0.0) == []
+        writing.shutdown(socket.SHUT_WR)
+        assert poller.select(1.0)
+        assert poller.has_ended(reading)
+        poller.unregister(reading)
+        poller.register(reading, selectors.EVENT_WRITE, None)
+        assert poller.select(1.0)[0][1] == selectors.EVENT_WRITE
+        assert not poller.has_ended(reading)
+    poller.close()
+
+
+def client_socket(
+    patience_s: float, monkeypatch: pytest.MonkeyPatch
+) -> tuple[ClientSocket, socket.socket]:
+    monkeypatch.setattr("server.client_socket.PATIENCE_S", patience_s)
+    monkeypatch.setattr("server.client_socket._LEAST_S", 0.001)
+    accepted, theirs = socket.socketpair()
+    ours = ClientSocket(accepted)
+    ours.setblocking(True)
+    return ours, theirs
+
+
+def test_patience_with_a_client_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, theirs = client_socket(0.1, monkeypatch)
+    with ours, theirs:
+        theirs.send(b"abc")
+        assert ours.recv(10) == b"abc"
+        for _ in range(2):
+            with pytest.raises(ConnectionResetError, match="too long"):
+                ours.recv(10)
+        ours.sendall(b"an answer that says so")
+        assert theirs.recv(100) == b"an answer that says so"
+        ours.renew_patience()
+        with pytest.raises(ConnectionResetError, match="too long"):
+            ours.sendall(b"." * 5_000_000)
+        ours.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            ours.recv(10)
+
+
+def test_a_trickle_does_not_renew_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, theirs = client_socket(0.2, monkeypatch)
+    stop = threading.Event()
+
+    def trickle() -> None:
+        while not stop.wait(0.02):
+            theirs.send(b".")
+
+    with ours, theirs:
+        thread = threading.Thread(target=trickle)
+        thread.start()
+        try:
+            with pytest.raises(ConnectionResetError, match="too long"):
+                b"".join(iter(lambda: ours.recv(1), b""))
+        finally:
+            stop.set()
+            thread.join()
+
+
+def test_connections_leave_files_for_the_rest() -> None:
+    assert connections_allowed(1024, 8) == 1024 - KEPT_FOR_OTHERS
+    assert connections_allowed(65_536, 8) == CONNECTIONS_MAX
+    assert connections_allowed(100, 8) == 16
+
+
+def test_the_limit_of_open_files_is_raised() -> None:
+    told = subprocess.run(
+        [sys.executable, "-c",
+         "import resource as r; from server.open_files import raise_open_files as f;"
+         "r.setrlimit(r.RLIMIT_NOFILE, (200, 400)); print(f(), r.getrlimit(r.RLIMIT_NOFILE)[0])"],
+        capture_output=True, check=True, cwd=Path(__file__).parents[2], text=True,
+    )  # fmt: skip
+    assert told.stdout.split() == ["400", "400"]
 
 
 def test_a_head_leaves_with_what_follows() -> None:

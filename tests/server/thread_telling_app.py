@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 bind = f"fd://{os.environ.get('LISTEN_FD')}"
 workers = int(os.environ.get("WORKERS", "1"))
 threads = 4
+worker_connections = int(os.environ.get("CONNECTIONS", "1000"))
 worker_class = InlineWorker
 keepalive = 30
 timeout = 60
@@ -28,7 +29,7 @@ _connections = ConnectionTable(workers + 2)
 
 def pre_fork(_server: Any, worker: InlineWorker) -> None:
     worker.slot = _connections.claim()
-    worker.serves_inline = True
+    worker.serves_inline = lambda: True
 
 
 def child_exit(_server: Any, worker: InlineWorker) -> None:
