@@ -88,6 +88,10 @@ class Service:
         """
         return self._ranker.rank_batch(requests)
 
+    def ranks_at_once(self) -> bool:
+        """Tell whether a page asked for now would be answered without waiting for the log."""
+        return not self.config.log.rank_waits_for_commit and self._writer.takes_at_once()
+
     def feedback(self, events: list[FeedbackEvent]) -> tuple[int, int]:
         """Make feedback events durable; return how many are new and how many were known.
 
@@ -198,6 +202,8 @@ class Service:
             reasons.append("the server is stopping")
         if not self._writer.is_alive():
             reasons.append("this worker's event log takes no records any more")
+        elif held_up := self._writer.held_up():
+            reasons.append(f"this worker's event log is held up: {held_up}")
         return reasons
 
     def close(self) -> None:

@@ -44,6 +44,8 @@ from bandit.errors import LogUnavailableError
 from bandit.files import PUBLIC_MODE
 
 SEGMENT_BYTES: Final = 4 << 20
+CLOSE_S: Final = 1.0
+"""How long closing waits for a write that is under way."""
 
 _SIDES: Final = (0, 1)
 _JOURNAL_FILE: Final = re.compile(r"(spool-\d{3})\.journal-[01]")
@@ -201,9 +203,9 @@ class Journal:
         body = _encoder.encode(rows)
         with self._lock:
             self._take_turns(len(body))
-            side, number = self._active, self._last + 1
-            numbers = _NUMBERS.pack(number, self._committed)
-            head = _HEAD.pack(len(body), crc32(body, crc32(numbers)), number, self._committed)
+            side, number, committed = self._active, self._last + 1, self._committed
+            numbers = _NUMBERS.pack(number, committed)
+            head = _HEAD.pack(len(body), crc32(body, crc32(numbers)), number, committed)
             try:
                 side.write(head + body, side.end)
             except OSError as error:
@@ -213,13 +215,17 @@ class Journal:
         return number
 
     def committed(self, number: int) -> None:
-        """Take note that all frames up to ``number`` are committed."""
-        with self._lock:
-            self._committed = number
+        """Take note that all frames up to ``number`` are committed; never wait for a write."""
+        self._committed = number
+        if not self._lock.acquire(blocking=False):
+            return
+        try:
             side = self._resting
             if side.size <= SEGMENT_BYTES or side.last > number:
                 return
             self._cutting = True
+        finally:
+            self._lock.release()
         try:
             side.cut(SEGMENT_BYTES)
         except OSError as error:
@@ -232,13 +238,20 @@ class Journal:
         return self._active.size + self._resting.size
 
     def close(self, *, emptied: bool) -> None:
-        """Let go of the files; empty them where all they hold is committed."""
-        with self._lock:
+        """Let go of the files; empty them where all they hold is committed.
+
+        Files to which a write hangs are left to the end of the process.
+        """
+        if not self._lock.acquire(timeout=CLOSE_S):
+            return
+        try:
             for side in (self._active, self._resting):
                 side.close()
                 if emptied and side.size:
                     with suppress(OSError):
                         side.cut(0)
+        finally:
+            self._lock.release()
 
     def _take_turns(self, length: int) -> None:
         side, other = self._active, self._resting

@@ -100,6 +100,14 @@ class MemoryEventWriter:
         """Store decisions: there is always room."""
         return HandedOver(["logged"] * len(decisions), self.append(decisions))
 
+    def takes_at_once(self) -> bool:
+        """Return True: there is always room."""
+        return True
+
+    def held_up(self) -> str | None:
+        """Return None: there is no disk to wait for."""
+        return None
+
     def uncommitted(self, key: str) -> Record | None:
         """Return None: what was taken in can be read."""
         return None

@@ -116,6 +116,21 @@ class EventWriter(Protocol):
         """
         ...
 
+    def takes_at_once(self) -> bool:
+        """Tell whether a page's decision can be handed over now without waiting; cheap to ask.
+
+        False while there is next to no room for it under ``block``, and while a write of another
+        thread hangs.
+        """
+        ...
+
+    def held_up(self) -> str | None:
+        """Return what keeps the log from taking records for some seconds already, None if nothing.
+
+        It may pass by itself, unlike what :meth:`is_alive` tells of.
+        """
+        ...
+
     def uncommitted(self, key: str) -> Record | None:
         """Return the record that was taken in under this key and that readers may not see yet.
 

@@ -131,6 +131,15 @@ def keys_in(connection: sqlite3.Connection, keys: Sequence[str]) -> set[str]:
     }
 
 
+def payloads_of(connection: sqlite3.Connection, keys: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+    """Yield (key, payload) of those of ``keys`` that the spool holds."""
+    for some in _chunks(keys, _PARAMETERS_MAX):
+        yield from connection.execute(
+            f"SELECT key, payload FROM records WHERE key IN ({','.join('?' * len(some))})",  # noqa: S608 question marks only
+            some,
+        )
+
+
 def insert_rows(
     connection: sqlite3.Connection, rows: Sequence[tuple[int, int, str, bytes]]
 ) -> None:

@@ -1,8 +1,9 @@
 """Who writes which spool: one locked file a slot, and the horizons announced for idle slots.
 
 A writer holds the lock file of its slot for as long as its process lives; the kernel lets go of it
-when the process dies, however it dies. ``slots.lock`` is held for the instant of taking or testing
-a slot, so that a test never looks like a writer to a writer that starts.
+when the process dies, however it dies. ``slots.lock`` is held while a slot is taken, tested or
+recovered, so that none of that looks like a writer to a writer that starts. Readers never wait for
+it: where it is held, they announce nothing this time.
 
 Why the lock file has content: a reader that finds a slot without a writer says "complete up to
 now". To keep that promise whatever the clocks of readers and later writers do, it leaves the
@@ -153,17 +154,26 @@ def announce_if_idle(directory: Path, spool: str, now_us: int) -> int:
         promise could not be written down, it is not made.
     """
     try:
-        with exclusive_lock(directory / _GATE):
-            handle = _try_lock(_lock_path(directory, spool))
-            if handle is None:
-                return announced_us(directory, spool)
-            try:
-                horizon_us = max(_parse(os.pread(handle, _WIDTH, 0)), now_us)
-                os.pwrite(handle, f"{horizon_us:0{_WIDTH}}".encode(), 0)
-            finally:
-                os.close(handle)
+        gate = _try_lock(directory / _GATE)
+        if gate is None:
+            return announced_us(directory, spool)
+        try:
+            return _announce(directory, spool, now_us)
+        finally:
+            os.close(gate)
     except OSError:
         return announced_us(directory, spool)
+
+
+def _announce(directory: Path, spool: str, now_us: int) -> int:
+    handle = _try_lock(_lock_path(directory, spool))
+    if handle is None:
+        return announced_us(directory, spool)
+    try:
+        horizon_us = max(_parse(os.pread(handle, _WIDTH, 0)), now_us)
+        os.pwrite(handle, f"{horizon_us:0{_WIDTH}}".encode(), 0)
+    finally:
+        os.close(handle)
     return horizon_us
 
 

@@ -16,8 +16,11 @@ Taking a spool over after a death is no step of its own: what the journal still 
 queue first, under the rules for all that was promised. A disk that is full at that moment delays
 it and does not keep the worker from serving.
 
-Whatever goes wrong in a commit, those who wait for it are told and the thread goes on: an error
-that nobody foresaw costs one group of records, not all that follow.
+Whatever goes wrong in a commit, those who wait for it are told and the thread goes on. What was
+promised is kept and tried again for as long as the error lasts. Only a record that fails by itself
+``LONE_FAILURES_MAX`` times, in a way that neither the disk nor want of memory explains, is set
+aside while the log works otherwise: see :mod:`bandit.eventlog.refusal`. Metrics that cannot be
+written cost no record.
 
 Make the writer in the process that uses it, after any fork, and do not fork from it: a forked
 copy has no writer thread, and would keep the slot's lock alive.
@@ -29,15 +32,17 @@ import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
 from bandit.clock import Clock
 from bandit.errors import LogDamagedError, LogError, LogUnavailableError
-from bandit.eventlog.commit_queue import CommitQueue, QueuedWrite
+from bandit.eventlog.commit_queue import CommitQueue
 from bandit.eventlog.journal import Frame, Journal, Row
 from bandit.eventlog.protocol import HandedOver
+from bandit.eventlog.queued_write import QueuedWrite
+from bandit.eventlog.refusal import TRANSIENT, refused_path, store_or_refuse
 from bandit.eventlog.sqlite_slots import Slot
 from bandit.eventlog.sqlite_spool import SpoolFile
 from bandit.eventlog.takeover import Recovered, recover_unclaimed, take_over
@@ -47,6 +52,8 @@ from bandit.metrics import Metrics
 if TYPE_CHECKING:
     from bandit.config.schema import LogConfig
 
+LONE_FAILURES_MAX: Final = 5
+
 _log = structlog.get_logger(__name__)
 
 
@@ -55,6 +62,7 @@ class SqliteEventWriter:
 
     def __init__(
         self,
+        directory: Path,
         slot: Slot,
         file: SpoolFile,
         journal: Journal,
@@ -65,8 +73,10 @@ class SqliteEventWriter:
         self._slot = slot
         self._file = file
         self._journal = journal
+        self._refused = refused_path(directory, slot.name)
         self._metrics = metrics
         self._queue = CommitQueue(slot.name, config, journal.write, recovered)
+        self._is_failing = False
         self._thread = threading.Thread(target=self._run, name=f"{slot.name} writer", daemon=True)
         self._thread.start()
 
@@ -96,7 +106,7 @@ class SqliteEventWriter:
             try:
                 journal, recovered = take_over(place, slot.name)
                 file = SpoolFile(place, slot.name, clock)
-                writer = cls(slot, file, journal, recovered, config, metrics)
+                writer = cls(place, slot, file, journal, recovered, config, metrics)
             except LogDamagedError as error:
                 slot.release()
                 _log.error("spool passed over: another one is written", why=str(error))
@@ -120,6 +130,14 @@ class SqliteEventWriter:
     def hand_over(self, decisions: Sequence[DecisionRecord]) -> HandedOver:
         """Take decisions over; see :meth:`bandit.eventlog.protocol.EventWriter.hand_over`."""
         return self._queue.hand_over(decisions)
+
+    def takes_at_once(self) -> bool:
+        """Tell whether a page's decision can be handed over now without waiting."""
+        return self._queue.takes_at_once()
+
+    def held_up(self) -> str | None:
+        """Return what keeps it from taking records for some seconds already, None if nothing."""
+        return self._queue.held_up()
 
     def uncommitted(self, key: str) -> Record | None:
         """Return the record that was taken in under this key and is not committed yet."""
@@ -158,37 +176,59 @@ class SqliteEventWriter:
         Returns:
             False where something of the group is to be tried again.
         """
-        try:
-            if group:
-                self._commit(group)
-            else:
-                self._file.beat()
-        except LogError as error:
-            # The horizon stands still, as it must: readers see that nothing is promised.
-            return not self._queue.fail(group, error, foreseen=True)
-        except Exception as error:  # noqa: BLE001 the thread must outlive whatever it is
-            _log.exception("commit failed in a way nobody foresaw", spool=self.spool)
-            failure = LogUnavailableError(
-                f"{self.spool} could not take the records: {type(error).__name__}: {error}",
-                hint="send them again; the worker's log says more",
-            )
-            return not self._queue.fail(group, failure, foreseen=False)
-        return True
-
-    def _commit(self, group: list[QueuedWrite]) -> None:
-        rows = [row for write in group for row in write.rows]
+        self._tell([], 0.0)
         began = time.perf_counter()
         try:
-            self._metrics.set("marquee_log_queue_records", to=self._queue.waiting)
+            stored = self._commit(group)
+        except TRANSIENT as error:
+            # The horizon stands still, as it must: readers see that nothing is promised.
+            if not self._is_failing:
+                self._is_failing = True
+                _log.warning("commits fail; tried again", spool=self.spool, why=repr(error))
+            return not self._queue.fail(group, self._failure(error), foreseen=True)
+        except Exception as error:  # noqa: BLE001 - the thread must outlive whatever it is
+            _log.exception("commit failed in a way nobody foresaw", spool=self.spool)
+            failure = self._failure(error)
+            return not self._queue.fail(group, failure, foreseen=False)
+        if self._is_failing:
+            self._is_failing = False
+            _log.info("commits go on", spool=self.spool)
+        self._tell(stored, time.perf_counter() - began)
+        return True
+
+    def _commit(self, group: list[QueuedWrite]) -> list[bool]:
+        """Commit a group, in whole or but for what is set aside; return which rows were stored."""
+        if not group:
+            self._file.beat()
+            return []
+        rows = [row for write in group for row in write.rows]
+        if group[0].lone_failures < LONE_FAILURES_MAX:
             stored = self._file.store(rows)
-            frame = max(write.frame for write in group)
-            if frame:
-                self._journal.committed(frame)
-            self._queue.settle(group, stored)
-        finally:
+        else:
+            stored = store_or_refuse(self._file, self._refused, rows)
+        frame = max(write.frame for write in group)
+        if frame:
+            self._journal.committed(frame)
+        self._queue.settle(group, stored)
+        return stored
+
+    def _failure(self, error: Exception) -> LogError:
+        if isinstance(error, LogError):
+            return error
+        return LogUnavailableError(
+            f"{self.spool} could not take the records: {type(error).__name__}: {error}",
+            hint="send them again; the worker's log says more",
+        )
+
+    def _tell(self, stored: list[bool], took_s: float) -> None:
+        """Write metrics; what keeps them from being written is no matter of the records'."""
+        try:
             self._metrics.set("marquee_log_queue_records", to=self._queue.waiting)
-        self._metrics.observe("marquee_log_commit_seconds", value=time.perf_counter() - began)
-        self._metrics.count("marquee_log_committed_records_total", by=sum(stored))
+            if stored:
+                self._metrics.observe("marquee_log_commit_seconds", value=took_s)
+                self._metrics.count("marquee_log_committed_records_total", by=sum(stored))
+        except Exception:  # noqa: BLE001 - whatever an exporter raises
+            _log.exception("metrics of the log cannot be written", spool=self.spool)
 
     def _end(self) -> None:
         left_in_journal = self._queue.end()

@@ -6,13 +6,14 @@ command line among them, stores what their journals hold. It keeps the slots' ga
 workers that start wait for some milliseconds and then find the lowest spools free, as ever.
 
 A client whose worker died before it answered repeats its request at another worker, which cannot
-see the dead one's journal, decides anew and logs that. Such a decision is left out here: it was not
-answered from here, or it would be the later of two and not count. A repetition that is logged in
-the instant between this look and the commit stands in two spools; the earliest counts, as ever.
+see the dead one's journal, decides anew and logs that. Which of the two was answered cannot be told
+from the files, so that the journal's is stored as well if it was decided first; the one that is
+earlier in the log counts, as ever. One that was not decided first is left out.
 """
 
 from __future__ import annotations
 
+import math
 import sqlite3
 from collections.abc import Iterable
 from contextlib import closing, suppress
@@ -20,11 +21,12 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from bandit.clock import Clock
-from bandit.errors import LogError
-from bandit.eventlog.journal import Frame, Journal, journal_spools
-from bandit.eventlog.sqlite_schema import connect, keys_in, spool_path
+from bandit.errors import LogDamagedError, LogError
+from bandit.eventlog.journal import Frame, Journal, Row, journal_spools
+from bandit.eventlog.sqlite_schema import connect, payloads_of, spool_path
 from bandit.eventlog.sqlite_slots import spool_names, unclaimed
 from bandit.eventlog.sqlite_spool import SpoolFile
+from bandit.events import DecisionRecord, decode_record
 
 _ROWS_AT_ONCE: Final = 1000
 
@@ -38,8 +40,9 @@ def take_over(directory: Path, spool: str) -> tuple[Journal, list[Frame]]:
     journal, frames = Journal.open(directory, spool)
     if not frames:
         return journal, frames
-    keys = [row.key for frame in frames for row in frame.rows]
-    known = _known(directory, [name for name in spool_names(directory) if name != spool], keys)
+    rows = [row for frame in frames for row in frame.rows]
+    others = [name for name in spool_names(directory) if name != spool]
+    known = _decided_before(directory, others, rows)
     return journal, [
         Frame(frame.number, [row for row in frame.rows if row.key not in known]) for frame in frames
     ]
@@ -69,8 +72,8 @@ def recover_unclaimed(directory: Path, clock: Clock) -> Recovered:
             for spool in idle:
                 try:
                     records += _recover(directory, spool, clock)
-                except LogError as error:
-                    left[spool] = str(error)
+                except Exception as error:  # noqa: BLE001 - a journal keeps no worker from starting
+                    left[spool] = str(error) or repr(error)
     except OSError as error:
         left[str(directory)] = str(error)
     return Recovered(records, left)
@@ -88,13 +91,30 @@ def _recover(directory: Path, spool: str, clock: Clock) -> int:
     return stored
 
 
-def _known(directory: Path, spools: Iterable[str], keys: list[str]) -> set[str]:
-    """Return those of the keys that one of the spools holds; one that is unreadable holds none."""
-    known: set[str] = set()
+def _decided_before(directory: Path, spools: Iterable[str], rows: list[Row]) -> set[str]:
+    """Return keys of rows that one of the spools holds with a decision made no later.
+
+    A spool that is unreadable holds none.
+    """
+    own = {row.key: row.payload for row in rows}
+    found: set[str] = set()
     for spool in spools:
         with (
             suppress(sqlite3.Error, LogError),
             closing(connect(spool_path(directory, spool), "ro")) as connection,
         ):
-            known |= keys_in(connection, keys)
-    return known
+            found |= {
+                key
+                for key, payload in payloads_of(connection, list(own))
+                if _decided_at_us(payload) <= _decided_at_us(own[key])
+            }
+    return found
+
+
+def _decided_at_us(payload: bytes) -> float:
+    """Return when a decision was made; later than any other where that cannot be read."""
+    try:
+        record = decode_record(payload)
+    except LogDamagedError:
+        return math.inf
+    return record.decided_at_us if isinstance(record, DecisionRecord) else math.inf

@@ -304,28 +304,6 @@ def test_a_writer_that_closes_on_a_failing_disk_leaves_its_decisions_to_the_next
     assert keys(stored(tmp_path)) == ["d:a"]
 
 
-def test_a_record_that_nobody_can_store_is_given_up_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(commit_queue, "RETRY_S", 0.001)
-    with stalled(tmp_path) as (writer, clock):
-        store = writer._file.store
-
-        def broken(rows: list[journal.Row]) -> list[bool]:
-            if any(row.key == "d:poison" for row in rows):
-                raise MemoryError("poison")
-            return store(rows)
-
-        monkeypatch.setattr(writer._file, "store", broken)
-        handed = [writer.hand_over([decision(n)]).pending for n in ("a", "poison", "b", "c")]
-        clock.gate.set()
-        with pytest.raises(LogUnavailableError, match="poison"):
-            handed[1].wait(WAIT_S)
-        assert [handed[place].wait(WAIT_S) for place in (0, 2, 3)] == [[True]] * 3
-    assert keys(stored(tmp_path)) == ["f:first", "d:a", "d:b", "d:c"]
-    assert journal_spools(tmp_path) == []
-
-
 def test_a_journal_that_takes_nothing_refuses_and_recovers_by_itself(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -27,6 +27,8 @@ KILLS = 10
 
 COMMON = """
 import sys
+import structlog
+structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
 from bandit.clock import WallClock
 from bandit.config.schema import LogConfig
 from bandit.errors import LogUnavailableError
