@@ -4,7 +4,10 @@ Up to half of the queue all are let in. From there the probability falls in a st
 ``PASS_MIN`` where the queue is full. What was let in with probability p stands for 1 / p decisions
 (Horvitz and Thompson, 1952), so that counts and estimates weighted by that stay unbiased. Why not
 0 at the end of the line: nothing would stand for those left out, and weights just before it would
-grow without bound. A queue that is full all the same takes none, and says so apart.
+grow without bound. A queue that is full all the same takes none, and says so apart: those that meet
+it are represented by nothing, and estimates hold for the others alone. Whoever offers an id that
+was left out a second time, when the probability has risen, gives it two chances: its weight then
+comes to more than 1 on average, so what was left out is not to be offered again.
 
 The draw is a hash of the record's key: the same decision meets the same fate under the same
 probability, in a replay as in production. Decision ids are hashed for no other purpose this way, so
