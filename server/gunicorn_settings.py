@@ -77,10 +77,10 @@ def post_fork(server: _Arbiter, worker: _Worker) -> None:
 
 
 def post_worker_init(worker: InlineWorker) -> None:
-    """Let a worker's loop serve ranks unless they wait for commits."""
+    """Let a worker's loop serve ranks while its service says that they will not wait."""
     service = _service(worker)
     if service is not None:
-        worker.serves_inline = lambda: not _config.log.rank_waits_for_commit
+        worker.serves_inline = service.ranks_at_once
 
 
 def child_exit(server: _Arbiter, worker: InlineWorker) -> None:
