@@ -1,16 +1,18 @@
 """Files that are whole or not there, and locks that die with their holder.
 
 A file is written beside its final place, synced, then renamed over it, and the directory is synced
-last: a crash at any moment leaves the old file or the new one, never a mixture.
+last: a crash at any moment leaves the old file or the new one, never a mixture. What it may also
+leave is the file beside, which goes by :func:`remove_unfinished`.
 """
 
 from __future__ import annotations
 
 import fcntl
+import math
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +20,8 @@ PUBLIC_MODE: Final = 0o644
 """Owner writes, everyone reads (less what the umask takes away)."""
 PRIVATE_MODE: Final = 0o600
 """The owner alone reads and writes."""
+
+_TOKEN_BYTES: Final = 8
 
 
 def write_durably(path: Path, data: bytes, mode: int = PUBLIC_MODE) -> None:
@@ -74,6 +78,18 @@ def create_atomically(path: Path, data: bytes, mode: int = PUBLIC_MODE) -> bool:
     return True
 
 
+def remove_unfinished(directory: Path, pattern: str = "*", *, before_s: float = math.inf) -> None:
+    """Remove files that writing to names of a pattern left beside them, as far as that is allowed.
+
+    Whoever holds a lock that all such writers take may remove them all; else ``before_s``, in
+    seconds since the Unix epoch, tells since when a file may still be being written.
+    """
+    for beside in directory.glob(f".{pattern}.{'[0-9a-f]' * (2 * _TOKEN_BYTES)}.tmp"):
+        with suppress(OSError):
+            if beside.stat().st_mtime < before_s:
+                beside.unlink()
+
+
 def sync_file(path: Path) -> None:
     """Make the content of a file that was written durable."""
     _sync(path, os.O_RDONLY)
@@ -110,4 +126,4 @@ def exclusive_lock(path: Path) -> Iterator[int]:
 
 
 def _beside(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
+    return path.with_name(f".{path.name}.{secrets.token_hex(_TOKEN_BYTES)}.tmp")

@@ -30,10 +30,12 @@ from bandit.catalog.documents import (
 from bandit.catalog.versions import StoredDocuments
 from bandit.config.schema import LimitsConfig
 from bandit.errors import CatalogConflictError, CatalogError
-from bandit.files import exclusive_lock, write_atomically
+from bandit.files import exclusive_lock, remove_unfinished, write_atomically
 
 _LOCK: Final = ".lock"
 _POINTER: Final = "current"
+_UNFINISHED_S: Final = 3600
+"""A file that is being written changes more often than this."""
 
 
 class CatalogStore:
@@ -171,4 +173,9 @@ class CatalogStore:
             raise CatalogConflictError(expected, current)
 
     def _point_to(self, version: str) -> None:
-        write_atomically(self.directory / _POINTER, version.encode())
+        pointer = self.directory / _POINTER
+        write_atomically(pointer, version.encode())
+        # The time of what was just written is the file system's own, whichever clock we go by.
+        now_s = pointer.stat().st_mtime
+        remove_unfinished(self.directory, before_s=now_s - _UNFINISHED_S)
+        self._compiled.remove_unused(version, now_s)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 import subprocess
 import sys
 import threading
@@ -22,6 +24,9 @@ from bandit.catalog import (
     compiling,
 )
 from bandit.catalog.apart import ChildDiedError, run_apart
+from bandit.catalog.compiling import KEEP_UNUSED_S, WAIT_MAX_S, CompiledCatalogs
+from bandit.catalog.versions import StoredDocuments
+from bandit.clock import ManualClock
 from bandit.config.schema import LimitsConfig
 from bandit.errors import CatalogConflictError, CatalogError
 from bandit.files import exclusive_lock
@@ -65,7 +70,7 @@ def test_saving_compiles_and_loading_maps(store: CatalogStore, tmp_path: Path) -
     assert same(CatalogStore(tmp_path, LimitsConfig()).load(version), Catalog.build(DOCUMENT))
     store.save(DOCUMENT)
     after = form_of(tmp_path, version).stat()
-    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    assert after.st_ino == before.st_ino
 
 
 def test_a_patched_version_equals_one_built_from_scratch(store: CatalogStore) -> None:
@@ -225,6 +230,7 @@ def test_a_child_killed_in_the_middle_leaves_nothing_taken_for_whole(
     assert not path.exists()
     assert same(store.load(version), Catalog.build(DOCUMENT))
     assert path.read_bytes() == whole
+    assert not list(tmp_path.glob(".*.tmp"))
 
 
 def test_a_killed_child_is_told_and_the_next_try_succeeds(
@@ -239,6 +245,75 @@ def test_a_killed_child_is_told_and_the_next_try_succeeds(
             store.load(version)
     assert "memory" in caught.value.hint
     assert same(store.load(version), Catalog.build(DOCUMENT))
+
+
+def test_after_a_child_died_the_version_is_left_alone_for_longer_each_time(
+    store: CatalogStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = store.save(DOCUMENT)
+    whole = form_of(tmp_path, version).read_bytes()
+    form_of(tmp_path, version).unlink()
+    tried: list[float] = []
+    clock = ManualClock(0)
+
+    def die(*_: object, **_more: object) -> None:
+        tried.append(clock.now_us() / 1e6)
+        (tmp_path / f".{version}.arrays.{len(tried):016x}.tmp").write_bytes(b"begun")
+        raise ChildDiedError("was ended by SIGKILL")
+
+    monkeypatch.setattr(compiling, "APART_FROM_BYTES", 1)
+    monkeypatch.setattr(compiling, "run_apart", die)
+    forms = CompiledCatalogs(StoredDocuments(tmp_path), lambda: clock.now_us() / 1e6)
+    for _ in range(4_000):
+        with pytest.raises(CatalogError, match="was ended by SIGKILL"):
+            forms.load(version)
+        if len(tried) == 13:
+            break
+        clock.advance_s(5)
+    waits = [after - before for before, after in itertools.pairwise(tried)]
+    assert waits[:4] == [5, 10, 20, 40]
+    assert waits[-1] == waits[-2] == WAIT_MAX_S
+    assert not list(tmp_path.glob(".*.tmp"))
+    # What another process compiled is taken at once.
+    form_of(tmp_path, version).write_bytes(whole)
+    assert same(forms.load(version), Catalog.build(DOCUMENT))
+
+
+def test_forms_that_went_unused_go_with_the_next_change(
+    store: CatalogStore, tmp_path: Path
+) -> None:
+    documents = [CatalogDocument(DOCUMENT.titles[: n + 1]) for n in range(4)]
+    unused, mapped, young, current = [store.save(document) for document in documents]
+    long_ago = (tmp_path / f"{unused}.arrays").stat().st_mtime - KEEP_UNUSED_S - 60
+    for version in (unused, mapped, current):
+        os.utime(form_of(tmp_path, version), (long_ago, long_ago))
+    held = store.load(unused)
+    os.utime(form_of(tmp_path, unused), (long_ago, long_ago))
+    store.load(mapped)
+    store.set_current(current)
+    left = {path.stem for path in tmp_path.glob("*.arrays")}
+    assert left == {mapped, young, current}
+    # Whoever had it mapped keeps it, and it is made again when it is needed.
+    assert same(held, Catalog.build(documents[0]))
+    assert same(store.load(unused), held)
+    assert len(list(tmp_path.glob("*.msgpack"))) == len(documents)
+
+
+def test_what_a_killed_writer_left_long_ago_goes_with_the_next_change(
+    store: CatalogStore, tmp_path: Path
+) -> None:
+    version = store.save(DOCUMENT)
+    old, new = (tmp_path / f".{version}.msgpack.{n:016x}.tmp" for n in range(2))
+    foreign = tmp_path / ".notes.tmp"
+    for path in (old, new, foreign):
+        path.write_bytes(b"begun")
+    long_ago = new.stat().st_mtime - 3660
+    for path in (old, foreign):
+        os.utime(path, (long_ago, long_ago))
+    store.set_current(version)
+    assert not old.exists()
+    assert new.exists()
+    assert foreign.exists()
 
 
 def test_a_directory_that_takes_no_file_costs_sharing_and_is_told_once(

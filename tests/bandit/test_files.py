@@ -14,6 +14,7 @@ from bandit.files import (
     PRIVATE_MODE,
     create_atomically,
     exclusive_lock,
+    remove_unfinished,
     write_atomically,
     write_durably,
 )
@@ -77,6 +78,19 @@ def test_a_file_is_created_once(tmp_path: Path) -> None:
     with pytest.raises(FileExistsError):
         write_durably(path, b"third")
     assert path.read_bytes() == b"first"
+
+
+def test_what_a_killed_writer_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    kept = [tmp_path / name for name in ("a.arrays", ".a.arrays.tmp", ".notes.tmp", "b.tmp")]
+    arrays, other = (tmp_path / f".{name}.0123456789abcdef.tmp" for name in ("a.arrays", "b"))
+    for path in (*kept, arrays, other):
+        path.touch()
+    remove_unfinished(tmp_path, "*.arrays")
+    assert not arrays.exists()
+    remove_unfinished(tmp_path, before_s=other.stat().st_mtime)
+    assert other.exists()
+    remove_unfinished(tmp_path)
+    assert sorted(tmp_path.iterdir()) == sorted(kept)
 
 
 def test_a_lock_keeps_others_out_until_it_is_let_go(tmp_path: Path) -> None:
