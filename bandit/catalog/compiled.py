@@ -29,7 +29,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bandit.errors import CatalogError
-from bandit.files import write_atomically
+from bandit.files import READ_ONLY_MODE, write_atomically
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 """What a compiled form holds, by name."""
@@ -91,7 +91,7 @@ def write_compiled(path: Path, version: str, arrays: Arrays) -> None:
     digest = hashlib.sha256()
     for part in parts:
         digest.update(part)
-    write_atomically(path, b"".join([MAGIC, digest.digest(), *parts]))
+    write_atomically(path, b"".join([MAGIC, digest.digest(), *parts]), READ_ONLY_MODE)
 
 
 def map_compiled(path: Path, version: str) -> Arrays:

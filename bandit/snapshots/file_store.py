@@ -9,7 +9,8 @@
 
 A version's directory is filled and synced under a passing name and then renamed, so that a reader
 sees all of it or nothing. Removal renames first as well. What a crash left under passing names goes
-with the next publishing. Arrays are mapped, not read, so that all scorers share one copy of them.
+with the next publishing. Arrays are mapped, not read, so that all scorers share one copy of them;
+files are written once and are read-only from then on.
 
 Why the pointer is not signed: it can only choose among snapshots that are.
 """
@@ -18,6 +19,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping
@@ -30,7 +32,14 @@ import numpy as np
 
 from bandit.engine import ModelArrays
 from bandit.errors import SnapshotError, SnapshotUnavailableError
-from bandit.files import exclusive_lock, sync_directory, sync_file, write_atomically
+from bandit.files import (
+    READ_ONLY_MODE,
+    exclusive_lock,
+    remove_unfinished,
+    sync_directory,
+    sync_file,
+    write_atomically,
+)
 from bandit.keys import KeyRing
 from bandit.snapshots.manifest import (
     FORMAT_VERSION,
@@ -56,6 +65,7 @@ FILES: Final = frozenset((WEIGHTS, VARIANCES, MODEL))
 
 _LOCK: Final = "lock"
 _PASSING: Final = ".passing-"
+_CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 
 _Parts = list[memoryview]
 """A file's content, piece after piece."""
@@ -214,6 +224,7 @@ class FileSnapshotStore:
             with exclusive_lock(place / _LOCK):
                 for leftover in place.glob(f"{_PASSING}*"):
                     shutil.rmtree(leftover)
+                remove_unfinished(place, POINTER)
                 yield place
         except OSError as error:
             raise SnapshotUnavailableError(
@@ -227,7 +238,8 @@ def _write_version(place: Path, manifest: Manifest, contents: Mapping[str, _Part
     passing.mkdir()
     whole = {**contents, MANIFEST: [memoryview(msgspec.json.encode(manifest))]}
     for name, parts in whole.items():
-        with (passing / name).open("wb") as file:
+        handle = os.open(passing / name, _CREATE, READ_ONLY_MODE)
+        with os.fdopen(handle, "wb") as file:
             file.writelines(parts)
     # Syncing once all is written lets the file system do most of the work with the first sync.
     for name in whole:

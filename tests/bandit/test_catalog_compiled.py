@@ -108,6 +108,7 @@ def test_every_flipped_bit_and_every_cut_is_noticed(tmp_path: Path) -> None:
     ]
     damaged += [whole[:length] for length in range(0, len(whole), 7)]
     damaged += [whole + b"\0", b"", MAGIC, whole[::-1]]
+    path.chmod(0o644)
     for content in damaged:
         path.write_bytes(content)
         with pytest.raises(CatalogError) as caught:
@@ -134,6 +135,14 @@ def test_a_lawful_digest_does_not_make_a_header(tmp_path: Path) -> None:
         path.write_bytes(MAGIC + hashlib.sha256(rest).digest() + rest)
         with pytest.raises(CatalogError, match="header"):
             map_compiled(path, VERSION)
+
+
+def test_nobody_writes_into_what_others_have_mapped(tmp_path: Path) -> None:
+    path = tmp_path / "form.arrays"
+    write_compiled(path, VERSION, ARRAYS)
+    assert not path.stat().st_mode & 0o222
+    write_compiled(path, VERSION, {"hashes": np.zeros(7, np.uint32)})
+    assert map_compiled(path, VERSION)["hashes"].tolist() == [0] * 7
 
 
 def test_a_missing_file_is_missing(tmp_path: Path) -> None:

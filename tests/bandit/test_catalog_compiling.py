@@ -97,6 +97,7 @@ def test_a_wrong_form_is_told_and_made_again(
     version = store.save(DOCUMENT)
     path = form_of(tmp_path, version)
     whole = path.read_bytes()
+    path.chmod(0o644)
     if damage == "revision":
         with monkeypatch.context() as patched:
             patched.setattr(compiled, "REVISION", compiled.REVISION + 1)
@@ -130,6 +131,7 @@ def test_saving_mends_a_wrong_form(store: CatalogStore, tmp_path: Path) -> None:
     version = store.save(DOCUMENT)
     path = form_of(tmp_path, version)
     whole = path.read_bytes()
+    path.chmod(0o644)
     path.write_bytes(whole[:-1])
     assert store.save(DOCUMENT) == version
     assert path.read_bytes() == whole

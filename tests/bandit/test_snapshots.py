@@ -55,6 +55,7 @@ def test_a_flipped_bit_in_any_file_is_noticed(
     manifest = publish(store, 0.5)
     path = directory_of(tmp_path, manifest) / name
     whole = path.read_bytes()
+    path.chmod(0o644)
     for position in np.linspace(0, len(whole) - 1, 40).astype(int):
         damaged = bytearray(whole)
         damaged[position] ^= 1 << (position % 8)
@@ -72,6 +73,7 @@ def test_arrays_alone_are_verified_as_closely(
     manifest = publish(store, 0.5)
     path = directory_of(tmp_path, manifest) / name
     whole = path.read_bytes()
+    path.chmod(0o644)
     wrong = [whole[:-1], whole + b"0"]
     for position in np.linspace(0, len(whole) - 1, 20).astype(int):
         damaged = bytearray(whole)
@@ -126,6 +128,7 @@ def test_a_truncated_or_missing_file_is_noticed_named_and_not_listed(
     manifest = publish(store, 0.5)
     path = directory_of(tmp_path, manifest) / name
 
+    path.chmod(0o644)
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(SnapshotError, match=name):
         store.load("artwork", manifest.version)
@@ -186,6 +189,7 @@ def test_each_field_of_the_manifest_is_signed(tmp_path: Path, store: FileSnapsho
         "v": 2,
     }
     assert changes.keys() == set(Manifest.__struct_fields__)
+    path.chmod(0o644)
     for field, value in changes.items():
         path.write_bytes(msgspec.json.encode({**msgspec.to_builtins(manifest), field: value}))
         with pytest.raises(SnapshotError):
@@ -332,9 +336,24 @@ def test_what_a_crash_left_half_written_is_never_seen_and_goes_with_the_next_pub
     leftovers = [path for path in (tmp_path / "artwork").iterdir() if path.name.startswith(".")]
     assert len(leftovers) == 1
     assert store.versions("artwork") == [first]
+    pointer = tmp_path / "artwork" / f".{POINTER}.0123456789abcdef.tmp"
+    pointer.write_bytes(b"{")
 
     publish(store, 0.75)
     assert not leftovers[0].exists()
+    assert not pointer.exists()
+
+
+def test_what_is_mapped_is_read_only_and_pruned_all_the_same(
+    tmp_path: Path, store: FileSnapshotStore
+) -> None:
+    first = publish(store, 0.25)
+    place = directory_of(tmp_path, first)
+    assert {path.name for path in place.iterdir()} == set(ALL_FILES)
+    assert not any(path.stat().st_mode & 0o222 for path in place.iterdir())
+    publish(store, 0.5)
+    assert store.prune("artwork", 1) == [first.version]
+    assert not place.exists()
 
 
 def test_a_directory_that_cannot_be_written_is_an_error_with_a_hint(tmp_path: Path) -> None:

@@ -68,6 +68,7 @@ def test_a_restored_snapshot_is_served_after_a_while_or_at_once_when_asked(world
     version = world.publish()
     model = world.root / "snapshots" / "rows" / version / "model.bin"
     weights = world.root / "snapshots" / "rows" / version / "weights.npy"
+    weights.chmod(0o644)
     whole = weights.read_bytes()
     assert model.exists()
     weights.write_bytes(whole[:-4] + b"\0\0\0\1")
@@ -86,6 +87,7 @@ def test_a_restored_snapshot_is_served_after_a_while_or_at_once_when_asked(world
 
     newer = world.publish()
     weights = world.root / "snapshots" / "rows" / newer / "weights.npy"
+    weights.chmod(0o644)
     weights.write_bytes(whole[:-4] + b"\0\0\0\1")
     world.state.refresh()
     weights.write_bytes(whole)
