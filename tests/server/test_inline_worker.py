@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from server.client_socket import PATIENCE_S
+from server.event_poller import EVENTS_A_TURN
 from server.listening import listen
 from server.local import children_of, wait_until
 
@@ -33,7 +34,7 @@ Served = tuple[int, str, int]
 class Gunicorn:
     """gunicorn with the application that tells who served."""
 
-    def __init__(self, workers: int, connections: int = 1000) -> None:
+    def __init__(self, workers: int, connections: int = 1000, timeout_s: int = 60) -> None:
         self._listener = listen("127.0.0.1", 0)
         self.address: tuple[str, int] = self._listener.getsockname()
         fd = self._listener.fileno()
@@ -45,6 +46,7 @@ class Gunicorn:
                 "LISTEN_FD": str(fd),
                 "WORKERS": str(workers),
                 "CONNECTIONS": str(connections),
+                "TIMEOUT_S": str(timeout_s),
             },
             pass_fds=(fd,),
             cwd=Path(__file__).parents[2],
@@ -162,6 +164,26 @@ def test_everything_else_goes_to_the_pool(caller: Caller) -> None:
     for request in others:
         assert caller.ask(request)[1] != MAIN
         assert caller.ask(rank())[1:] == (MAIN, len(BODY))
+
+
+def test_ranks_that_would_wait_go_to_the_pool(caller: Caller) -> None:
+    assert caller.ask(rank(X_Ranks="wait"))[1] == MAIN
+    for _ in range(2):
+        assert caller.ask(rank())[1] != MAIN
+    assert caller.ask(rank(X_Ranks="go"))[1] != MAIN
+    assert caller.ask(rank())[1] == MAIN
+
+
+def test_a_long_turn_does_not_look_like_a_dead_worker() -> None:
+    gunicorn = Gunicorn(workers=1, timeout_s=2)
+    (worker,) = gunicorn.workers()
+    with ExitStack() as stack:
+        callers = burst(gunicorn, stack, EVENTS_A_TURN + 1)
+        spread(callers)
+        for each in callers:
+            each.send(rank(X_Lasts="0.5"))
+        assert {each.answer()[:2] for each in callers} == {(worker, MAIN)}
+    gunicorn.stop()
 
 
 def test_an_expectation_is_answered_before_the_body_comes(caller: Caller) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -19,17 +20,18 @@ threads = 4
 worker_connections = int(os.environ.get("CONNECTIONS", "1000"))
 worker_class = InlineWorker
 keepalive = 30
-timeout = 60
+timeout = int(os.environ.get("TIMEOUT_S", "60"))
 graceful_timeout = 10
 loglevel = "error"
 sendfile = False
 control_socket_disable = True
+_waiting: set[str] = set()
 _connections = ConnectionTable(workers + 2)
 
 
 def pre_fork(_server: Any, worker: InlineWorker) -> None:
     worker.slot = _connections.claim()
-    worker.serves_inline = lambda: True
+    worker.serves_inline = lambda: not _waiting
 
 
 def child_exit(_server: Any, worker: InlineWorker) -> None:
@@ -42,6 +44,10 @@ def application(environ: dict[str, Any], start_response: StartResponse) -> Itera
     body = environ["wsgi.input"].read()
     if environ.get("HTTP_X_FAIL"):
         raise ValueError("as asked")
+    if environ.get("HTTP_X_RANKS"):
+        _waiting.clear()
+        _waiting.update({"wait"} & {environ["HTTP_X_RANKS"]})
+    time.sleep(float(environ.get("HTTP_X_LASTS", "0")))
     more = b"." * int(environ.get("HTTP_X_MORE", "0"))
     text = f"{os.getpid()} {threading.current_thread().name} {len(body)} ".encode()
     start_response("200 OK", [("Content-Length", str(len(text) + len(more)))])
