@@ -15,6 +15,7 @@ from bandit.catalog import CatalogStore
 from bandit.clock import ManualClock
 from bandit.config.schema import Config, LogConfig
 from bandit.errors import DecisionConflictError
+from bandit.eventlog import commit_queue
 from bandit.eventlog.memory import MemoryEventLog
 from bandit.eventlog.sqlite_schema import spool_path
 from bandit.events import DecisionRecord
@@ -22,6 +23,7 @@ from bandit.metrics import NoMetrics
 from bandit.policy import Decision, Policy
 from bandit.snapshots import MemorySnapshotStore
 from bandit.types import Artwork, Title
+from server.local import wait_until
 from server.page_ranker import PageRanker
 from server.serving import ServingState
 from server.tokens import TokenSigner
@@ -156,7 +158,8 @@ def test_a_page_waits_for_a_stalled_log_by_a_limit_of_its_own(site: Site) -> Non
     with stalled(site):
         assert node.rank(decision_id="d1")["logged"] is False
         # The record is still on its way: it was not given up, the page only did not wait for it.
-        assert "marquee_log_queue_records 1.0" in node.http.get("/metrics").text
+        gauge = "marquee_log_queue_records 1.0"
+        wait_until(lambda: gauge in node.http.get("/metrics").text, WAIT_S, gauge)
 
 
 QUICK = {
@@ -186,6 +189,37 @@ def test_a_request_repeated_before_the_commit_finds_the_first_decision(tmp_path:
         (logged,) = site.records()
         assert isinstance(logged.record, DecisionRecord)
         assert value(site.node().post("/v1/rank", {**PAGE, "decision_id": "d1"})) == first
+
+
+def test_a_worker_whose_log_is_held_up_is_not_ready_and_asks_no_page_to_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = {
+        "MARQUEE__LOG__QUEUE_MAX": "2",
+        "MARQUEE__LIMITS__FEEDBACK_EVENTS_MAX": "2",
+        "MARQUEE__LIMITS__BATCH_PAGES_MAX": "2",
+        "MARQUEE__LOG__RANK_COMMIT_TIMEOUT_S": "0.01",
+    }
+    with site_at(tmp_path, {**QUICK, **full}) as site:
+        node = site.node()
+        node.http.put("/v1/catalog", json=CATALOG)
+        assert node.service.ranks_at_once()
+        with stalled(site):
+            for number in range(3):
+                node.rank(decision_id=f"d{number}")
+            assert not node.service.ranks_at_once()
+            assert node.http.get("/readyz").status_code == 200
+            monkeypatch.setattr(commit_queue, "HELD_UP_S", 0.0)
+            unready = node.http.get("/readyz")
+            assert unready.status_code == 503
+            (reason,) = value(unready)["reasons"]
+            assert "held up: its queue has been full" in reason
+        wait_until(node.service.ranks_at_once, WAIT_S, "room in the queue")
+        assert node.http.get("/readyz").status_code == 200
+
+
+def test_a_page_that_waits_for_its_commit_is_never_ranked_at_once(site: Site) -> None:
+    assert not site.node().service.ranks_at_once()
 
 
 @pytest.mark.parametrize("queue_full", ["block", "drop"])
