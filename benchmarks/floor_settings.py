@@ -20,7 +20,7 @@ _connections: Final = ConnectionTable(_SLOTS)
 def pre_fork(server: object, worker: InlineWorker) -> None:
     """Tell a worker what it must know of the others."""
     worker.slot = _connections.claim()
-    worker.serves_inline = True
+    worker.serves_inline = lambda: True
 
 
 def child_exit(server: object, worker: InlineWorker) -> None:
