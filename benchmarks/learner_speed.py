@@ -140,7 +140,8 @@ def add_keeping_up(board: Board, rates: Mapping[float, float]) -> None:
         "learner_keeps_up_ratio",
         rates[1.0] / served.value,
         "×",
-        f"of the pages served at the peak, {SERVED}: {keeps_up(rates, served.value)}",
+        f"of the pages served at the peak, {SERVED}: {keeps_up(rates, served.value)}; both peaks "
+        "had the machine to themselves",
     )
 
 
