@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+_FLOOR: Final = "of an empty Flask endpoint on stock gunicorn gthread, 3 workers × 8 threads"
+
 HEADLINES: Final[dict[str, str]] = {
     "page_inprocess_ms": "a page in one process",
     "page_inprocess_ratio_vw_cached": "as fast as VW on kept Examples of the same model",
     "page_http_per_s": "pages over HTTP",
     "page_http_ratio_naive": "as many pages as Flask around VW",
-    "page_http_ratio_floor": "of an empty endpoint's rate, pages",
+    "page_http_ratio_floor": f"{_FLOOR}, pages",
     "page_http_p99_ms_half_load": "99th percentile of a page at half load",
-    "decision_http_ratio_floor": "of an empty endpoint's rate, small decisions",
+    "decision_http_ratio_floor": f"{_FLOOR}, small decisions",
     "learner_outcomes_per_s": "outcomes learned on one core",
     "feedback_to_served_p95_s": "from a play to a model that learned it, 95th percentile",
     "swap_pause_max_ms": "slowest request because of a new model",
@@ -70,12 +72,16 @@ COMPARISONS: Final = (
     Comparison(
         "http",
         "Pages over HTTP, a second",
-        "At saturation, by turns in one run.",
+        "At saturation, by turns in one run; all have 3 workers, and 8 threads each where not said "
+        "otherwise. Empty endpoints are Flask's and return the bytes of our answer.",
         {
             "page_http_per_s": "Marquee, MessagePack",
             "page_http_json_per_s": "Marquee, JSON",
             "page_http_granian_per_s": "Marquee on granian",
-            "page_http_floor_per_s": "an empty endpoint",
+            "page_http_floor_per_s": "empty endpoint, stock gthread",
+            "page_http_floor_one_thread_per_s": "empty endpoint, stock, 1 thread",
+            "page_http_floor_our_worker_per_s": "empty endpoint, our worker class",
+            "page_http_floor_granian_per_s": "empty endpoint, granian",
             "page_http_naive_per_s": "Flask around VW",
         },
         ours=3,
@@ -84,11 +90,15 @@ COMPARISONS: Final = (
     Comparison(
         "decision",
         "Small decisions over HTTP, a second",
-        "One title, at saturation, by turns in one run.",
+        "One title, at saturation, by turns in one run; all have 3 workers, and 8 threads each "
+        "where not said otherwise. Empty endpoints are Flask's.",
         {
             "decision_http_per_s": "Marquee",
             "decision_http_granian_per_s": "Marquee on granian",
-            "decision_http_floor_per_s": "an empty endpoint",
+            "decision_http_floor_per_s": "empty endpoint, stock gthread",
+            "decision_http_floor_one_thread_per_s": "empty endpoint, stock, 1 thread",
+            "decision_http_floor_our_worker_per_s": "empty endpoint, our worker class",
+            "decision_http_floor_granian_per_s": "empty endpoint, granian",
         },
         ours=2,
         less_is_better=False,

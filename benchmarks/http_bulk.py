@@ -9,7 +9,7 @@ import numpy as np
 
 from bandit.types import Page
 from benchmarks.http_rounds import CONNECTIONS, Contender, Field, middle_rate, rate_spread
-from benchmarks.http_throughput import SERVERS
+from benchmarks.http_throughput import how
 from benchmarks.http_work import PAGE_WORK, Work
 from benchmarks.load import ID_PLACE, Target
 from benchmarks.memory import worker_pids
@@ -21,7 +21,6 @@ from benchmarks.servers import (
     port_of,
     rank_request,
 )
-from benchmarks.wrk import generator_name
 from server.client import Client
 from server.local import LocalServer
 from server.wire import FeedbackEvent, RankAnswer
@@ -37,18 +36,18 @@ def measure_bulk(field: Field, server: LocalServer, work: Work) -> None:
             "feedback_http": Contender(_feedback(server, work.pages)),
         }
     )
-    how = f"MessagePack, {generator_name(CONNECTIONS)}, {SERVERS}; median of {field.size.rounds}"
+    measured = f"MessagePack, {how(found, CONNECTIONS)}"
     for name, items, unit, what in (
         ("batch_http", PAGES_A_BATCH, "pages", f"POST /v1/rank/batch, each of {PAGE_WORK}"),
         ("feedback_http", SEEN_TITLES, "events", "POST /v1/feedback, answered once on the disk"),
     ):
-        rounds = found[name]
+        rounds = found.of[name]
         low, high = rate_spread(rounds)
         field.board.add(
             f"{name}_{unit}_per_s",
             items * middle_rate(rounds),
             f"{unit}/s",
-            f"{items} {unit} a request, {what}; {how}",
+            f"{items} {unit} a request, {what}; {measured}",
             spread=(items * low, items * high),
         )
 

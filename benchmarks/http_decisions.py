@@ -12,21 +12,30 @@ from typing import Final
 
 from benchmarks.figures import Board
 from benchmarks.figures import Target as Wanted
-from benchmarks.http_latency import add_latencies
+from benchmarks.http_latency import add_latencies, generator_note
 from benchmarks.http_rounds import (
     CONNECTIONS,
     Contender,
     Field,
+    Rounds,
     latency_ratio,
     middle_rate,
-    rate_ratio,
     rate_spread,
 )
-from benchmarks.http_throughput import DEFAULTS, FLOOR, how
+from benchmarks.http_throughput import (
+    DEFAULTS,
+    EMPTY,
+    ON_GRANIAN,
+    ONE_THREAD,
+    OURS,
+    STOCK,
+    Ratio,
+    add_ratios,
+    how,
+)
 from benchmarks.http_work import DECISION_WORK, FEW_FEATURES
 from benchmarks.load import Pace, run_load
 from benchmarks.pages import CONTEXT_FEATURES
-from benchmarks.wrk import Saturation
 
 RATIO_WANTED: Final = Wanted("≥", 0.8)
 PEER: Final = "(BanditDB's authors publish 10,000/s and p50 0.3 ms on 4 cores; not measured here)"
@@ -37,17 +46,40 @@ _WORK: Final = {
     "decision_http": f"ours on gunicorn, MessagePack, {DEFAULTS}: {_ALL}",
     "decision_http_5_features": f"ours on gunicorn, MessagePack, {DEFAULTS}: {_FEW} {PEER}",
     "decision_http_granian": f"ours on granian, MessagePack, {DEFAULTS}: {_ALL}",
-    "decision_http_floor": f"{FLOOR}, gunicorn gthread, ours idle: {_ALL}",
-    "decision_http_floor_our_worker": f"{FLOOR}, our worker class, ours idle: {_ALL}",
-    "decision_http_floor_granian": f"{FLOOR}, granian (wsgi), ours idle: {_ALL}",
+    "decision_http_floor": f"{STOCK}; {EMPTY}: {_ALL}",
+    "decision_http_floor_one_thread": f"{ONE_THREAD}; {EMPTY}: {_ALL}",
+    "decision_http_floor_our_worker": f"{OURS}; {EMPTY}: {_ALL}",
+    "decision_http_floor_granian": f"{ON_GRANIAN}; {EMPTY}: {_ALL}",
 }
+
+_RATIOS: Final = (
+    Ratio("decision_http_ratio_floor", "decision_http", "decision_http_floor", STOCK, RATIO_WANTED),
+    Ratio(
+        "decision_http_ratio_floor_one_thread",
+        "decision_http",
+        "decision_http_floor_one_thread",
+        ONE_THREAD,
+    ),
+    Ratio(
+        "decision_http_ratio_floor_our_worker",
+        "decision_http",
+        "decision_http_floor_our_worker",
+        f"{OURS}: the distance to the limit",
+    ),
+    Ratio(
+        "decision_http_granian_ratio_floor_granian",
+        "decision_http_granian",
+        "decision_http_floor_granian",
+        ON_GRANIAN,
+    ),
+)
 
 
 def measure_decisions(field: Field, contenders: Mapping[str, Contender]) -> dict[str, float]:
     """Measure and add throughput and latencies; returns each server's decisions a second."""
     found = field.saturations(contenders)
     _add_rates(field.board, found)
-    peaks = {name: middle_rate(rounds) for name, rounds in found.items()}
+    peaks = {name: middle_rate(rounds) for name, rounds in found.of.items()}
     pair = {name: contenders[name] for name in ("decision_http", "decision_http_floor")}
     for name, contender in pair.items():
         _add_one_connection(field, name, contender)
@@ -58,24 +90,18 @@ def measure_decisions(field: Field, contenders: Mapping[str, Contender]) -> dict
         "decision_http_p99_ratio_floor_half_load",
         latency_ratio(half["decision_http"], half["decision_http_floor"], 99),
         "×",
-        "99th percentile of decision_http by decision_http_floor's, each at half of its own "
-        "saturation; median of the rounds' ratios",
+        f"99th percentile of decision_http by decision_http_floor's ({STOCK}), each at half of "
+        f"its own saturation; median of the rounds' ratios; {generator_note(field.board)}",
     )
     return peaks
 
 
-def _add_rates(board: Board, found: Mapping[str, list[Saturation]]) -> None:
-    for name, rounds in found.items():
-        work = f"{_WORK[name]}; {how(len(rounds), CONNECTIONS)}"
+def _add_rates(board: Board, found: Rounds) -> None:
+    for name, rounds in found.of.items():
+        work = f"{_WORK[name]}; {how(found, CONNECTIONS)}"
         rate = middle_rate(rounds)
         board.add(f"{name}_per_s", rate, "decisions/s", work, spread=rate_spread(rounds))
-    board.add(
-        "decision_http_ratio_floor",
-        rate_ratio(found["decision_http"], found["decision_http_floor"]),
-        "×",
-        "decision_http_per_s by decision_http_floor_per_s, median of the rounds' ratios",
-        RATIO_WANTED,
-    )
+    add_ratios(board, found, _RATIOS)
 
 
 def _add_one_connection(field: Field, name: str, contender: Contender) -> None:

@@ -16,6 +16,7 @@ from benchmarks.http_rounds import (
     latency_ratio,
     middle_ms,
 )
+from benchmarks.http_throughput import STOCK
 from benchmarks.load import LoadResult
 
 LOADS: Final = {"quarter": 0.25, "half": 0.5, "three_quarter": 0.75}
@@ -33,6 +34,8 @@ def add_page_latencies(
 ) -> None:
     """Measure and add the latencies of pages, as curves and, at half load, as figures."""
     compared = {name: contenders[name] for name in field.size.latency_of}
+    highest = max(LOADS.values()) * max(peaks[name] for name in compared)
+    _add_self_test(field, contenders["page_http_floor_our_worker"], highest)
     lines: dict[str, list[tuple[float, float]]] = {}
     for load, share in LOADS.items():
         rates = {name: share * peaks[name] for name in compared}
@@ -47,12 +50,11 @@ def add_page_latencies(
             f"page_http_p99_ratio_floor_{load}_load",
             latency_ratio(found["page_http"], found["page_http_floor"], 99),
             "×",
-            f"99th percentile of page_http by page_http_floor's, each at {share:.0%} of its own "
-            "saturation; median of the rounds' ratios",
+            f"99th percentile of page_http by page_http_floor's ({STOCK}), each at {share:.0%} of "
+            f"its own saturation; median of the rounds' ratios; {generator_note(field.board)}",
             RATIO_WANTED if load == "half" else None,
         )
-    highest = max(LOADS.values()) * max(peaks[name] for name in compared)
-    _add_self_test(field, contenders["page_http_floor_our_worker"], highest)
+    _add_same_rate(field, contenders, peaks["page_http"] / 2)
     field.board.curve(
         "page_http_latency",
         "load, % of the server's own saturation",
@@ -74,6 +76,30 @@ def add_latencies(
     )
     for label, percent in PERCENTILES.items():
         board.add(f"{name}_{label}_ms_{load}_load", middle_ms(rounds, percent), "ms", work)
+
+
+def _add_same_rate(field: Field, contenders: Mapping[str, Contender], rate: float) -> None:
+    """Measure ours and the floor by turns at one and the same rate."""
+    pair = {name: contenders[name] for name in ("page_http", "page_http_floor")}
+    found = field.latencies(pair, dict.fromkeys(pair, rate))
+    work = (
+        f"{STOCK}, at {rate:.0f}/s, the very rate at which page_http is at half load: {HOW}; "
+        f"{generator_note(field.board)}"
+    )
+    floor_ms = middle_ms(found["page_http_floor"], 99)
+    field.board.add("page_http_p99_ms_floor_same_rate", floor_ms, "ms", work)
+    field.board.add(
+        "page_http_p99_ratio_floor_same_rate",
+        latency_ratio(found["page_http"], found["page_http_floor"], 99),
+        "×",
+        f"99th percentile of page_http by that of {work}; median of the rounds' ratios",
+    )
+
+
+def generator_note(board: Board) -> str:
+    """Tell the generator's own part in latencies, once it was measured."""
+    own_ms = board.figures["generator_p99_ms"].value
+    return f"the generator's own 99th percentile, {own_ms:g} ms (generator_p99_ms), is in both"
 
 
 def _add_self_test(field: Field, contender: Contender, rate: float) -> None:

@@ -1,7 +1,8 @@
 """Everything over HTTP with three workers, servers side by side, by turns in one run.
 
-Ours does more for a page than those it is compared with: it logs every decision before it answers,
-while a learner learns and publishes and viewers send feedback. The naive server only answers; the
+Ours does more for a page than those it is compared with: it puts every decision into a journal (no
+fsync) before it answers and commits it within some 20 ms, while a learner learns and publishes and
+viewers send feedback. The naive server only answers; the
 floor does not even look. Whoever is measured has the machine for itself: all other servers are
 idle, and ours is done with what it was asked before.
 """
@@ -52,13 +53,13 @@ from benchmarks.stock_servers import (
     floor_servers,
     naive_server,
 )
+from benchmarks.unlogged import add_unlogged
 from server.local import LocalServer
-
-VISITS_PER_S: Final = 4.0
 
 _OUR_WORKER: Final = "floor_our_worker"
 _FLOORS: Final = {
     "floor": Floor(),
+    "floor_one_thread": Floor(threads=1),
     "floor_granian": Floor(GRANIAN),
     # Our worker class has a way of its own with one address, and so one answer.
     f"page_{_OUR_WORKER}": Floor(OUR_WORKER, "page"),
@@ -98,10 +99,13 @@ def measure_http(board: Board, *, quick: bool) -> None:
             generate(contender.target, Pace(CONNECTIONS, size.warm_up_s)).checked()
         found = field.saturations(pages)
         add_page_rates(board, found)
-        peaks = {name: middle_rate(rounds) for name, rounds in found.items()}
+        peaks = {name: middle_rate(rounds) for name, rounds in found.of.items()}
         add_page_latencies(field, pages, peaks)
         measure_decisions(field, decisions)
         measure_bulk(field, servers.ours, work)
+        add_unlogged(board, "http", servers.ours)
+        if servers.granian is not None:
+            add_unlogged(board, "http_granian", servers.granian)
 
 
 def _start(stack: ExitStack, work: Work, training_pages: int) -> _Servers:
@@ -174,13 +178,14 @@ def _floor_contenders(servers: _Servers, what: str, asked: Target) -> dict[str, 
 
     return {
         f"{what}_http_floor": of("floor", f"/{what}"),
+        f"{what}_http_floor_one_thread": of("floor_one_thread", f"/{what}"),
         f"{what}_http_{_OUR_WORKER}": of(f"{what}_{_OUR_WORKER}", "/v1/rank"),
         f"{what}_http_floor_granian": of("floor_granian", f"/{what}"),
     }
 
 
 def _visited(server: LocalServer, work: Work, target: Target) -> Contender:
-    return Contender(target, beside=lambda: Visitors(server, work.pages, VISITS_PER_S))
+    return Contender(target, beside=lambda: Visitors(server.url, work.pages))
 
 
 def _rank(server: LocalServer, pages: list[Page], encoding: Encoding = "msgpack") -> Target:

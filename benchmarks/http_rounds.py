@@ -43,10 +43,10 @@ class Size(NamedTuple):
 
 
 FULL: Final = Size(
-    rounds=5,
-    seconds=3.0,
+    rounds=3,
+    seconds=2.0,
     latency_rounds=3,
-    latency_seconds=6.0,
+    latency_seconds=4.0,
     latency_of=("page_http", "page_http_floor", "page_http_naive"),
     training_pages=200,
     idle_within_s=30.0,
@@ -73,6 +73,30 @@ class Contender(NamedTuple):
     """What goes on meanwhile."""
 
 
+class Rounds(NamedTuple):
+    """What was measured by turns."""
+
+    of: dict[str, list[Saturation]]
+    """By contender, in the order of rounds."""
+    note: str
+    """How many rounds were uneven, for a figure's work."""
+
+
+def even_rounds(found: Mapping[str, list[Saturation]]) -> Rounds:
+    """Leave out, for all contenders, the rounds in which some server's connections stayed uneven.
+
+    If none remains, all stay, and the note says so.
+    """
+    rounds = list(zip(*found.values(), strict=True))
+    kept = [number for number, every in enumerate(rounds) if all(one.even for one in every)]
+    uneven = len(rounds) - len(kept)
+    if not kept:
+        note = f"all {len(rounds)} rounds had a server with uneven connections, and are kept"
+        return Rounds(dict(found), note)
+    note = f"{uneven} of {len(rounds)} rounds had one that stayed uneven and are left out for all"
+    return Rounds({name: [own[number] for number in kept] for name, own in found.items()}, note)
+
+
 class Field:
     """The servers that run side by side; only one of them works at a time."""
 
@@ -81,8 +105,8 @@ class Field:
         self.size = size
         self._pids = pids
 
-    def saturations(self, contenders: Mapping[str, Contender]) -> dict[str, list[Saturation]]:
-        """Measure each contender's throughput in every round."""
+    def saturations(self, contenders: Mapping[str, Contender]) -> Rounds:
+        """Measure each contender's throughput in every round; uneven rounds are left out."""
         found: dict[str, list[Saturation]] = {name: [] for name in contenders}
         for number in range(self.size.rounds):
             for name, contender in contenders.items():
@@ -94,7 +118,7 @@ class Field:
                     f"{name} {number + 1}: {result.per_second:.0f}/s, p50 {result.p50_ms:.1f} ms, "
                     f"p99 {result.p99_ms:.1f} ms, connections of workers {result.spread}"
                 )
-        return found
+        return even_rounds(found)
 
     def latencies(
         self, contenders: Mapping[str, Contender], rates: Mapping[str, float]

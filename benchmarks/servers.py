@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import TracebackType
 from typing import Final, Literal
 from urllib.parse import urlsplit
 
@@ -26,6 +27,7 @@ Encoding = Literal["msgpack", "json"]
 
 SEEN_TITLES: Final = 20
 PLAYS_OF_SEEN: Final = 0.1
+VISITS_PER_S: Final = 4.0
 
 _CONTENT_TYPES: Final[dict[Encoding, str]] = {
     "msgpack": "application/msgpack",
@@ -129,27 +131,47 @@ def train(server: LocalServer, pages: Sequence[Page]) -> None:
 
 
 class Visitors:
-    """Viewers who visit at a steady pace and send feedback while something else is measured."""
+    """Viewers who visit and send feedback while something else is measured.
 
-    def __init__(self, server: LocalServer, pages: Sequence[Page], per_second: float) -> None:
-        self._url = server.url
+    A closed loop: each visit begins 1 / :data:`VISITS_PER_S` after the one before has ended. One
+    that fails is raised when the context ends, and so is it if there was no visit.
+    """
+
+    def __init__(self, url: str, pages: Sequence[Page]) -> None:
+        self._url = url
         self._pages = pages
-        self._pause_s = 1.0 / per_second
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
+        self._failure: Exception | None = None
         self.visits = 0
 
     def _run(self) -> None:
+        try:
+            self._visit()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the context's end raises it
+            self._failure = error
+
+    def _visit(self) -> None:
         random = np.random.default_rng(6)
         with Client(self._url, deadline_s=10.0) as client:
-            while not self._stop.wait(self._pause_s):
+            while True:
                 visit(client, self._pages[self.visits % len(self._pages)], random)
                 self.visits += 1
+                if self._stop.wait(1.0 / VISITS_PER_S):
+                    return
 
     def __enter__(self) -> Visitors:
         self._thread.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self._stop.set()
         self._thread.join()
+        # What went wrong meanwhile comes first.
+        if error is None and (self._failure is not None or not self.visits):
+            raise RuntimeError(f"visits failed after {self.visits}") from self._failure

@@ -58,7 +58,9 @@ class Stock(NamedTuple):
 
 
 @contextmanager
-def stock_server(module: str, environ: Mapping[str, str], kind: str = GTHREAD) -> Iterator[Stock]:
+def stock_server(
+    module: str, environ: Mapping[str, str], kind: str = GTHREAD, threads: int = THREADS
+) -> Iterator[Stock]:
     """Run ``module``'s ``create()`` under granian or a worker class of gunicorn's.
 
     It is yielded at once; call :meth:`Stock.ready` before it is asked anything.
@@ -67,7 +69,7 @@ def stock_server(module: str, environ: Mapping[str, str], kind: str = GTHREAD) -
     # BLAS threads would fight with the workers for the cores; ours are limited as well.
     limits = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
     process = subprocess.Popen(
-        _granian(module, port) if kind == GRANIAN else _gunicorn(module, port, kind),
+        _command(module, port, kind, threads),
         env={**os.environ, **limits, **environ},
         cwd=_ROOT,
         stdin=subprocess.DEVNULL,
@@ -98,6 +100,8 @@ class Floor(NamedTuple):
     kind: str = GTHREAD
     rank: str = "page"
     """Which answer ``POST /v1/rank`` gives."""
+    threads: int = THREADS
+    """Of each worker."""
 
 
 @contextmanager
@@ -113,28 +117,37 @@ def floor_servers(
         yield {
             name: stack.enter_context(
                 stock_server(
-                    FLOOR, {"FLOOR_ANSWERS": str(files), "FLOOR_RANK": floor.rank}, floor.kind
+                    FLOOR,
+                    {"FLOOR_ANSWERS": str(files), "FLOOR_RANK": floor.rank},
+                    floor.kind,
+                    floor.threads,
                 )
             )
             for name, floor in floors.items()
         }
 
 
-def _gunicorn(module: str, port: int, worker_class: str) -> list[str]:
+def _command(module: str, port: int, kind: str, threads: int) -> list[str]:
+    if kind == GRANIAN:
+        return _granian(module, port, threads)
+    return _gunicorn(module, port, kind, threads)
+
+
+def _gunicorn(module: str, port: int, worker_class: str, threads: int) -> list[str]:
     settings = ["--config", "python:benchmarks.floor_settings"] * (worker_class == OUR_WORKER)
     return [
         sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{port}",
-        "--workers", str(WORKERS), "--worker-class", worker_class, "--threads", str(THREADS),
+        "--workers", str(WORKERS), "--worker-class", worker_class, "--threads", str(threads),
         "--log-level", "warning", "--keep-alive", "15", "--no-control-socket", *settings,
         f"{module}:create()",
     ]  # fmt: skip
 
 
-def _granian(module: str, port: int) -> list[str]:
+def _granian(module: str, port: int, threads: int) -> list[str]:
     return [
         sys.executable, "-m", "granian", "--interface", "wsgi", "--factory",
         "--host", "127.0.0.1", "--port", str(port), "--workers", str(WORKERS),
-        "--blocking-threads", str(THREADS), "--log-level", "warning", "--no-ws", f"{module}:create",
+        "--blocking-threads", str(threads), "--log-level", "warning", "--no-ws", f"{module}:create",
     ]  # fmt: skip
 
 

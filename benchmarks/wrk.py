@@ -35,7 +35,8 @@ SETTLED_S: Final = 0.4
 UNEVEN: Final = 1.6
 """A worker with more than this many times its share of the connections: wrk is started again."""
 
-STARTS_MAX: Final = 5
+STARTS_MAX: Final = 12
+"""After so many short tries the round is measured as it is, and told to be uneven."""
 
 _MARK: Final = "result: "
 _NONCE_BYTES: Final = 8
@@ -95,6 +96,11 @@ class Saturation(NamedTuple):
     p99_ms: float
     spread: list[int]
     """Connections of each worker, most first; empty where that was not looked at."""
+
+    @property
+    def even(self) -> bool:
+        """Whether no worker had too many connections, as far as was looked at."""
+        return _is_even(self.spread)
 
 
 def generator_name(connections: int) -> str:

@@ -15,12 +15,22 @@ from bandit.types import Surface
 from benchmarks import big_catalogs, http_pages, http_rounds, http_swaps, http_workers
 from benchmarks.figures import Board
 from benchmarks.headlines import HEADLINES
-from benchmarks.http_rounds import latency_ratio, middle_ms, middle_rate, rate_ratio
+from benchmarks.http_rounds import (
+    even_rounds,
+    latency_ratio,
+    middle_ms,
+    middle_rate,
+    rate_ratio,
+)
 from benchmarks.http_swaps import slowest_ms, under_way
 from benchmarks.http_work import WIDE_ARTWORKS, standard_work
 from benchmarks.load import LoadResult
+from benchmarks.servers import Visitors
 from benchmarks.serving_watch import Seen, served_everywhere_s
+from benchmarks.unlogged import UNLOGGED, total
 from benchmarks.wrk import Saturation
+
+_NOBODY = "http://127.0.0.1:1"
 
 
 @pytest.fixture
@@ -42,6 +52,29 @@ def results(*latencies_ms: float) -> LoadResult:
 
 def rates(*per_second: float) -> list[Saturation]:
     return [Saturation(one, 1.0, 2.0, []) for one in per_second]
+
+
+def test_uneven_rounds_are_left_out_for_all() -> None:
+    even, uneven = Saturation(10, 1, 2, [6, 5, 5]), Saturation(30, 1, 2, [16, 0, 0])
+    found = even_rounds({"ours": [even, even, even], "floor": [even, uneven, even]})
+    assert found.of == {"ours": [even, even], "floor": [even, even]}
+    assert "1 of 3 rounds" in found.note
+    assert even_rounds({"ours": [even]}).of == {"ours": [even]}
+    none_left = even_rounds({"ours": [uneven, even], "floor": [even, uneven]})
+    assert none_left.of == {"ours": [uneven, even], "floor": [even, uneven]}
+    assert "all 2 rounds" in none_left.note
+
+
+def test_a_visitor_that_fails_fails_what_was_measured_beside() -> None:
+    pages = standard_work().decisions[:1]
+    with pytest.raises(RuntimeError, match="visits failed after 0"), Visitors(_NOBODY, pages):
+        pass
+
+
+def test_a_counter_is_summed_over_its_labels() -> None:
+    metrics = f'# HELP {UNLOGGED} x\n{UNLOGGED}{{reason="a"}} 2.0\n{UNLOGGED}{{reason="b"}} 1.0\n'
+    assert total(metrics, UNLOGGED) == 3
+    assert total("", UNLOGGED) == 0
 
 
 def test_ratios_are_of_the_same_round() -> None:
@@ -102,6 +135,12 @@ def test_servers_are_measured_side_by_side(board: Board, monkeypatch: pytest.Mon
     http_pages.measure_http(board, quick=True)
     promised = {name for name in HEADLINES if "_http_" in name}
     assert promised <= board.figures.keys()
+    for what in ("page", "decision"):
+        for floor in ("our_worker", "one_thread"):
+            assert board.figures[f"{what}_http_ratio_floor_{floor}"].value > 0
+    for name in ("page_http_p99_ms_floor_same_rate", "page_http_p99_ratio_floor_same_rate"):
+        assert board.figures[name].value > 0
+    assert 0 <= board.figures["http_decisions_unlogged_share"].value <= 1
     rates = [figure.value for name, figure in board.figures.items() if name.endswith("_per_s")]
     assert len(rates) >= 14
     assert min(rates) > 0
