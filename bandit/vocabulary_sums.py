@@ -17,6 +17,21 @@ scores by columns, kept apart       36-60 µs          226-275 µs
 130 columns held by every worker    10 MB             520 MB
 ==================================  ================  ==================
 
+The table holds for a vocabulary of about 100 distinct features, V. The time of columns does not
+depend on V; here a page pays for its own distinct features, and never more than for all of its
+places. 20 context features and 1,920 × 10 places, drawn evenly from all of V (the worst case) or
+from 500 of them, in µs:
+
+==================  =====  ======  =======  ========  ==========
+V                   66     2,000   20,000   200,000   1,000,000
+==================  =====  ======  =======  ========  ==========
+all of V            34     168     604      873       924
+500 of them         34     84      95       672       667
+==================  =====  ======  =======  ========  ==========
+
+Why equal features are not found by sorting where V is large: to sort the places takes 0.4 to 1.3
+ms, more than to weigh each of them anew; to mark them takes time and memory with V.
+
 A vocabulary needs nothing built, warmed, bounded or thrown out when a snapshot or a catalog is
 swapped: a page pays for its own features alone, however large the catalog is. What columns save on
 a small one, a twentieth of a millisecond, is not worth that.
@@ -41,8 +56,8 @@ _SMALL: Final = 128
 _FEW: Final = 512
 """So many features, of a vocabulary or of a page, are not looked through for equal ones."""
 
-_SPARSE: Final = 64
-"""Nor is a vocabulary that is so many times as large as the features of a page."""
+_SPARSE: Final = 8
+"""Nor is a page in a vocabulary that is so many times as large as the features of the page."""
 
 _GATHERED_MAX: Final = 1 << 18
 """Most weights gathered at once; :mod:`bandit.crosses` splits what is more."""
@@ -103,7 +118,8 @@ def _weighed(
         every = np.concatenate((dense_places, places.ravel()))
         each = weigh(vocabulary.take(every, mode="clip"))
         own = each[len(dense_places) :].reshape(places.shape)
-        return own * (places != 0), each[: len(dense_places)]
+        # Not a product: what place 0 is taken to add may be past float32.
+        return np.where(places != 0, own, np.float32(0)), each[: len(dense_places)]
     if known <= _FEW:
         weights = weigh(vocabulary)
     else:
