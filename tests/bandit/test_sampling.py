@@ -164,3 +164,21 @@ def test_another_salt_assigns_shares_anew() -> None:
     agreeing = sum(a == b for a, b in zip(here, there, strict=True))
     # Half agree by chance: 250, standard deviation 11.2; five of those.
     assert abs(agreeing - 250) < 56
+
+
+@given(
+    st.lists(
+        st.sampled_from([0.0, 1.0]) | st.floats(0, 1, allow_subnormal=True),
+        min_size=1,
+        max_size=40,
+    ).filter(any)
+)
+def test_the_largest_uniform_chooses_a_candidate_that_has_a_probability(sizes: list[float]) -> None:
+    # by their sum where that is possible: a subnormal one's reciprocal is infinite
+    pmf = np.array([sizes]) / max(sum(sizes), 1e-300)
+    if not pmf.any():
+        return
+    chosen = sampling.choose(pmf, np.array([1 - 2.0**-53]))[0]
+    assert pmf[0, chosen] > 0
+    first = sampling.choose(pmf, np.array([0.0]))[0]
+    assert pmf[0, first] > 0
