@@ -73,7 +73,7 @@ class TrainingExample(NamedTuple):
     reward: float
     """In [0, 1]."""
     weight: float = 1.0
-    """Positive: of how many such displays this one stands for."""
+    """Positive: how many such displays this one stands for, up to a factor common to all."""
 
 
 class ModelArrays(NamedTuple):

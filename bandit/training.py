@@ -190,7 +190,7 @@ class Trainer:
         decision: DecisionRecord,
         displays: Sequence[tuple[str, Display]],
     ) -> list[float]:
-        """Return for how many displays each stands, 0 for those left out.
+        """Return the weight of each display, 0 for those left out.
 
         An apprentice imitates what was touched and what was not alike, and leaves nothing out.
         """

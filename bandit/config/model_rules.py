@@ -18,7 +18,13 @@ from bandit.namespaces import NAMESPACES, wrong_interactions
 from bandit.types import Surface
 
 IMPORTANCE_MAX: Final = 1e4
-"""Largest importance weight in any case: larger ones overflow float32, and would drown all else."""
+"""Largest importance weight in any case: larger ones would drown all else."""
+
+DROP_WEIGHT_MAX: Final = 20.0
+"""For how many decisions one stands at most where a filling queue drops the others."""
+
+WEIGHT_MAX: Final = 1e6
+"""Largest weight for all reasons together: larger ones overflow float32."""
 
 _L2_STEP_MAX: Final = 0.005
 """Largest share of a weight that l2 regularisation may take away in one step."""
@@ -56,7 +62,7 @@ def weight_max(config: ModelConfig) -> float:
 
     What l2 regularisation takes away in one step grows with the weight.
     """
-    most = IMPORTANCE_MAX
+    most = WEIGHT_MAX
     if config.l2:
         most = min(most, _L2_STEP_MAX / (config.learning_rate * config.l2))
     return max(most, importance_max(config))

@@ -24,7 +24,7 @@ from bandit.errors import ConfigError
 
 
 def nested(path: str, value: Any) -> dict[str, Any]:
-    for name in reversed(path.split(".")):
+    for name in reversed(path.split(".") if path else []):
         value = {name: value}
     assert isinstance(value, dict)
     return value
@@ -75,9 +75,13 @@ WRONG: list[tuple[str, Any, str, str]] = [
     ("surfaces.artwork", {"zero_reward_share": 0.5, "model": {"arguments": ["--coin"]}},
      "surfaces.artwork.zero_reward_share", "leave out --coin"),
     ("surfaces.rows", {"zero_reward_share": 0.5, "model": {"l2": 0.09}},
-     "surfaces.rows.zero_reward_share", "give at least 0.9"),
+     "surfaces.rows.zero_reward_share", "weigh up to 1.414 for all reasons together, and 1.111"),
     ("surfaces.rows.zero_reward_share", 1e-5, "surfaces.rows.zero_reward_share",
-     "give at least 0.0001"),
+     "give at least 0.05"),
+    ("surfaces.artwork", {"zero_reward_share": 0.5, "model": {"learning_rate": 0.6}},
+     "surfaces.artwork.zero_reward_share", "give at least 0.6"),
+    ("surfaces.artwork", {"zero_reward_share": 0.5, "model": {"learning_rate": 2}},
+     "surfaces.artwork.zero_reward_share", "give 1.0, or lower learning_rate"),
     ("surfaces.rows.zero_reward_share", 0, "surfaces.rows.zero_reward_share", "above 0"),
     ("auth.client_keys", [""], "auth.client_keys", "empty key"),
     ("auth.token_age_max_s", 1.0, "auth.token_age_max_s", "reward.window_s"),
@@ -86,6 +90,15 @@ WRONG: list[tuple[str, Any, str, str]] = [
     ("limits.feedback_events_max", 20_001, "limits.feedback_events_max", "log.queue_max, 20000"),
     ("log.queue_max", 999, "limits.feedback_events_max", "log.queue_max, 999"),
     ("context", {"allow": ["age"], "deny": ["age"]}, "context.deny", "allowed and denied"),
+    ("", {"log": {"queue_full": "drop"},
+          "surfaces": {"rows": {"model": {"arguments": ["--ftrl"]}}}},
+     "log.queue_full", "leave out --ftrl in surfaces.rows.model.arguments"),
+    ("", {"log": {"queue_full": "drop"}, "surfaces": {"artwork": {"model": {"l2": 0.006}}}},
+     "log.queue_full", "weigh up to 20 for all reasons together, and 16.67 is the most"),
+    ("", {"log": {"queue_full": "drop"}, "surfaces": {"artwork": {
+        "zero_reward_share": 0.001,
+        "model": {"learning_rate": 1e-4, "importance": "full"}}}},
+     "surfaces.artwork.zero_reward_share", "weigh up to 6.325e+06 for all reasons"),
     ("log.directory", "state/snapshots", "log.directory", "something else"),
 ]  # fmt: skip
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import vowpal_wabbit_next as vw
 
-from bandit.config.model_rules import IMPORTANCE_MAX
+from bandit.config.model_rules import IMPORTANCE_MAX, WEIGHT_MAX
 from bandit.config.schema import ModelConfig
 from bandit.engine import Candidate, LearningEngine, TrainingExample
 from bandit.errors import ConfigError, ModelError
@@ -115,7 +115,9 @@ def test_weights_of_all_kinds_multiply_and_only_those_of_propensities_are_clippe
     assert learned(full, 0.5, 3.0) == learned(full, 1.0, 6.0)
     assert learned(clipped, 0.1, 3.0) == learned(full, 1.0, 15.0)
     assert learned(ModelConfig(bits=12), 0.1, 3.0) == learned(full, 1.0, 3.0)
-    assert learned(full, 1e-3, 1e3) == learned(full, 1.0, IMPORTANCE_MAX)
+    assert learned(full, 1e-3, 20.0) == learned(full, 1.0, 2e4)
+    assert learned(full, 1e-5, 20.0) == learned(full, 1.0, 20 * IMPORTANCE_MAX)
+    assert learned(full, 1e-3, 1e4) == learned(full, 1.0, WEIGHT_MAX)
 
 
 def test_regularisation_bounds_the_weight_of_an_example() -> None:
