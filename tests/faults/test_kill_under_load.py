@@ -207,6 +207,11 @@ def has_no_writer(directory: Path) -> bool:
     return idle_spools(directory, spools) == spools
 
 
+def has_writers(directory: Path, count: int) -> bool:
+    spools = spool_names(directory)
+    return len(spools) == count and not idle_spools(directory, spools)
+
+
 def kill_from_the_top(server: LocalServer) -> None:
     """Kill supervisor, gunicorn and workers, in the order that lets none be started anew."""
     gunicorn, _ = gunicorn_and_learner(server)
@@ -225,6 +230,7 @@ def test_killing_everything_and_starting_with_fewer_workers_loses_nothing(tmp_pa
     left: set[str] = set()
     for _ in range(3):
         server = LocalServer(state, settings=settings).start()
+        wait_until(functools.partial(has_writers, directory, 3), 60, "a writer each worker")
         with Client(server.url, deadline_s=20) as client:
             client.put_catalog(DOCUMENT)
         crowd = Crowd(server.url, TITLES, viewers=12)
