@@ -20,7 +20,9 @@ from bandit.config.loading import (
     effective_json,
     from_effective_json,
 )
+from bandit.config.model_rules import DROP_WEIGHT_MAX
 from bandit.errors import ConfigError
+from bandit.eventlog.admission import PASS_MIN
 
 
 def nested(path: str, value: Any) -> dict[str, Any]:
@@ -112,6 +114,10 @@ def test_a_wrong_key_is_told_with_its_path(
     assert caught.value.path == told_path
     assert told in caught.value.message
     assert "marquee.toml" in caught.value.hint
+
+
+def test_the_largest_weight_of_a_decision_let_in_is_that_of_the_log() -> None:
+    assert pytest.approx(1 / PASS_MIN) == DROP_WEIGHT_MAX
 
 
 RIGHT: list[tuple[str, Any, Any]] = [
