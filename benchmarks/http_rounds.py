@@ -93,7 +93,7 @@ def even_rounds(found: Mapping[str, list[Saturation]]) -> Rounds:
     if not kept:
         note = f"all {len(rounds)} rounds had a server with uneven connections, and are kept"
         return Rounds(dict(found), note)
-    note = f"{uneven} of {len(rounds)} rounds had one that stayed uneven and are left out for all"
+    note = f"{uneven} of {len(rounds)} rounds left out for all, as one server's stayed uneven"
     return Rounds({name: [own[number] for number in kept] for name, own in found.items()}, note)
 
 

@@ -33,7 +33,7 @@ class Size(NamedTuple):
     training_pages: int
 
 
-FULL: Final = Size((1, 2, 3, 4), 3, 4.0, 100)
+FULL: Final = Size((1, 2, 3, 4), 3, 2.0, 100)
 QUICK: Final = Size((1, 3), 1, 1.0, 20)
 
 
