@@ -111,9 +111,9 @@ class SurfaceConfig(Section, frozen=True, kw_only=True):
             gt=0,
             le=1,
             description="Share of the displays without any reward that are learned, drawn by hash, "
-            "each with 1 / share times the weight of one with a reward. Less than 1 spares a "
+            "each with 1 / share times the weight of one that was touched. Less than 1 spares a "
             "learner that falls behind. Weighted sums stay unbiased; predictions get noisier and "
-            "are off: by 5 % of the mean reward at most, where that was measured from 1,000 "
+            "are off: by 5 % of the mean reward at most, where that was measured from 3,000 "
             "displays on with learning_rate / share up to 1. More is refused.",
         ),
     ] = 1.0
