@@ -7,11 +7,13 @@ from pathlib import Path
 
 import msgspec
 
+from server.local import wait_until
 from tests.server.real_service import (
     CATALOG,
     EVERYBODY_LEARNED,
     LEEWAY_S,
     PAGE,
+    WAIT_S,
     WINDOW_S,
     Node,
     Site,
@@ -93,8 +95,11 @@ def test_a_repeated_answer_outlives_a_swap_of_snapshot_and_catalog(site: Site, n
     site.close_windows()
     site.learn()
     node.http.patch("/v1/catalog", json={"remove_titles": ["t5"]})
+    # A changed catalog is served at once; snapshots are looked for in a thread of their own.
+    both = {"artwork", "rows"}
+    wait_until(lambda: node.rank()["snapshots"].keys() == both, WAIT_S, "both models")
     served = node.rank(viewer_id="v2")
-    assert served["snapshots"].keys() == {"artwork", "rows"}
+    assert served["snapshots"].keys() == both
     assert served["catalog"] != first["catalog"]
     assert node.rank(decision_id="d1") == first
     assert site.node().rank(decision_id="d1") == first
