@@ -246,7 +246,7 @@ def test_a_log_that_hangs_costs_no_page_and_comes_back_by_itself(tmp_path: Path)
     settings = {
         **EVERYBODY_LEARNED,
         "MARQUEE__LOG__COMMIT_TIMEOUT_S": "0.1",
-        "MARQUEE__LOG__RANK_COMMIT_TIMEOUT_S": "0.1",
+        "MARQUEE__LOG__RANK_COMMIT_TIMEOUT_S": "2.0",
     }
     with site_at(tmp_path, settings) as site:
         node = site.node()
