@@ -1,0 +1,19 @@
+"""The parts of the torture suite, in the order in which they run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from tests.faults.torture.rows import Options, Row
+
+
+class Part(NamedTuple):
+    """A part's name, what runs it, and the seconds that it may take of a whole run."""
+
+    name: str
+    run: Callable[[Options], Iterable[Row]]
+    seconds: float
+
+
+PARTS: list[Part] = []
