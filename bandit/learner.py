@@ -42,6 +42,7 @@ from bandit.clock import MICROSECONDS, Clock, to_us
 from bandit.collecting import collecting_rarely
 from bandit.config.schema import Config
 from bandit.dead_letters import DeadLetters, Stage
+from bandit.disk_room import DiskRoom
 from bandit.engines import Engines
 from bandit.errors import MarqueeError
 from bandit.eventlog.protocol import EventReader
@@ -124,6 +125,7 @@ class Learner:
         self._directory = Path(config.learner.directory)
         self._directory.mkdir(parents=True, exist_ok=True)
         self._engines = Engines(config, snapshots)
+        self._room = DiskRoom(Path(config.snapshots.directory), config.log.disk_free_bytes_min)
         self._dead = DeadLetters(self._directory, config.learner.attempts_max)
         self._rejections = 0
         self._last_rejection: Rejection | None = None
@@ -301,9 +303,9 @@ class Learner:
         self._unsaved = False
 
     def publish(self, now_us: int) -> None:
-        """Publish the surfaces that learned since; a refusal is told in the status."""
+        """Publish the surfaces that learned since, while the disk has room; refusals are told."""
         self._published_at_us = now_us
-        if self._stale:
+        if self._room.look() or self._stale:
             return
         for surface in SURFACES:
             try:
@@ -340,6 +342,7 @@ class Learner:
     def status(self, now_us: int) -> LearnerStatus:
         """Return what there is to tell."""
         clock_us = self._merge.clock_us
+        low, held = self._room.why(), self._engines.held(caught_up=self._caught_up)
         return LearnerStatus(
             pid=os.getpid(),
             updated_at_us=now_us,
@@ -352,7 +355,7 @@ class Learner:
             rejections=self._rejections,
             last_rejection=self._last_rejection,
             models=self._engines.published,
-            held_models=self._engines.held(caught_up=self._caught_up),
+            held_models=dict.fromkeys(SURFACES, low) if low else held,
             unreadable_spools=dict(self._merge.unreadable),
         )
 

@@ -12,6 +12,7 @@ MetricName = Literal[
     "marquee_requests_total",
     "marquee_request_seconds",
     "marquee_stage_seconds",
+    "marquee_rate_limit_store_failures_total",
     "marquee_decisions_total",
     "marquee_decisions_unlogged_total",
     "marquee_titles_decided_total",
@@ -19,6 +20,8 @@ MetricName = Literal[
     "marquee_entropy_bits",
     "marquee_model_unusable_total",
     "marquee_log_queue_records",
+    "marquee_log_disk_free_bytes",
+    "marquee_log_disk_low",
     "marquee_log_commit_seconds",
     "marquee_log_committed_records_total",
     "marquee_catalog_rejected_total",
@@ -57,14 +60,19 @@ METRICS: Final[dict[MetricName, MetricDefinition]] = {
     "marquee_stage_seconds": MetricDefinition(
         "histogram", ("stage",), "Time a rank request spends in decode, decide, log and encode."
     ),
+    "marquee_rate_limit_store_failures_total": MetricDefinition(
+        "counter",
+        (),
+        "Times that Redis took no counts of rate limits; each process counts for itself meanwhile.",
+    ),
     "marquee_decisions_total": MetricDefinition(
         "counter", ("share",), "Pages decided, by the viewer's share."
     ),
     "marquee_decisions_unlogged_total": MetricDefinition(
         "counter",
         ("reason",),
-        "Decisions served without being logged: the log was unavailable, its queue was full, or "
-        "they were dropped by a draw.",
+        "Decisions served without being logged: the log was unavailable, its queue was full, its "
+        "disk was low on room, or they were dropped by a draw.",
     ),
     "marquee_titles_decided_total": MetricDefinition(
         "counter", (), "Titles for which an artwork was chosen."
@@ -85,6 +93,12 @@ METRICS: Final[dict[MetricName, MetricDefinition]] = {
     ),
     "marquee_log_queue_records": MetricDefinition(
         "gauge", (), "Records waiting to be made durable, over all workers."
+    ),
+    "marquee_log_disk_free_bytes": MetricDefinition(
+        "gauge", (), "Free space on the log's disk, in bytes."
+    ),
+    "marquee_log_disk_low": MetricDefinition(
+        "gauge", (), "1 while less is free than log.disk_free_bytes_min, and nothing is logged."
     ),
     "marquee_log_commit_seconds": MetricDefinition("histogram", (), "Time of one group commit."),
     "marquee_log_committed_records_total": MetricDefinition("counter", (), "Records made durable."),

@@ -22,6 +22,7 @@ import structlog
 from bandit.catalog import Catalog, CatalogDocument, CatalogPatch, CatalogStore
 from bandit.catalog.apart import APART_FROM_BYTES, ChildDiedError, run_apart
 from bandit.config.schema import LimitsConfig
+from bandit.disk_room import DiskRoom
 from bandit.errors import CatalogConflictError, CatalogError
 from server.catalog_changes import Changed, patch, put
 from server.errors import BodyInvalidError, BodySyntaxError, StateUnavailableError
@@ -60,8 +61,9 @@ class Order(msgspec.Struct, frozen=True):
 class CatalogAdmin:
     """Reads and changes the catalog of one worker. May be called from several threads at once."""
 
-    def __init__(self, catalogs: CatalogStore, serving: ServingState) -> None:
+    def __init__(self, catalogs: CatalogStore, serving: ServingState, room: DiskRoom) -> None:
         self._catalogs = catalogs
+        self._room = room
         self._serving = serving
         self._one_child = Lock()
         """Held while a child is at work: each takes memory for a whole catalog."""
@@ -93,6 +95,7 @@ class CatalogAdmin:
             BodySyntaxError, BodyInvalidError: an undecoded body cannot be decoded.
             StateUnavailableError: it could not be stored; what is served stays.
         """
+        self._check_room()
         with disk():
             if isinstance(asked, UndecodedBody):
                 return self._swapped(self._apart("put", asked, if_match))
@@ -100,6 +103,7 @@ class CatalogAdmin:
 
     def patch(self, asked: CatalogPatch | UndecodedBody, if_match: str | None) -> CatalogAnswer:
         """Change parts of the catalog; errors are those of :meth:`put`."""
+        self._check_room()
         with disk():
             if isinstance(asked, CatalogPatch) and self._is_large():
                 content = msgspec.msgpack.encode(asked)
@@ -107,6 +111,11 @@ class CatalogAdmin:
             if isinstance(asked, UndecodedBody):
                 return self._swapped(self._apart("patch", asked, if_match))
             return self._swapped(patch(self._catalogs, asked, if_match))
+
+    def _check_room(self) -> None:
+        self._room.look()
+        if (why := self._room.why()) is not None:
+            raise StateUnavailableError(why, hint="try again then; what is served stays")
 
     def _as_json(self, version: str) -> bytes:
         directory = str(self._catalogs.directory)

@@ -30,6 +30,9 @@ GaugeMode = Literal["livesum", "livemin", "livemax", "livemostrecent"]
 GAUGE_MODES: Final[dict[MetricName, GaugeMode]] = {
     # Each worker has a queue of its own.
     "marquee_log_queue_records": "livesum",
+    # Workers share the disk, and may have looked at it at different times.
+    "marquee_log_disk_free_bytes": "livemin",
+    "marquee_log_disk_low": "livemax",
     # The oldest model that any worker still serves is what an alarm should see.
     "marquee_snapshot_created_timestamp_seconds": "livemin",
     # Set by the learner alone; after its restart only the new process counts.

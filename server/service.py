@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import structlog
 
 from bandit.catalog import CatalogDocument, CatalogPatch, CatalogStore
 from bandit.clock import Clock
 from bandit.config.schema import Config
+from bandit.disk_room import DiskRoom
 from bandit.errors import LogError
 from bandit.eventlog.protocol import EventReader, EventWriter
 from bandit.events import ActivationRecord, feedback_key
@@ -66,7 +68,8 @@ class Service:
         )
         self._writer = writer
         self._reader = reader
-        self._catalog = CatalogAdmin(catalogs, serving)
+        room = DiskRoom(Path(config.catalog.directory), config.log.disk_free_bytes_min)
+        self._catalog = CatalogAdmin(catalogs, serving, room)
         self._snapshots = snapshots
         self._serving = serving
         self._tokens = tokens
@@ -171,6 +174,7 @@ class Service:
             self._snapshots,
             self.metrics,
             self._clock.now_us(),
+            not_logging=self._writer.short_of_room(),
         )
 
     def snapshots(self) -> SnapshotsAnswer:

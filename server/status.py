@@ -95,6 +95,8 @@ class StatusAnswer(msgspec.Struct, frozen=True, kw_only=True):
     learner: LearnerReport | None
     last_rejection: Rejection | None
     """The last snapshot or catalog that was refused, by this worker or the learner."""
+    not_logging: str | None = None
+    """Why nothing is logged now, though pages are served; absent while it is."""
 
 
 def status_answer(
@@ -104,11 +106,15 @@ def status_answer(
     snapshots: SnapshotStore,
     metrics: Metrics,
     now_us: int,
+    *,
+    not_logging: str | None = None,
 ) -> StatusAnswer:
     """Put together what there is to tell."""
     status = read_status(Path(config.learner.directory))
     shares = _shares(status)
     learning, verdict = _verdict(status, serving, config, now_us)
+    if not_logging is not None:
+        learning, verdict = False, f"nothing is logged to learn from: {not_logging}"
     told = (refused, None if status is None else status.last_rejection)
     rejections = [one for one in told if one is not None]
     return StatusAnswer(
@@ -122,6 +128,7 @@ def status_answer(
         match_rate=_match_rate(status),
         learner=None if status is None else _learner(status, now_us),
         last_rejection=max(rejections, key=lambda one: one.at_us, default=None),
+        not_logging=not_logging,
     )
 
 

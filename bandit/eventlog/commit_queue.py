@@ -37,7 +37,7 @@ from bandit.errors import LogError, LogUnavailableError
 from bandit.eventlog.admission import is_let_in, pass_probability
 from bandit.eventlog.journal import Frame, Row
 from bandit.eventlog.protocol import Fate, HandedOver
-from bandit.eventlog.queued_write import QueuedWrite
+from bandit.eventlog.queued_write import QueuedWrite, nothing_written
 from bandit.events import DecisionRecord, Record, decode_record, encode_record
 
 if TYPE_CHECKING:
@@ -230,9 +230,7 @@ class CommitQueue:
     def _take_over(self, rows: list[Row], until: float) -> QueuedWrite:
         """Put rows for which room is kept into journal and queue."""
         if not rows:
-            write = QueuedWrite(rows)
-            write.complete([])
-            return write
+            return nothing_written()
         if self._config.rank_waits_for_commit:
             write = QueuedWrite(rows)
             with self._work:

@@ -104,6 +104,10 @@ class MemoryEventWriter:
         """Return True: there is always room."""
         return True
 
+    def short_of_room(self) -> str | None:
+        """Return None: there is no disk."""
+        return None
+
     def held_up(self) -> str | None:
         """Return None: there is no disk to wait for."""
         return None

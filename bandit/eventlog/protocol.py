@@ -64,11 +64,12 @@ class Pending(Protocol):
         ...
 
 
-Fate = Literal["logged", "dropped", "full"]
+Fate = Literal["logged", "dropped", "full", "disk_low"]
 """What became of a decision that was handed over.
 
 ``logged``: the log has it. ``dropped``: it was left out by a draw, and those that were logged under
 the same probability stand for it. ``full``: it was left out for certain; none stands for it.
+``disk_low``: likewise, since the disk has next to no room.
 """
 
 
@@ -96,7 +97,7 @@ class EventWriter(Protocol):
         first counts.
 
         Raises:
-            LogUnavailableError: the queue is full, or the writer is closed.
+            LogUnavailableError: the queue is full, the disk nearly so, or the writer is closed.
         """
         ...
 
@@ -122,6 +123,10 @@ class EventWriter(Protocol):
         False while there is next to no room for it under ``block``, and while a write of another
         thread hangs.
         """
+        ...
+
+    def short_of_room(self) -> str | None:
+        """Return why nothing more is logged until the disk has room again, None where it has."""
         ...
 
     def held_up(self) -> str | None:

@@ -47,3 +47,10 @@ class QueuedWrite:
         """Tell those who wait that nothing was stored."""
         self._error = error
         self._lock.release()
+
+
+def nothing_written() -> QueuedWrite:
+    """Return a write of no records, which is done."""
+    write = QueuedWrite([])
+    write.complete([])
+    return write

@@ -22,6 +22,10 @@ promised is kept and tried again for as long as the error lasts. Only a record t
 aside while the log works otherwise: see :mod:`bandit.eventlog.refusal`. Metrics that cannot be
 written cost no record.
 
+Once the disk has less room than ``disk_free_bytes_min``, nothing more is taken in, while what was
+taken in before is committed into the room that is left: see :mod:`bandit.disk_room`. The writing
+thread looks, before each commit and each heartbeat.
+
 Make the writer in the process that uses it, after any fork, and do not fork from it: a forked
 copy has no writer thread, and would keep the slot's lock alive.
 """
@@ -37,11 +41,12 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from bandit.clock import Clock
+from bandit.disk_room import DiskRoom
 from bandit.errors import LogDamagedError, LogError, LogUnavailableError
 from bandit.eventlog.commit_queue import CommitQueue
 from bandit.eventlog.journal import Frame, Journal, Row
 from bandit.eventlog.protocol import HandedOver
-from bandit.eventlog.queued_write import QueuedWrite
+from bandit.eventlog.queued_write import QueuedWrite, nothing_written
 from bandit.eventlog.refusal import TRANSIENT, refused_path, store_or_refuse
 from bandit.eventlog.sqlite_slots import Slot
 from bandit.eventlog.sqlite_spool import SpoolFile
@@ -76,6 +81,8 @@ class SqliteEventWriter:
         self._refused = refused_path(directory, slot.name)
         self._metrics = metrics
         self._queue = CommitQueue(slot.name, config, journal.write, recovered)
+        self._room = DiskRoom(directory, config.disk_free_bytes_min)
+        self._room.look()
         self._is_failing = False
         self._thread = threading.Thread(target=self._run, name=f"{slot.name} writer", daemon=True)
         self._thread.start()
@@ -125,15 +132,23 @@ class SqliteEventWriter:
 
     def append(self, records: Sequence[Record]) -> QueuedWrite:
         """Queue records; see :meth:`bandit.eventlog.protocol.EventWriter.append`."""
+        if (why := self._room.why()) is not None:
+            raise LogUnavailableError(why, hint="send them again once the disk has room")
         return self._queue.append([Row(record.key, encode_record(record)) for record in records])
 
     def hand_over(self, decisions: Sequence[DecisionRecord]) -> HandedOver:
         """Take decisions over; see :meth:`bandit.eventlog.protocol.EventWriter.hand_over`."""
+        if self._room.is_low:
+            return HandedOver(["disk_low"] * len(decisions), nothing_written())
         return self._queue.hand_over(decisions)
 
     def takes_at_once(self) -> bool:
         """Tell whether a page's decision can be handed over now without waiting."""
         return self._queue.takes_at_once()
+
+    def short_of_room(self) -> str | None:
+        """Return why nothing more is logged until the disk has room again, None where it has."""
+        return self._room.why()
 
     def held_up(self) -> str | None:
         """Return what keeps it from taking records for some seconds already, None if nothing."""
@@ -176,6 +191,7 @@ class SqliteEventWriter:
         Returns:
             False where something of the group is to be tried again.
         """
+        self._room.look()
         self._tell([], 0.0)
         began = time.perf_counter()
         try:
@@ -224,6 +240,8 @@ class SqliteEventWriter:
         """Write metrics; what keeps them from being written is no matter of the records'."""
         try:
             self._metrics.set("marquee_log_queue_records", to=self._queue.waiting)
+            self._metrics.set("marquee_log_disk_free_bytes", to=self._room.free_bytes)
+            self._metrics.set("marquee_log_disk_low", to=self._room.is_low)
             if stored:
                 self._metrics.observe("marquee_log_commit_seconds", value=took_s)
                 self._metrics.count("marquee_log_committed_records_total", by=sum(stored))
