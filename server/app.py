@@ -1,7 +1,15 @@
-"""The Flask application: the route table bound to a service, with the front door before it."""
+"""The Flask application: the route table bound to a service, with the front door before it.
+
+With ``server.admin_port`` there are two sets of routes: what is for admins alone, and the metrics,
+are known to requests of that port only, and anywhere else are as unknown as any other address,
+whatever the method. Everything else is served on both, so that whoever operates the service needs
+one address. The port is that of the socket which the connection came in by, as the HTTP server
+tells it in ``SERVER_PORT``: nothing that a client sends has a part in it.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from flask import Flask, Response, request
@@ -10,9 +18,11 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import PathConverter
 
 from server.auth import Authenticator
+from server.cors import BROWSERS_CALL, CrossOrigin
 from server.dispatch import Answer, Dispatcher, Endpoint
-from server.front import Front
-from server.route_table import ROUTES
+from server.front import ByPort, Front
+from server.rate_limits import RateLimiter
+from server.route_table import ROUTES, Route
 from server.routes import handlers
 
 if TYPE_CHECKING:
@@ -26,30 +36,54 @@ class _IdConverter(PathConverter):
     regex = ".+?"
 
 
-def create_app(service: Service, *, authenticator: Authenticator | None = None) -> Flask:
+def create_app(
+    service: Service,
+    *,
+    authenticator: Authenticator | None = None,
+    limiter: RateLimiter | None = None,
+) -> Flask:
     """Build the application of one worker.
 
-    Without an ``authenticator`` the keys are read as the service's configuration says.
+    Without an ``authenticator`` the keys are read as the service's configuration says; without a
+    ``limiter`` everybody may call as often as they like.
 
     Raises:
         ConfigError: no key is configured where one is needed.
     """
+    config = service.config
+    dispatcher = Dispatcher(service, authenticator or Authenticator.from_config(config), limiter)
+    by_name = handlers(config.limits.depth_max)
+    endpoints = {route.name: dispatcher.endpoint(route, by_name[route.name]) for route in ROUTES}
+    hot: dict[tuple[str, str], Endpoint] = {}
+    if config.server.cors_origins:
+        cross_origin = CrossOrigin(config.server.cors_origins)
+        name, rule = BROWSERS_CALL.name, BROWSERS_CALL.rule
+        endpoints[name] = cross_origin(endpoints[name])
+        hot["OPTIONS", rule] = cross_origin.preflight(dispatcher.empty(rule))
+    hot |= {(route.method, route.rule): endpoints[route.name] for route in ROUTES if route.is_hot}
+    app = _router(dispatcher, endpoints, ROUTES)
+    behind = app.wsgi_app
+    if config.server.admin_port is not None:
+        public = _router(dispatcher, endpoints, [route for route in ROUTES if not route.is_inner])
+        behind = ByPort(str(config.server.admin_port), behind, public.wsgi_app)
+    # As Flask documents it: whoever calls the application calls what stands here.
+    app.wsgi_app = Front(hot, behind)  # type: ignore[method-assign]
+    return app
+
+
+def _router(
+    dispatcher: Dispatcher, endpoints: Mapping[str, Endpoint], routes: Iterable[Route]
+) -> Flask:
     app = Flask("server", static_folder=None)
     # Ids may hold slashes, also two in a row; an address is matched as it was sent.
     app.url_map.converters = {**app.url_map.converters, "path": _IdConverter}
     app.url_map.merge_slashes = False
     app.url_map.strict_slashes = True
-    dispatcher = Dispatcher(service, authenticator or Authenticator.from_config(service.config))
-    by_name = handlers(service.config.limits.depth_max)
-    hot: dict[tuple[str, str], Endpoint] = {}
-    for route in ROUTES:
-        endpoint = dispatcher.endpoint(route, by_name[route.name])
-        if route.is_hot:
-            hot[route.method, route.rule] = endpoint
+    for route in routes:
         app.add_url_rule(
             route.rule,
             endpoint=route.name,
-            view_func=_view(endpoint),
+            view_func=_view(endpoints[route.name]),
             methods=[route.method],
             provide_automatic_options=False,
         )
@@ -58,8 +92,6 @@ def create_app(service: Service, *, authenticator: Authenticator | None = None) 
         return _response(dispatcher.unrouted(request.environ, error))
 
     app.register_error_handler(HTTPException, unrouted)
-    # As Flask documents it: whoever calls the application calls what stands here.
-    app.wsgi_app = Front(hot, app.wsgi_app)  # type: ignore[method-assign]
     return app
 
 

@@ -10,40 +10,60 @@ import hashlib
 import hmac
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
+from urllib.parse import urlsplit
 
 from bandit.config.checks import check_files, is_loopback, needs_keys
 from bandit.config.schema import Config
 from bandit.errors import ConfigError
 from server.errors import ForbiddenError, UnauthenticatedError
+from server.rate_limits import check_rate_limits
 
 Role = Literal["client", "admin"]
 
 _HOW_TO_GIVE: Final = "send `Authorization: Bearer <key>` or `X-API-Key: <key>`"
 
 
+class Caller(NamedTuple):
+    """Who calls: the role, and a name that stands for the key and does not tell it."""
+
+    role: Role
+    name: str
+
+
+_ANYBODY: Final = Caller("admin", "")
+
+
 def check_named_files(config: Config) -> None:
-    """Check everything that a configuration says of files, API keys included.
+    """Check everything that a configuration says of files, API keys and the edge's limits.
 
     Raises:
-        ConfigError: a file cannot be read, or holds nothing that can be used.
+        ConfigError: a file cannot be read or holds nothing that can be used, or a limit is none.
     """
     check_files(config)
     Authenticator.from_config(config)
+    check_rate_limits(config)
 
 
 class Authenticator:
     """Knows the digests of all keys and the role of each."""
 
     def __init__(
-        self, client_keys: Iterable[str], admin_keys: Iterable[str], *, is_open: bool = False
+        self,
+        client_keys: Iterable[str],
+        admin_keys: Iterable[str],
+        *,
+        is_open: bool = False,
+        origins: Iterable[str] = (),
     ) -> None:
         # Admin keys come last: a key that stands in both lists is an admin's.
-        self._roles: list[tuple[bytes, Role]] = [
+        roles: list[tuple[bytes, Role]] = [
             *((_digest(key), "client") for key in client_keys),
             *((_digest(key), "admin") for key in admin_keys),
         ]
+        self._callers = [(digest, Caller(role, digest.hex())) for digest, role in roles]
         self._is_open = is_open
+        self._origins = frozenset(origins)
 
     @classmethod
     def from_config(cls, config: Config) -> Authenticator:
@@ -65,7 +85,7 @@ class Authenticator:
                 hint="write a key into it, one a line, or configure no keys at all",
             )
         if auth.open_on_loopback and is_loopback(config.server.host):
-            return cls([], [], is_open=True)
+            return cls([], [], is_open=True, origins=config.server.cors_origins)
         reason = (
             f"no API key is set, and {config.server.host} is not a loopback address"
             if auth.open_on_loopback
@@ -78,18 +98,29 @@ class Authenticator:
             "auth.open_on_loopback",
         )
 
-    def role(self, authorization: str | None, api_key: str | None) -> Role | None:
-        """Return the caller's role from the two headers, None if neither is given.
+    def caller(
+        self, authorization: str | None, api_key: str | None, origin: str | None = None
+    ) -> Caller | None:
+        """Return who calls by these headers, None if there is no key.
+
+        Where no key is needed, pages of other sites must not call through a browser on this
+        machine: some calls need neither a body nor a header for which a browser asks first.
 
         Raises:
             UnauthenticatedError: a key was given that is not known.
+            ForbiddenError: no key is needed, and a page from elsewhere calls.
         """
         if self._is_open:
-            return "admin"
+            if origin is not None and not self._may_call_without_key(origin):
+                raise ForbiddenError(
+                    f"a page of {origin!r} may not call a service that asks for no key",
+                    hint="configure API keys, or name the origin in server.cors_origins",
+                )
+            return _ANYBODY
         given = _given_key(authorization, api_key)
         if given is None:
             return None
-        found = self._role_of(given)
+        found = self._caller_of(given)
         if found is None:
             raise UnauthenticatedError("the API key is not known", hint=_HOW_TO_GIVE)
         return found
@@ -108,13 +139,21 @@ class Authenticator:
                 "this call needs an admin's key", hint="call again with a key of auth.admin_keys"
             )
 
-    def _role_of(self, key: str) -> Role | None:
+    def _caller_of(self, key: str) -> Caller | None:
         digest = _digest(key)
-        found: Role | None = None
-        for known, role in self._roles:
+        found: Caller | None = None
+        for known, caller in self._callers:
             if hmac.compare_digest(known, digest):
-                found = role
+                found = caller
         return found
+
+    def _may_call_without_key(self, origin: str) -> bool:
+        if origin in self._origins:
+            return True
+        try:
+            return is_loopback(urlsplit(origin).hostname or "")
+        except ValueError:
+            return False
 
 
 def _digest(key: str) -> bytes:

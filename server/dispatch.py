@@ -23,14 +23,16 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import structlog
 
 from server.access_log import log_request
-from server.auth import Authenticator
+from server.auth import Authenticator, Role
 from server.body import read_body
 from server.catalog_bodies import large_body
 from server.codec import JSON, Encoding, RequestDecoder, encoding_of, negotiate
 from server.errors import LengthRequiredError, MediaTypeError, NotAcceptableError
 from server.exchange import Call, Handler, Reply
 from server.http_errors import Refusal, refusal_of
-from server.route_table import Route
+from server.rate_limits import RateLimiter
+from server.route_table import Access, Route
+from server.strict_headers import strict_beside
 
 if TYPE_CHECKING:
     from server.service import Service
@@ -74,9 +76,15 @@ Endpoint = Callable[[Environ, Path], Answer]
 class Dispatcher:
     """Serves the routes of one service."""
 
-    def __init__(self, service: Service, authenticator: Authenticator) -> None:
+    def __init__(
+        self,
+        service: Service,
+        authenticator: Authenticator,
+        limiter: RateLimiter | None = None,
+    ) -> None:
         self._service = service
         self._authenticator = authenticator
+        self._limiter = limiter
 
     def endpoint(self, route: Route, handler: Handler) -> Endpoint:
         """Return what serves a route."""
@@ -107,6 +115,16 @@ class Dispatcher:
         request_id = _request_id(environ)
         return self._account("unmatched", environ, outcome, started, request_id, Reply())
 
+    def empty(self, rule: str) -> Endpoint:
+        """Return what answers with nothing but the headers of every answer."""
+
+        def serve(environ: Environ, _path: Path) -> Answer:
+            started = perf_counter()
+            nothing = _Outcome(HTTPStatus.NO_CONTENT, {}, None, b"")
+            return self._account(rule, environ, nothing, started, _request_id(environ), Reply())
+
+        return serve
+
     def _call(
         self,
         route: Route,
@@ -115,13 +133,7 @@ class Dispatcher:
         path: Path,
     ) -> tuple[Call, Encoding]:
         """Return what the handler is called with, and how its answer will be encoded."""
-        role = None
-        if route.access != "open":
-            role = self._authenticator.role(
-                environ.get("HTTP_AUTHORIZATION"), environ.get("HTTP_X_API_KEY")
-            )
-        if route.access in ("client", "admin"):
-            self._authenticator.require(route.access, role)
+        role = None if route.access == "open" else self._entitled(route.access, environ)
         encoding, asked = JSON, None
         if decoder:
             encoding = encoding_of(environ.get("CONTENT_TYPE"))
@@ -137,6 +149,25 @@ class Dispatcher:
         if_match = _version_of(environ.get("HTTP_IF_MATCH"))
         call = Call(self._service, asked, encoding, role, path, if_match, answers_in)
         return call, answers_in
+
+    def _entitled(self, access: Access, environ: Environ) -> Role | None:
+        """Return the caller's role, if it suffices and has not called too often."""
+        caller = self._authenticator.caller(
+            environ.get("HTTP_AUTHORIZATION"),
+            environ.get("HTTP_X_API_KEY"),
+            environ.get("HTTP_ORIGIN"),
+        )
+        role = None if caller is None else caller.role
+        if self._limiter is not None:
+            if caller is not None:
+                self._limiter.admit(caller.role, caller.name)
+            elif access == "feedback":
+                self._limiter.admit_from(
+                    environ.get("REMOTE_ADDR", ""), environ.get("HTTP_X_FORWARDED_FOR")
+                )
+        if access in ("client", "admin"):
+            self._authenticator.require(access, role)
+        return role
 
     def _asked(
         self, route: Route, decoder: RequestDecoder[Any], environ: Environ, encoding: Encoding
@@ -191,11 +222,7 @@ class Dispatcher:
         headers = list(own.items())
         if content_type is not None:
             headers += [("Content-Type", content_type), ("Content-Length", str(len(body)))]
-        headers += [
-            ("X-Request-Id", request_id),
-            ("Cache-Control", "no-store"),
-            ("X-Content-Type-Options", "nosniff"),
-        ]
+        headers += [("X-Request-Id", request_id), *strict_beside(own)]
         seconds = perf_counter() - started
         metrics = self._service.metrics
         metrics.count("marquee_requests_total", rule, str(status))

@@ -15,6 +15,7 @@
         ├── NotAcceptableError     no encoding of ours is acceptable to the client
         ├── UnauthenticatedError   no key, or an unknown one
         ├── ForbiddenError         the key may not do this
+        ├── RateLimitedError       the caller has called too often
         └── TokenError             a decision token is missing, not ours, too old or too long
 """
 
@@ -77,6 +78,23 @@ class UnauthenticatedError(RequestError):
 
 class ForbiddenError(RequestError):
     """The API key is known and may not do this."""
+
+
+class RateLimitedError(RequestError):
+    """The caller has called too often, by the limit of ``rate_limits`` that ``name`` names.
+
+    ``wait_s`` is after how long the next call may come.
+    """
+
+    def __init__(self, name: str, most: int, length_s: int, wait_s: float) -> None:
+        super().__init__(
+            f"more than {most} calls within {length_s} s, which is what rate_limits.{name} allows",
+            hint="wait as long as Retry-After says; whoever runs the service may raise the limit",
+        )
+        self.name = name
+        self.most = most
+        self.length_s = length_s
+        self.wait_s = wait_s
 
 
 class TokenError(RequestError):

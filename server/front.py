@@ -36,3 +36,23 @@ class Front:
         status, headers, body = endpoint(environ, NO_PATH)
         start_response(status, headers)
         return [body]
+
+
+class ByPort:
+    """Parts requests by the port that they came in by.
+
+    Args:
+        port: the one that counts, as WSGI writes it.
+        there: serves what comes in by it.
+        elsewhere: serves all other calls.
+    """
+
+    def __init__(self, port: str, there: WSGIApplication, elsewhere: WSGIApplication) -> None:
+        self._port = port
+        self._there = there
+        self._elsewhere = elsewhere
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Serve one request."""
+        is_there = environ["SERVER_PORT"] == self._port
+        return (self._there if is_there else self._elsewhere)(environ, start_response)

@@ -6,6 +6,7 @@ ours: it is logged with its traceback and answered 500 with nothing of its insid
 
 from __future__ import annotations
 
+import math
 from http import HTTPStatus
 from typing import Final, NamedTuple
 
@@ -50,6 +51,7 @@ MEANINGS: Final[dict[type[Exception], Meaning]] = {
     core.PageError: Meaning(422, "page-invalid", "The page cannot be decided"),
     core.UnknownItemError: Meaning(422, "unknown-item", "The page names an unknown item"),
     core.CatalogError: Meaning(422, "catalog-invalid", "The catalog is not valid"),
+    edge.RateLimitedError: Meaning(429, "rate-limited", "Too many calls"),
     core.LogUnavailableError: Meaning(503, "log-unavailable", "The event log is not available"),
     core.LogDamagedError: Meaning(503, "log-damaged", "A part of the event log is damaged"),
     core.SnapshotUnavailableError: Meaning(
@@ -88,6 +90,8 @@ def refusal_of(error: Exception) -> Refusal:
         log.error("request failed", exc_info=error)
         return Refusal(_problem(INTERNAL, "the request could not be served", _REPORT), {})
     problem = _problem(meaning, error.message, error.hint or _REPORT, _field_of(error))
+    if isinstance(error, edge.RateLimitedError):
+        return Refusal(problem, _headers_of_limit(error))
     return Refusal(problem, _headers_for(meaning.status))
 
 
@@ -127,3 +131,17 @@ def _headers_for(status: int) -> dict[str, str]:
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         return {"Retry-After": "1"}
     return {}
+
+
+def _headers_of_limit(error: edge.RateLimitedError) -> dict[str, str]:
+    """Return Retry-After, and the fields of the draft that the IETF has for the rest.
+
+    Why on refusals alone: what is left is never known exactly before, as each process counts for
+    itself between two exchanges.
+    """
+    wait_s = max(1, math.ceil(error.wait_s))
+    return {
+        "Retry-After": str(wait_s),
+        "RateLimit-Policy": f'"{error.name}";q={error.most};w={error.length_s}',
+        "RateLimit": f'"{error.name}";r=0;t={wait_s}',
+    }

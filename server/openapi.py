@@ -45,6 +45,7 @@ _REFUSED: Final[dict[int, str]] = {
     413: "The body, or a token in it, is larger than allowed.",
     415: "The body's encoding is unknown.",
     422: "The request is well-formed and wrong; `field` and `hint` say where and what to do.",
+    429: "The caller calls too often (rate_limits); Retry-After says when to try again.",
     500: "The server failed; quote the X-Request-Id.",
     503: "Not now; Retry-After says when to try again.",
 }
@@ -158,7 +159,7 @@ def _responses(route: Route) -> Json:
 def _refusals(route: Route) -> set[int]:
     statuses = {500, *route.refusals}
     if route.access != "open":
-        statuses |= {401, 406}
+        statuses |= {401, 406, 429}
     if route.access == "admin":
         statuses.add(403)
     if route.method != "GET":

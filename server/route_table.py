@@ -3,7 +3,8 @@
 ``access`` says who may call: *open* anybody, *client* any API key, *admin* an admin's key, and
 *feedback* an API key or, where ``auth.feedback_needs`` allows, decision tokens in the events.
 Probes, metrics and the API's description are open: they tell nothing of viewers, and what asks for
-them mostly cannot carry a key. Keep them from the public by the proxy in front.
+them mostly cannot carry a key. Keep them from the public by the proxy in front. With
+``server.admin_port`` what is for admins, and the metrics, are served on that port alone.
 """
 
 from __future__ import annotations
@@ -53,6 +54,11 @@ class Route(NamedTuple):
     is_catalog_body: bool = False
     is_versioned: bool = False
     is_hot: bool = False
+
+    @property
+    def is_inner(self) -> bool:
+        """Whether it is known on ``server.admin_port`` alone, where there is one."""
+        return self.access == "admin" or self.name == "metrics"
 
 
 ROUTES: Final = (

@@ -33,6 +33,7 @@ from server import SERVICE_EXTENSION
 from server.app import create_app
 from server.logs import configure_logs
 from server.prometheus import PrometheusMetrics
+from server.rate_limits import RateLimiter
 from server.run_directory import read_effective_config
 from server.service import Service
 from server.serving import ServingState, first_catalog
@@ -80,8 +81,9 @@ def create() -> Flask:
     config = read_effective_config(os.environ)
     configure_logs(config, "worker")
     metrics = PrometheusMetrics()
-    service = build_service(config, WallClock.from_environment(), metrics)
-    app = create_app(service)
+    clock = WallClock.from_environment()
+    service = build_service(config, clock, metrics)
+    app = create_app(service, limiter=RateLimiter.from_config(config, clock, metrics))
     app.extensions[SERVICE_EXTENSION] = service
     _set_for_short_waits()
     return app

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,8 @@ from bandit.errors import ConfigError
 from bandit.keys import read_keys
 from bandit.thinning import untouched_weight
 from bandit.types import Surface
+
+_ORIGIN: Final = re.compile(r"\Ahttps?://(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?\Z")
 
 _FILE_KEYS = (
     ("auth", "client_keys_file"),
@@ -154,6 +157,14 @@ def _server(config: Config) -> Iterator[Problem]:
     host = config.server.host
     if host.startswith("["):
         yield Problem("server.host", f"{host} is a URL's spelling: write {host.strip('[]')}")
+    yield from _admin_port(config)
+    for origin in config.server.cors_origins:
+        if not _ORIGIN.match(origin):
+            yield Problem(
+                "server.cors_origins",
+                f"{origin!r} is no origin: write scheme, host and port if any, as browsers do, "
+                "such as https://www.example.org",
+            )
     most, room = config.limits.feedback_events_max, config.log.queue_max
     if most > room:
         yield Problem(
@@ -163,8 +174,27 @@ def _server(config: Config) -> Iterator[Problem]:
         )
 
 
+def _admin_port(config: Config) -> Iterator[Problem]:
+    server = config.server
+    if server.admin_port is None:
+        return
+    if server.admin_port and server.admin_port == server.port:
+        yield Problem("server.admin_port", f"{server.admin_port} is server.port as well")
+    if server.http_server == "granian":
+        yield Problem(
+            "server.admin_port",
+            "granian listens on one port: leave the key out, or set server.http_server = "
+            '"gunicorn"',
+        )
+
+
 def _auth(config: Config) -> Iterator[Problem]:
     auth = config.auth
+    for name in ("client", "admin"):
+        if getattr(config.rate_limits, name) is not None and not needs_keys(config):
+            yield Problem(
+                f"rate_limits.{name}", "is counted by API key, and auth has none: set its keys"
+            )
     for name, keys in (("client_keys", auth.client_keys), ("admin_keys", auth.admin_keys)):
         if not all(key.strip() for key in keys):
             yield Problem(f"auth.{name}", "holds an empty key")

@@ -17,7 +17,7 @@ from msgspec import NODEFAULT, inspect
 UNSET_WORD: Final = "none"
 """What stands for "unset" in a file or variable: TOML has no null."""
 
-SECRET_KEYS: Final = frozenset({"auth.client_keys", "auth.admin_keys"})
+SECRET_KEYS: Final = frozenset({"auth.client_keys", "auth.admin_keys", "rate_limits.redis_url"})
 """Keys whose values are never printed."""
 
 

@@ -107,10 +107,10 @@ class RateLimitsConfig(Section, frozen=True, kw_only=True):
     Without Redis each scoring process counts for itself and grants its equal part.
     """
 
-    client: Annotated[
-        str | None, Meta(description="Of each client key, for rank, feedback and the like.")
-    ] = None
-    admin: Annotated[str | None, Meta(description="Of each admin key, for admin calls.")] = None
+    client: Annotated[str | None, Meta(description="Of each client key, over all its calls.")] = (
+        None
+    )
+    admin: Annotated[str | None, Meta(description="Of each admin key, over all its calls.")] = None
     address: Annotated[
         str | None,
         Meta(description="Of each network address that sends feedback with tokens and no key."),
@@ -118,10 +118,18 @@ class RateLimitsConfig(Section, frozen=True, kw_only=True):
     redis_url: Annotated[
         str | None,
         Meta(
-            description="Redis that counts for all processes and hosts. Where it does not answer "
-            "at once, each process counts for itself meanwhile."
+            description="Redis through which all processes and hosts count together, as in "
+            "redis://host:6379/0. No request waits for it; where it fails, each process counts for "
+            "itself meanwhile."
         ),
     ] = None
+    trusted_proxies: Annotated[
+        list[str],
+        Meta(
+            description="Addresses and networks of the proxies in front, as in 10.0.0.0/8, whose "
+            "X-Forwarded-For tells the address. None by default: the connection's other end counts."
+        ),
+    ] = field(default_factory=list)
 
 
 class AuthConfig(Section, frozen=True, kw_only=True):

@@ -53,7 +53,7 @@ def show(config_path: Path | None) -> None:
     """
     sources = config_sources(config_path, os.environ)
     for path, value in _values(read_config(config_path), ""):
-        shown = [MASK for _ in value] if path in SECRET_KEYS else value
+        shown = _masked(value) if path in SECRET_KEYS else value
         source = sources.get(path, DEFAULT_SOURCE)
         click.echo(f"{path} = {toml_literal(shown)}  # {source}")
 
@@ -79,3 +79,10 @@ def _values(section: msgspec.Struct | Config, prefix: str) -> Iterator[tuple[str
             yield from _values(value, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", value
+
+
+def _masked(value: Any) -> Any:
+    """Return a secret's stand-in; of a list, one for each."""
+    if isinstance(value, list):
+        return [MASK for _ in value]
+    return None if value is None else MASK

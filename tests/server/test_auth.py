@@ -17,6 +17,13 @@ def config(host: str = "127.0.0.1", **auth: object) -> Config:
     return Config(server=ServerConfig(host=host), auth=msgspec.convert(auth, AuthConfig))
 
 
+def role_of(
+    authenticator: Authenticator, authorization: str | None, key: str | None = None
+) -> Role | None:
+    found = authenticator.caller(authorization, key)
+    return None if found is None else found.role
+
+
 @pytest.fixture
 def keyed() -> Authenticator:
     return Authenticator(["c-one", "c-two", "both"], ["a-one", "both"])
@@ -27,25 +34,25 @@ def keyed() -> Authenticator:
     [("c-one", "client"), ("c-two", "client"), ("a-one", "admin"), ("both", "admin")],
 )
 def test_a_key_has_its_role_in_either_header(keyed: Authenticator, key: str, role: Role) -> None:
-    assert keyed.role(f"Bearer {key}", None) == role
-    assert keyed.role(f"bearer  {key} ", None) == role
-    assert keyed.role(None, key) == role
+    assert role_of(keyed, f"Bearer {key}") == role
+    assert role_of(keyed, f"bearer  {key} ") == role
+    assert role_of(keyed, None, key) == role
 
 
 @pytest.mark.parametrize("wrong", ["c-on", "c-one ", "C-ONE", "", "c-one\x00", "ключ", "\udcff"])
 def test_unknown_keys_are_refused(keyed: Authenticator, wrong: str) -> None:
     with pytest.raises(UnauthenticatedError):
-        keyed.role(None, wrong)
+        keyed.caller(None, wrong)
 
 
 @pytest.mark.parametrize("header", ["c-one", "Basic c-one", "Bearer", "Bearer ", ""])
 def test_other_schemes_are_refused(keyed: Authenticator, header: str) -> None:
     with pytest.raises(UnauthenticatedError):
-        keyed.role(header, None)
+        keyed.caller(header, None)
 
 
 def test_roles_suffice_or_not(keyed: Authenticator) -> None:
-    assert keyed.role(None, None) is None
+    assert keyed.caller(None, None) is None
     keyed.require("client", "client")
     keyed.require("client", "admin")
     keyed.require("admin", "admin")
@@ -56,7 +63,7 @@ def test_roles_suffice_or_not(keyed: Authenticator) -> None:
 
 
 def test_without_keys_everyone_is_admin_on_loopback_only() -> None:
-    assert Authenticator.from_config(config()).role(None, "anything") == "admin"
+    assert role_of(Authenticator.from_config(config()), None, "anything") == "admin"
     for refused in (config("0.0.0.0"), config("10.0.0.1"), config(open_on_loopback=False)):
         with pytest.raises(ConfigError, match="API key"):
             Authenticator.from_config(refused)
@@ -64,8 +71,8 @@ def test_without_keys_everyone_is_admin_on_loopback_only() -> None:
 
 def test_one_key_closes_the_door_on_loopback_too() -> None:
     authenticator = Authenticator.from_config(config(client_keys=["c"]))
-    assert authenticator.role(None, None) is None
-    assert authenticator.role(None, "c") == "client"
+    assert authenticator.caller(None, None) is None
+    assert role_of(authenticator, None, "c") == "client"
 
 
 def test_keys_are_read_from_files(tmp_path: Path) -> None:
@@ -74,10 +81,12 @@ def test_keys_are_read_from_files(tmp_path: Path) -> None:
     authenticator = Authenticator.from_config(
         config("0.0.0.0", client_keys=["zero"], client_keys_file=str(path))
     )
-    assert [authenticator.role(None, key) for key in ("zero", "first", "second")] == ["client"] * 3
+    assert [role_of(authenticator, None, key) for key in ("zero", "first", "second")] == [
+        "client"
+    ] * 3
     for wrong in ("# ours", ""):
         with pytest.raises(UnauthenticatedError):
-            authenticator.role(None, wrong)
+            authenticator.caller(None, wrong)
 
 
 def test_a_key_file_that_cannot_be_read_names_its_setting(tmp_path: Path) -> None:
@@ -96,3 +105,45 @@ def test_files_without_a_key_let_nobody_in(tmp_path: Path, names: list[str], con
         Authenticator.from_config(keyed)
     assert caught.value.path == f"auth.{names[0]}_keys_file"
     assert caught.value.hint
+
+
+def test_callers_are_told_apart_by_their_keys_and_the_keys_are_not_told(
+    keyed: Authenticator,
+) -> None:
+    names = [keyed.caller(None, key) for key in ("c-one", "c-two", "a-one")]
+    assert len(set(names)) == 3
+    for caller, key in zip(names, ("c-one", "c-two", "a-one"), strict=True):
+        assert caller is not None
+        assert key not in caller.name
+    assert keyed.caller("Bearer c-one", None) == names[0]
+
+
+@pytest.mark.parametrize(
+    ("origin", "is_let_in"),
+    [
+        (None, True),
+        ("http://localhost:3000", True),
+        ("http://127.0.0.1:8080", True),
+        ("http://[::1]:8080", True),
+        ("https://ours.example", True),
+        ("https://evil.example", False),
+        ("http://localhost.evil.example", False),
+        ("http://127.0.0.1.evil.example", False),
+        ("null", False),
+        ("http://[", False),
+        ("", False),
+    ],
+)
+def test_without_keys_pages_of_other_sites_are_refused(origin: str | None, is_let_in: bool) -> None:
+    server = ServerConfig(cors_origins=["https://ours.example"])
+    authenticator = Authenticator.from_config(Config(server=server))
+    if is_let_in:
+        assert authenticator.caller(None, None, origin) is not None
+    else:
+        with pytest.raises(ForbiddenError):
+            authenticator.caller(None, None, origin)
+
+
+def test_with_keys_the_key_decides_wherever_the_page_comes_from(keyed: Authenticator) -> None:
+    assert keyed.caller(None, "c-one", "https://evil.example") is not None
+    assert keyed.caller(None, None, "https://evil.example") is None
