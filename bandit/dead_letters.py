@@ -12,13 +12,17 @@ from pathlib import Path
 from typing import Final, Literal
 
 import msgspec
+import structlog
 
 from bandit.files import write_atomically
 
 LETTERS_NAME: Final = "dead-letters.jsonl"
 ATTEMPTS_NAME: Final = "attempts.json"
+FORMAT_VERSION: Final = 1
 
 Stage = Literal["read", "join", "learn"]
+
+_log = structlog.get_logger(__name__)
 
 
 class DeadLetter(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -31,13 +35,18 @@ class DeadLetter(msgspec.Struct, frozen=True, omit_defaults=True):
     spool: str | None = None
     sequence: int | None = None
     attempts: int = 1
+    v: int = FORMAT_VERSION
 
 
 class DeadLetters:
     """The set-aside of one learner's directory."""
 
     def __init__(self, directory: Path, attempts_max: int) -> None:
-        """Read what was set aside before; a line torn by a crash is passed over."""
+        """Read what was set aside before; a line torn by a crash is passed over.
+
+        So is one of a later release, with a warning: what it tells of is tried again, which costs
+        ``attempts_max`` crashes at worst.
+        """
         self._path = directory / LETTERS_NAME
         self._attempts_path = directory / ATTEMPTS_NAME
         self._attempts_max = attempts_max
@@ -101,9 +110,13 @@ class DeadLetters:
         letters = []
         for line in data.splitlines():
             try:
-                letters.append(msgspec.json.decode(line, type=DeadLetter))
+                letter = msgspec.json.decode(line, type=DeadLetter)
             except msgspec.DecodeError:
                 continue
+            if letter.v > FORMAT_VERSION:
+                _log.warning("a later release's dead letter is passed over", format=letter.v)
+                continue
+            letters.append(letter)
         return letters
 
     def _read_attempts(self) -> dict[str, int]:

@@ -21,6 +21,7 @@ from bandit.errors import LogDamagedError
 from bandit.types import Features, FeedbackType, RowChoice, Share, Surface, Title, TitleChoice
 
 FORMAT_VERSION = 1
+"""Raised only where a reader of today would misread what is new: see docs/formats.md."""
 
 
 class InlineRow(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -168,4 +169,9 @@ def decode_record(payload: bytes) -> Record:
             f"a record of {len(payload)} bytes cannot be read: {error}",
             hint="the learner sets it aside; `marquee log check` lists damaged records",
         ) from error
+    if record.v > FORMAT_VERSION:
+        raise LogDamagedError(
+            f"a record has format {record.v}; {FORMAT_VERSION} is the latest known here",
+            hint="read it with the release that wrote it, or a later one",
+        )
     return record

@@ -13,6 +13,7 @@ from bandit.statistics import LearningCounts
 from bandit.types import Surface
 
 STATUS_NAME: Final = "status.json"
+FORMAT_VERSION: Final = 1
 
 
 class PublishedModel(msgspec.Struct, frozen=True):
@@ -53,6 +54,7 @@ class LearnerStatus(msgspec.Struct, frozen=True, kw_only=True):
     """Surfaces whose last snapshot still knows more than what is being learned, and until when."""
     unreadable_spools: dict[str, str] = {}
     """Spools of the log that are passed over, and why."""
+    v: int = FORMAT_VERSION
 
 
 def write_status(directory: Path, status: LearnerStatus) -> None:
@@ -67,9 +69,10 @@ def write_status(directory: Path, status: LearnerStatus) -> None:
 def read_status(directory: Path) -> LearnerStatus | None:
     """Return the learner's last status, None if there is none or it cannot be understood."""
     try:
-        return msgspec.json.decode((directory / STATUS_NAME).read_bytes(), type=LearnerStatus)
+        found = msgspec.json.decode((directory / STATUS_NAME).read_bytes(), type=LearnerStatus)
     except (OSError, msgspec.DecodeError):
         return None
+    return found if found.v <= FORMAT_VERSION else None
 
 
 class StatusMetrics:

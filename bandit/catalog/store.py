@@ -67,8 +67,9 @@ class CatalogStore:
         if not VERSION_PATTERN.match(version):
             raise CatalogError(
                 str(pointer),
-                f"holds {version[:40]!r}, which is no catalog version",
-                hint="load the catalog again: `marquee catalog load` or PUT /v1/catalog",
+                f"holds {version[:40]!r}, which is no catalog version known here",
+                hint="load the catalog again: `marquee catalog load` or PUT /v1/catalog; or run "
+                "the later release that wrote it",
             )
         return version
 

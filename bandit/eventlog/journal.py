@@ -11,6 +11,9 @@ lower. A frame whose bytes were changed is passed over where the next one proves
 successor, and ends the run otherwise. Only frames after the last known commit are returned, so
 that a replay brings back little more than what was lost; the spool leaves out the rest by its keys.
 
+The highest byte of a frame's number tells its format: 0 in all frames of format 1, whose numbers
+never come near it. A frame of a later format is refused before anything is cut off or taken over.
+
 **Two files take turns.** Once the one being written holds ``SEGMENT_BYTES`` and everything in the
 other is committed, the other is written from its start again, over the old frames: no file is
 truncated, allocated or waited for while a page is being answered. While the committer stalls the
@@ -40,9 +43,10 @@ from zlib import crc32
 import msgspec
 import structlog
 
-from bandit.errors import LogUnavailableError
+from bandit.errors import LogDamagedError, LogUnavailableError
 from bandit.files import PUBLIC_MODE
 
+FORMAT_VERSION: Final = 1
 SEGMENT_BYTES: Final = 4 << 20
 CLOSE_S: Final = 1.0
 """How long closing waits for a write that is under way."""
@@ -52,6 +56,7 @@ _JOURNAL_FILE: Final = re.compile(r"(spool-\d{3})\.journal-[01]")
 _HEAD: Final = struct.Struct("<IIQQ")
 """Length of the body, CRC-32 of the two numbers and the body, number, last committed number."""
 _NUMBERS: Final = struct.Struct("<QQ")
+_FORMAT_SHIFT: Final = 56
 
 _log = structlog.get_logger(__name__)
 
@@ -126,7 +131,7 @@ class _Side:
             data = self.path.read_bytes()
         except FileNotFoundError:
             return _Parsed([], 0, 0, 0, 0)
-        parsed = _parse(data)
+        parsed = _parse(data, self.path)
         if parsed.length < len(data):
             os.truncate(self.path, parsed.length)
         if parsed.damaged:
@@ -177,6 +182,7 @@ class Journal:
 
         Raises:
             LogUnavailableError: it cannot be read.
+            LogDamagedError: it was written in a later format.
         """
         sides = [_Side(journal_path(directory, spool, side)) for side in _SIDES]
         try:
@@ -265,10 +271,10 @@ class Journal:
             other.end = 0
 
 
-def _parse(data: bytes) -> _Parsed:
+def _parse(data: bytes, path: Path) -> _Parsed:
     frames: list[Frame] = []
     expected = end = last = committed = damaged = skipped = 0
-    for number, known, rows, frame_end in _frames(data):
+    for number, known, rows, frame_end in _frames(data, path):
         expected = expected + 1 if expected else number
         if rows is None:
             skipped += 1
@@ -281,7 +287,7 @@ def _parse(data: bytes) -> _Parsed:
     return _Parsed(frames, last, committed, end, damaged)
 
 
-def _frames(data: bytes) -> Iterator[tuple[int, int, list[Row] | None, int]]:
+def _frames(data: bytes, path: Path) -> Iterator[tuple[int, int, list[Row] | None, int]]:
     """Yield (number, last committed number, rows, end); no rows where they are not as written."""
     start = 0
     while start + _HEAD.size <= len(data):
@@ -291,7 +297,16 @@ def _frames(data: bytes) -> Iterator[tuple[int, int, list[Row] | None, int]]:
             return
         body = memoryview(data)[first:start]
         whole = crc32(body, crc32(_NUMBERS.pack(number, committed))) == check
+        if whole and number >> _FORMAT_SHIFT:
+            raise _newer(path, (number >> _FORMAT_SHIFT) + FORMAT_VERSION)
         yield number, committed, _decoder.decode(body) if whole else None, start
+
+
+def _newer(path: Path, found: int) -> LogDamagedError:
+    return LogDamagedError(
+        f"{path} has format {found}; {FORMAT_VERSION} is the latest known here",
+        hint="start the release that wrote it and stop it in order, which empties its journals",
+    )
 
 
 def _unavailable(path: Path, error: OSError) -> LogUnavailableError:

@@ -27,6 +27,12 @@ class ExportedFile(msgspec.Struct, frozen=True):
     bytes: int
 
 
+class _Format(msgspec.Struct, frozen=True):
+    """What is read first: nothing else of a later format is looked at."""
+
+    version: int
+
+
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=False):
     """An export's contents, in ``manifest.json``."""
 
@@ -87,7 +93,14 @@ def read_manifest(directory: Path) -> Manifest:
     """
     path = directory / FILE_NAME
     try:
-        manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
+        content = path.read_bytes()
+        found = msgspec.json.decode(content, type=_Format).version
+        if found > FORMAT_VERSION:
+            raise OutcomeFilesError(
+                f"{path} has the format {found}; {FORMAT_VERSION} is the latest known here",
+                hint="read it with the version of marquee that wrote it, or a later one",
+            )
+        return msgspec.json.decode(content, type=Manifest)
     except OSError as error:
         raise OutcomeFilesError(
             f"{path} cannot be read: {error.strerror}",
@@ -98,9 +111,3 @@ def read_manifest(directory: Path) -> Manifest:
             f"{path} is not an export's manifest: {error}",
             hint="export the log again with `marquee log export`",
         ) from error
-    if manifest.version > FORMAT_VERSION:
-        raise OutcomeFilesError(
-            f"{path} has the format {manifest.version}; {FORMAT_VERSION} is the latest known here",
-            hint="read it with the version of marquee that wrote it, or a later one",
-        )
-    return manifest

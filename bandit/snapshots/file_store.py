@@ -53,7 +53,12 @@ from bandit.snapshots.manifest import (
     number_of,
     refused,
 )
-from bandit.snapshots.store import Pointer, pointer_after_publishing, prunable
+from bandit.snapshots.store import (
+    POINTER_FORMAT_VERSION,
+    Pointer,
+    pointer_after_publishing,
+    prunable,
+)
 from bandit.types import Float32Array, Surface
 
 WEIGHTS: Final = "weights.npy"
@@ -66,6 +71,13 @@ FILES: Final = frozenset((WEIGHTS, VARIANCES, MODEL))
 _LOCK: Final = "lock"
 _PASSING: Final = ".passing-"
 _CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+
+
+class _Format(msgspec.Struct, frozen=True):
+    """What is read first: nothing else of another format is looked at."""
+
+    v: int
+
 
 _Parts = list[memoryview]
 """A file's content, piece after piece."""
@@ -144,6 +156,11 @@ class FileSnapshotStore:
             raise SnapshotError(
                 f"{path} is damaged: {error}", hint="activate a version to write it anew"
             ) from error
+        if pointer.v > POINTER_FORMAT_VERSION:
+            raise SnapshotError(
+                f"{path} has format {pointer.v}; {POINTER_FORMAT_VERSION} is the latest known here",
+                hint="run the release that wrote it, or activate a version to write it anew",
+            )
         number_of(pointer.version)
         return pointer
 
@@ -197,13 +214,15 @@ class FileSnapshotStore:
         what = f"{surface} {version}"
         path = self._place(surface) / version / MANIFEST
         try:
-            manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
+            content = path.read_bytes()
+            found = msgspec.json.decode(content, type=_Format).v
+            if found != FORMAT_VERSION:
+                raise refused(what, f"format {found} is not {FORMAT_VERSION}")
+            manifest = msgspec.json.decode(content, type=Manifest)
         except FileNotFoundError as error:
             raise refused(what, "there is no such snapshot") from error
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise refused(f"{what}/{MANIFEST}", f"cannot be read: {error}") from error
-        if manifest.v != FORMAT_VERSION:
-            raise refused(what, f"format {manifest.v} is not {FORMAT_VERSION}")
         if not manifest.is_signed_by(self._keys):
             raise refused(
                 f"{what}/{MANIFEST}",

@@ -9,13 +9,15 @@ publishing writes it anew, to the new snapshot.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 import msgspec
 
 from bandit.engine import ModelArrays
 from bandit.snapshots.manifest import Manifest, Snapshot, SnapshotDetails
 from bandit.types import Surface
+
+POINTER_FORMAT_VERSION: Final = 1
 
 
 class Pointer(msgspec.Struct, frozen=True):
@@ -24,6 +26,7 @@ class Pointer(msgspec.Struct, frozen=True):
     version: str
     pinned: bool
     """Whether it stays there when newer snapshots are published."""
+    v: int = POINTER_FORMAT_VERSION
 
 
 class SnapshotStore(Protocol):
