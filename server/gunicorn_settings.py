@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import os
+from functools import partial
 from typing import Any, Protocol
 
 from flask import Flask
@@ -19,17 +20,22 @@ from server.connection_table import ConnectionTable
 from server.inline_worker import InlineWorker
 from server.listening import LISTEN_FD_VARIABLE
 from server.open_files import connections_allowed, raise_open_files
+from server.pool_gate import report
 from server.process_ties import end_with_parent
 from server.prometheus import forget_process
 from server.run_directory import MEMORY, read_effective_config, writable
 
 _config = read_effective_config(os.environ)
 _server = _config.server
-_listener = os.environ.get(LISTEN_FD_VARIABLE)
+_listeners = os.environ.get(LISTEN_FD_VARIABLE)
 _memory = writable(MEMORY)
 _SLOTS_SPARE = 8
 
-bind = f"fd://{_listener}" if _listener else f"{_server.host}:{_server.port}"
+if _listeners:
+    bind = [f"fd://{descriptor}" for descriptor in _listeners.split(",")]
+else:
+    _ports = [port for port in (_server.port, _server.admin_port) if port is not None]
+    bind = [f"{_server.host}:{port}" for port in _ports]
 workers = _server.workers
 worker_class = InlineWorker
 threads = _server.threads
@@ -69,6 +75,7 @@ class _Worker(Protocol):
 def pre_fork(server: _Arbiter, worker: InlineWorker) -> None:
     """Tell a worker what it must know of the others."""
     worker.slot = _connections.claim()
+    worker.waiting_max = _server.requests_waiting_max
 
 
 def post_fork(server: _Arbiter, worker: _Worker) -> None:
@@ -81,6 +88,7 @@ def post_worker_init(worker: InlineWorker) -> None:
     service = _service(worker)
     if service is not None:
         worker.serves_inline = service.ranks_at_once
+        worker.tell_load = partial(report, service.metrics)
 
 
 def child_exit(server: _Arbiter, worker: InlineWorker) -> None:

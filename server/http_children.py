@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -36,7 +36,7 @@ def check_installed(config: Config) -> None:
 def http_child(
     http_server: str,
     environ: Mapping[str, str],
-    listener: int,
+    listeners: Sequence[int],
     stop_timeout_s: Callable[[], float],
 ) -> ChildSpec:
     """Return how to run the HTTP server that the configuration names.
@@ -44,16 +44,16 @@ def http_child(
     Args:
         http_server: ``server.http_server``.
         environ: what all children of the run are told.
-        listener: the descriptor of the listening socket.
+        listeners: the descriptors of the listening sockets, the admins' last if there is one.
         stop_timeout_s: seconds until it is killed; asked each time.
     """
-    environ = {**environ, LISTEN_FD_VARIABLE: str(listener)}
+    environ = {**environ, LISTEN_FD_VARIABLE: ",".join(map(str, listeners))}
     if http_server == "granian":
         return ChildSpec(
             name="granian",
             argv=(sys.executable, "-m", "server.granian_process"),
             environ=environ,
-            inherited=(listener,),
+            inherited=tuple(listeners),
             stop_timeout_s=stop_timeout_s,
             reload_signal=signal.SIGHUP,
             refuses={BOOT_REFUSED: FAILED},
@@ -64,7 +64,7 @@ def http_child(
         # Given as a file, the settings are read anew at each reload; a module's would not be.
         argv=(sys.executable, "-m", "gunicorn", "-c", f"file:{settings}", "server.worker:create()"),
         environ=environ,
-        inherited=(listener,),
+        inherited=tuple(listeners),
         stop_timeout_s=stop_timeout_s,
         reload_signal=signal.SIGHUP,
         hurry_signal=signal.SIGQUIT,

@@ -1,4 +1,4 @@
-"""The listening socket, opened by the supervisor and handed down to the HTTP server."""
+"""The listening sockets, opened by the supervisor and handed down to the HTTP server."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bandit.errors import MarqueeError
 log = structlog.get_logger()
 
 LISTEN_FD_VARIABLE: Final = "MARQUEE_LISTEN_FD"
-"""Names the descriptor of the listening socket, for the HTTP server."""
+"""Names the descriptors of the listening sockets, for the HTTP server, with commas between."""
 
 BACKLOG: Final = 2048
 """Connections that may wait to be accepted."""
@@ -50,7 +50,7 @@ def listen(
             if error.errno != errno.EADDRINUSE or time.monotonic() >= end:
                 raise ListenError(
                     f"cannot listen on {host}:{port}: {error.strerror}",
-                    hint="choose another server.host or server.port, or stop what uses it",
+                    hint="choose another server.host, or another port, or stop what uses it",
                 ) from error
         time.sleep(_LOOK_AGAIN_S)
 

@@ -1,7 +1,8 @@
-"""One run of ``marquee serve``: its configuration, its listening socket, its two children."""
+"""One run of ``marquee serve``: its configuration, its listening sockets, its two children."""
 
 from __future__ import annotations
 
+import socket
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -13,6 +14,7 @@ import structlog
 from prometheus_client.multiprocess import mark_process_dead
 
 from bandit.config import Config, load_config
+from bandit.config.service import ServerConfig
 from bandit.errors import ConfigError
 from server.auth import check_named_files
 from server.children import ChildSpec
@@ -71,25 +73,24 @@ class ServeRun:
         self._before: Config | None = None
         self._revert_until = 0.0
         self._directory = RunDirectory(Path(config.server.run_directory))
+        self._listeners: list[socket.socket] = []
         try:
-            self._listener = listen(
-                config.server.host,
-                config.server.port,
-                shared=config.server.http_server == "granian",
-            )
-        except BaseException:
-            self._directory.close()
-            raise
-        port = self._listener.getsockname()[1]
-        server = msgspec.structs.replace(config.server, port=port)
-        self._config = msgspec.structs.replace(config, server=server)
-        try:
+            self._config = msgspec.structs.replace(config, server=self._listen(config.server))
             self._directory.write_config(self._config)
             self._metrics = self._directory.fresh_metrics()
         except BaseException:
-            self._listener.close()
+            self.stop_listening()
             self._directory.close()
             raise
+
+    def _listen(self, server: ServerConfig) -> ServerConfig:
+        """Open what the run listens on; return the section with the ports that were taken."""
+        shared = server.http_server == "granian"
+        self._listeners.append(listen(server.host, server.port, shared=shared))
+        if server.admin_port is not None:
+            self._listeners.append(listen(server.host, server.admin_port))
+        port, *admin_port = (listener.getsockname()[1] for listener in self._listeners)
+        return msgspec.structs.replace(server, port=port, admin_port=next(iter(admin_port), None))
 
     @property
     def drain_s(self) -> float:
@@ -116,7 +117,7 @@ class ServeRun:
         http = http_child(
             self._config.server.http_server,
             environ,
-            self._listener.fileno(),
+            [listener.fileno() for listener in self._listeners],
             # A reload in progress waits for its old workers before it hears of the end.
             lambda: 2 * self._config.server.graceful_timeout_s + _MASTER_EXTRA_S,
         )
@@ -131,9 +132,11 @@ class ServeRun:
 
     def ready(self) -> None:
         """Print where the service answers."""
-        sys.stdout.write(
-            f"marquee serves at {url_of(self._config.server.host, self._config.server.port)}\n"
-        )
+        server = self._config.server
+        if server.admin_port is not None:
+            inner = url_of(server.host, server.admin_port)
+            sys.stdout.write(f"admin calls and metrics at {inner}\n")
+        sys.stdout.write(f"marquee serves at {url_of(server.host, server.port)}\n")
         sys.stdout.flush()
 
     def reload(self) -> bool:
@@ -177,12 +180,13 @@ class ServeRun:
             log.warning("ending without saying so first", why=str(error))
 
     def stop_listening(self) -> None:
-        """Let go of the listening socket; gunicorn still holds it until it ends."""
-        self._listener.close()
+        """Let go of the listening sockets; gunicorn still holds them until it ends."""
+        for listener in self._listeners:
+            listener.close()
 
     def close(self) -> None:
         """Let go of everything."""
-        self._listener.close()
+        self.stop_listening()
         self._directory.close()
 
     def _put(self, config: Config) -> bool:
@@ -206,13 +210,18 @@ class ServeRun:
             asked,
             host=now.host,
             port=now.port,
+            admin_port=now.admin_port,
             run_directory=now.run_directory,
             http_server=now.http_server,
         )
-        if server != msgspec.structs.replace(asked, port=asked.port or now.port):
+        if server != msgspec.structs.replace(
+            asked,
+            port=asked.port or now.port,
+            admin_port=now.admin_port if asked.admin_port == 0 else asked.admin_port,
+        ):
             log.warning(
-                "server.host, server.port, server.run_directory and server.http_server change at "
-                "a restart"
+                "server.host, server.port, server.admin_port, server.run_directory and "
+                "server.http_server change at a restart"
             )
         return msgspec.structs.replace(config, server=server)
 
