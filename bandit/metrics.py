@@ -12,6 +12,9 @@ MetricName = Literal[
     "marquee_requests_total",
     "marquee_request_seconds",
     "marquee_stage_seconds",
+    "marquee_connections_open",
+    "marquee_requests_waiting",
+    "marquee_requests_refused_total",
     "marquee_rate_limit_store_failures_total",
     "marquee_decisions_total",
     "marquee_decisions_unlogged_total",
@@ -64,6 +67,18 @@ METRICS: Final[dict[MetricName, MetricDefinition]] = {
         "counter",
         (),
         "Times that Redis took no counts of rate limits; each process counts for itself meanwhile.",
+    ),
+    "marquee_connections_open": MetricDefinition(
+        "gauge", (), "Open connections of all workers; gunicorn's alone."
+    ),
+    "marquee_requests_waiting": MetricDefinition(
+        "gauge", (), "Requests that wait for a thread, over all workers; gunicorn's alone."
+    ),
+    "marquee_requests_refused_total": MetricDefinition(
+        "counter",
+        ("reason",),
+        "Requests answered 503 since too much waited already: for a thread (not among "
+        "marquee_requests_total), or for another change of the catalog.",
     ),
     "marquee_decisions_total": MetricDefinition(
         "counter", ("share",), "Pages decided, by the viewer's share."

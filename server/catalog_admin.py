@@ -11,9 +11,10 @@ Measured by the longest wait of another request of the same worker, on a busy ma
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from tempfile import TemporaryFile
-from threading import Lock
+from threading import Lock, Semaphore
 from typing import IO, Final, Literal, NamedTuple
 
 import msgspec
@@ -24,6 +25,7 @@ from bandit.catalog.apart import APART_FROM_BYTES, ChildDiedError, run_apart
 from bandit.config.schema import LimitsConfig
 from bandit.disk_room import DiskRoom
 from bandit.errors import CatalogConflictError, CatalogError
+from bandit.metrics import Metrics
 from server.catalog_changes import Changed, patch, put
 from server.errors import BodyInvalidError, BodySyntaxError, StateUnavailableError
 from server.serving import ServingState
@@ -33,6 +35,12 @@ from server.wire import CatalogAnswer
 log = structlog.get_logger()
 
 EncodingName = Literal["json", "msgpack"]
+
+LARGE_AT_ONCE: Final = 2
+"""Large catalogs that one worker takes in hand at once: one is worked on, one arrives or waits.
+
+Each holds a thread of the pool all the while. Further ones are refused: feedback finds a thread.
+"""
 
 _CHANGING: Final = "server.catalog_changing"
 _TELLING: Final = "server.catalog_telling"
@@ -61,10 +69,14 @@ class Order(msgspec.Struct, frozen=True):
 class CatalogAdmin:
     """Reads and changes the catalog of one worker. May be called from several threads at once."""
 
-    def __init__(self, catalogs: CatalogStore, serving: ServingState, room: DiskRoom) -> None:
+    def __init__(
+        self, catalogs: CatalogStore, serving: ServingState, room: DiskRoom, metrics: Metrics
+    ) -> None:
         self._catalogs = catalogs
         self._room = room
         self._serving = serving
+        self._metrics = metrics
+        self._places = Semaphore(LARGE_AT_ONCE)
         self._one_child = Lock()
         """Held while a child is at work: each takes memory for a whole catalog."""
 
@@ -117,9 +129,23 @@ class CatalogAdmin:
         if (why := self._room.why()) is not None:
             raise StateUnavailableError(why, hint="try again then; what is served stays")
 
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        """Hold one of the few threads that large catalogs may take from other requests."""
+        if not self._places.acquire(blocking=False):
+            self._metrics.count("marquee_requests_refused_total", "catalog_busy")
+            raise StateUnavailableError(
+                "a large catalog is being worked on, and another one waits for that",
+                hint="try again after Retry-After; change large catalogs one after the other",
+            )
+        try:
+            yield
+        finally:
+            self._places.release()
+
     def _as_json(self, version: str) -> bytes:
         directory = str(self._catalogs.directory)
-        with self._one_child, TemporaryFile() as file:
+        with self._place(), self._one_child, TemporaryFile() as file:
             handle = file.fileno()
             try:
                 run_apart(
@@ -150,7 +176,7 @@ class CatalogAdmin:
         order = Order(call, body.encoding, if_match, str(store.directory.absolute()), store.limits)
         argument = msgspec.json.encode(order).decode()
         # Without a name, so that nothing is left of it however this ends.
-        with TemporaryFile(dir=store.directory) as file:
+        with self._place(), TemporaryFile(dir=store.directory) as file:
             body.copy_to(file)
             file.seek(0)
             try:

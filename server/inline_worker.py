@@ -10,10 +10,13 @@ What it does other than the class that it extends:
   holds the loop up; for longer than ``server.request_timeout_s``, the worker is replaced.
 - *Clients do not hold the loop up, and the pool not for long.* Connections wait in the poller until
   their next request is there as a whole, and until they take what did not fit into a socket's
-  buffer. The pool waits for clients only within requests too long to be looked at as a whole, of
-  no announced length, or odd, within long answers and while connections linger at their end; each
-  for a bounded time: see :mod:`server.client_socket`. A turn of the loop takes a bounded number of
-  events, and between them it looks after its heartbeat.
+  buffer or linger at their end: see :mod:`server.slow_clients`. The pool waits for clients only
+  within requests too long to be looked at as a whole, of no announced length, or odd, and within
+  long answers; each for a bounded time, see :mod:`server.client_socket`, and in half of its threads
+  at most. A turn of the loop takes a bounded number of events, and between them it looks after its
+  heartbeat.
+- *The queue before the pool is bounded*: who finds it full is told so at once and without a thread,
+  see :mod:`server.pool_gate`. Probes that would have to wait for a thread are answered by the loop.
 - *Workers share new connections evenly*: see :mod:`server.connection_table`.
 - *Answers leave by one send*: see :mod:`server.one_send`.
 
@@ -43,11 +46,21 @@ from gunicorn.workers.gthread import (
     ThreadWorker,
 )
 
-from server.client_socket import BYTES_A_SECOND, PATIENCE_S, ClientSocket
+from server.client_socket import ClientSocket
 from server.connection_table import BALANCE_S, WAIT_S, Slot
 from server.event_poller import EventPoller, event_poller
 from server.one_send import HeldHead, Outbox
-from server.whole_requests import Arrival, Connection, WholeRequest, take_whole_request
+from server.overload import OVERLOADED
+from server.pool_gate import Load, PoolGate
+from server.refused_heads import RefusedHeads
+from server.slow_clients import SlowClients
+from server.whole_requests import (
+    Arrival,
+    Connection,
+    WholeRequest,
+    take_probe,
+    take_whole_request,
+)
 
 _BEATS_A_TIMEOUT: Final = 8
 """How often the heartbeat is told within half of the time after which a worker is killed."""
@@ -70,20 +83,26 @@ class _AnswerTo(NamedTuple):
     server: object
 
 
-class InlineWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn comes without types
+class InlineWorker(RefusedHeads, ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
     """Serves ranks on its main thread, and everything else in its pool."""
 
     slot: Slot | None = None
     """Its place among all workers; set before the fork."""
     serves_inline: Callable[[], bool] = staticmethod(lambda: False)
     """Whether a rank would not wait now; set when the application is built."""
+    tell_load: Callable[[Load], None] = staticmethod(lambda _load: None)
+    """Takes what the worker has to do, now and then; set when the application is built."""
+    waiting_max: int = 256
+    """Most requests that may wait for a thread; set before the fork."""
+    slow: SlowClients
+    gate: PoolGate[Connection]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._accept_at = 0.0
         self._is_short = False
         self._told_shortage = False
-        self._sending: set[Connection] = set()
+        self._refused = 0
         self._notify_at = 0.0
         self._balance_at = 0.0
         self._surplus = 0
@@ -93,6 +112,8 @@ class InlineWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn comes withou
         """Begin to work, in the new process; the poller is the one thing that is exchanged."""
         self.tpool = self.get_thread_pool()
         self.poller = event_poller()
+        self.slow = SlowClients(self.poller, self._take_back, self._drop)
+        self.gate = PoolGate(self.cfg.threads, self.waiting_max)
         self.method_queue.init()
         super(ThreadWorker, self).init_process()
 
@@ -114,7 +135,8 @@ class InlineWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn comes withou
             timeout = min(timeout, max(self._accept_at - now, 0.0))
         if now >= self._balance_at:
             self._balance_at = now + BALANCE_S
-            self._end_slow(now)
+            self.slow.end_overdue(now)
+            self._tell_load()
             if self.slot is not None:
                 self._surplus = self.slot.surplus(self.nr_conns)
         for key, _ in self.poller.select(min(timeout, self.timeout)):
@@ -197,21 +219,44 @@ class InlineWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn comes withou
             accepting = accepting and self.nr_conns < self.worker_connections
             self.slot.publish(self.nr_conns, accepting=accepting)
 
+    def _tell_load(self) -> None:
+        refused, self._refused = self.gate.refused - self._refused, self.gate.refused
+        self.tell_load(Load(self.nr_conns, self.gate.waiting, refused))
+        if refused:
+            self.log.warning("%d requests refused: all threads are busy", refused)
+
     def on_client_socket_readable(self, conn: Connection, client: socket.socket) -> None:
         """Serve a kept connection that has something to say."""
-        self._serve(conn, self.keepalived_conns, super().on_client_socket_readable)
+        self._serve(conn, self.keepalived_conns)
 
     def on_pending_socket_readable(self, conn: Connection, client: socket.socket) -> None:
         """Serve a new connection that has something to say."""
-        self._serve(conn, self.pending_conns, super().on_pending_socket_readable)
+        self._serve(conn, self.pending_conns)
+
+    def enqueue_req(self, conn: Connection) -> None:
+        """Give a request to the pool, keep it until others have left, or refuse it."""
+        way = self.gate.enter(conn, is_long=conn.is_long)
+        if way == "enters":
+            super().enqueue_req(conn)
+        elif way == "is_refused":
+            _send_some(conn.sock, OVERLOADED)
+            self.slow.linger(conn)
+
+    def finish_request(self, conn: Connection, future: Future[object]) -> None:
+        """Take a connection back from the pool."""
+        following = self.gate.leave(is_long=conn.is_long)
+        if following is not None:
+            super().enqueue_req(following)
+        conn.is_long = False
+        if future.cancelled() or future.exception() or future.result():
+            super().finish_request(conn, future)
+        else:
+            self.slow.linger(conn)
 
     def handle(self, conn: Connection) -> object:
-        """Handle a request in a thread of the pool, and linger there for a client to hang up."""
+        """Handle a request in a thread of the pool."""
         conn.sock.renew_patience()
-        keep = super().handle(conn)
-        if not keep:
-            conn.close(graceful=True)
-        return keep
+        return super().handle(conn)
 
     def handle_request(self, req: Request, conn: Connection) -> bool:
         """Answer a request by one send."""
@@ -220,15 +265,12 @@ class InlineWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn comes withou
         answer.sock.flush()
         return keep
 
-    def _serve(
-        self,
-        conn: Connection,
-        waiting: deque[Connection],
-        hand_over: Callable[[Connection, socket.socket], None],
-    ) -> None:
+    def _serve(self, conn: Connection, waiting: deque[Connection]) -> None:
         """Answer at once what can be, hand the rest over to the pool."""
         try:
             asked = take_whole_request(conn, at_once=self.serves_inline())
+            if asked is Arrival.PROBE and self.gate.is_busy:
+                asked = take_probe(conn) or asked
         except BlockingIOError:
             return
         except OSError:
@@ -239,28 +281,30 @@ class InlineWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn comes withou
             return
         conn.has_part = False
         if isinstance(asked, Arrival):
-            hand_over(conn, conn.sock)
+            self._leave(conn, waiting)
+            conn.data_ready = True
+            conn.is_long = asked is Arrival.LONG
+            self.enqueue_req(conn)
             return
         try:
             answer, keep = self._answer(asked)
         except Exception as error:  # noqa: BLE001 - whatever it is, the next request is served
             self._leave(conn, waiting)
             self.handle_error(asked.request, conn.sock, conn.client, error)
-            self._linger(conn)
+            self.slow.linger(conn)
             return
         sent = _send_some(conn.sock, answer)
-        if sent < len(answer):
-            self._leave(conn, waiting)
-            self._send_later(conn, memoryview(answer)[sent:], keep)
-        elif keep:
+        if keep and sent == len(answer):
             self._keep(conn, waiting)
+            return
+        self._leave(conn, waiting)
+        if sent < len(answer):
+            self.slow.send(conn, memoryview(answer)[sent:], keep=keep)
+        elif asked.request.should_close():
+            self._drop(conn)
         else:
-            self._leave(conn, waiting)
-            if asked.request.should_close():
-                self._drop(conn)
-            else:
-                # The client may be sending already: closing at once could take the answer back.
-                self._linger(conn)
+            # The client may be sending already: closing at once could take the answer back.
+            self.slow.linger(conn)
 
     def _answer(self, asked: WholeRequest) -> tuple[bytes, bool]:
         """Return the whole answer, and whether the connection stays open; as gunicorn would."""
@@ -308,54 +352,16 @@ class InlineWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn comes withou
         self.nr_conns -= 1
         conn.close()
 
-    def _linger(self, conn: Connection) -> None:
-        """Close a connection in the pool, where it waits a moment for the client to do the same."""
-
-        def done(future: Future[None]) -> None:
-            self.method_queue.defer(self.finish_request, conn, future)
-
-        self.tpool.submit(conn.close, graceful=True).add_done_callback(done)
-
-    def _send_later(self, conn: Connection, rest: memoryview, keep: bool) -> None:
-        """Send the rest of an answer as the client takes it."""
-        conn.unsent, conn.keep_after = rest, keep
-        conn.timeout = time.monotonic() + PATIENCE_S
-        self._sending.add(conn)
-        self.poller.register(conn.sock, selectors.EVENT_WRITE, partial(self._send_more, conn))
-
-    def _send_more(self, conn: Connection, _sock: socket.socket) -> None:
-        try:
-            sent = conn.sock.send(conn.unsent, socket.MSG_DONTWAIT)
-        except BlockingIOError:
+    def _take_back(self, conn: Connection) -> None:
+        """Wait for the next request of a client that has taken its answer late."""
+        if not self.alive:
+            self.slow.linger(conn)
             return
-        except OSError:
-            self._end_sending(conn)
-            self._drop(conn)
-            return
-        conn.unsent = conn.unsent[sent:]
-        conn.timeout += sent / BYTES_A_SECOND
-        conn.timeout = min(conn.timeout, time.monotonic() + PATIENCE_S)
-        if conn.unsent:
-            return
-        self._end_sending(conn)
-        if conn.keep_after and self.alive:
-            conn.set_timeout()
-            self.keepalived_conns.append(conn)
-            self.poller.register(
-                conn.sock, selectors.EVENT_READ, partial(self.on_client_socket_readable, conn)
-            )
-        else:
-            self._linger(conn)
-
-    def _end_sending(self, conn: Connection) -> None:
-        self._sending.remove(conn)
-        self.poller.unregister(conn.sock)
-
-    def _end_slow(self, now: float) -> None:
-        """Close the connections of clients that have not taken their answer in time."""
-        for conn in [conn for conn in self._sending if now >= conn.timeout]:
-            self._end_sending(conn)
-            self._drop(conn)
+        conn.set_timeout()
+        self.keepalived_conns.append(conn)
+        self.poller.register(
+            conn.sock, selectors.EVENT_READ, partial(self.on_client_socket_readable, conn)
+        )
 
     def _cap_keepalive(self, deadline: float) -> None:
         """Wait for no connection longer than that, when ending; those yet to speak included."""

@@ -28,6 +28,8 @@ _BITS: Final = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.
 GaugeMode = Literal["livesum", "livemin", "livemax", "livemostrecent"]
 
 GAUGE_MODES: Final[dict[MetricName, GaugeMode]] = {
+    "marquee_connections_open": "livesum",
+    "marquee_requests_waiting": "livesum",
     # Each worker has a queue of its own.
     "marquee_log_queue_records": "livesum",
     # Workers share the disk, and may have looked at it at different times.

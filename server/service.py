@@ -69,7 +69,7 @@ class Service:
         self._writer = writer
         self._reader = reader
         room = DiskRoom(Path(config.catalog.directory), config.log.disk_free_bytes_min)
-        self._catalog = CatalogAdmin(catalogs, serving, room)
+        self._catalog = CatalogAdmin(catalogs, serving, room, metrics)
         self._snapshots = snapshots
         self._serving = serving
         self._tokens = tokens

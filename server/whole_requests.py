@@ -36,6 +36,8 @@ _HEAD_END: Final = b"\r\n\r\n"
 _HEAD_BYTES_KEPT: Final = 4_096
 _LENGTH: Final = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,6})[ \t]*\r\n", re.IGNORECASE)
 _NOT_BY_LENGTH: Final = re.compile(rb"\r\n(?:expect|transfer-encoding)[ \t]*:", re.IGNORECASE)
+_HAS_BODY: Final = re.compile(rb"\r\n(?:content-length|transfer-encoding)[ \t]*:", re.IGNORECASE)
+_PROBE: Final = re.compile(rb"GET /(?:livez|readyz) HTTP/1\.[01]\r\n")
 _REQUEST_LINE: Final = re.compile(rb"[A-Z]+ [!-~]+ HTTP/1\.[01]\r\n")
 _LINE_BYTES_MAX: Final = 4_096
 _UNUSUAL: Final = frozenset({"EXPECT", "TRANSFER-ENCODING", "UPGRADE"})
@@ -64,6 +66,8 @@ class Arrival(Enum):
     """What waits in a connection's buffer, if not a request to be served at once."""
 
     PART = "the beginning of a request, whose end is still to come"
+    PROBE = "the question whether the worker lives or is ready, as a whole"
+    LONG = "a request whose thread will wait for its client, or for long"
     FOR_THE_POOL = "anything else"
 
 
@@ -80,6 +84,10 @@ class Connection(TConn):  # type: ignore[misc]  # gunicorn comes without types
         """What is left of an answer that the client takes slowly."""
         self.keep_after = False
         """Whether the connection stays open behind that."""
+        self.discarded = 0
+        """How much came and was thrown away since the last answer."""
+        self.is_long = False
+        """Whether its request is a long one, while it is in the pool."""
         self.known_head: KnownHead | None = None
         self.closed = False
 
@@ -106,11 +114,13 @@ def take_whole_request(conn: Connection, *, at_once: bool) -> WholeRequest | Arr
     if end < 0:
         return Arrival.PART if _may_become_a_head(seen) else Arrival.FOR_THE_POOL
     length = _LENGTH.search(seen, 0, end + 2)
-    if length is None:
-        return Arrival.FOR_THE_POOL
     body_at = end + len(_HEAD_END)
+    if length is None:
+        return _without_length(seen, body_at)
     whole = body_at + int(length[1])
-    if len(seen) < whole <= REQUEST_BYTES_MAX and not _NOT_BY_LENGTH.search(seen, 0, end + 2):
+    if len(seen) < whole:
+        if whole > REQUEST_BYTES_MAX or _NOT_BY_LENGTH.search(seen, 0, end + 2):
+            return Arrival.LONG
         return Arrival.PART
     # A second request behind the first one is gunicorn's to keep in order.
     if not at_once or len(seen) != whole or not seen.startswith(_START):
@@ -125,6 +135,29 @@ def take_whole_request(conn: Connection, *, at_once: bool) -> WholeRequest | Arr
         "wsgi.input": io.BytesIO(seen[body_at:]),
     }
     return WholeRequest(head.request, environ)
+
+
+def take_probe(conn: Connection) -> WholeRequest | None:
+    """Take a probe's question that waits in a connection's buffer; None if it is odd.
+
+    Raises:
+        OSError: the connection is broken.
+    """
+    seen = _recv(conn.sock, REQUEST_BYTES_MAX, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    head = _head(conn, seen, seen)
+    if head is None:
+        return None
+    _recv(conn.sock, len(seen), socket.MSG_DONTWAIT)
+    return WholeRequest(head.request, {**head.environ, "wsgi.input": io.BytesIO()})
+
+
+def _without_length(seen: bytes, body_at: int) -> Arrival:
+    """Tell what a head announces that names no length of less than seven digits."""
+    if _HAS_BODY.search(seen, 0, body_at - 2):
+        return Arrival.LONG
+    if len(seen) == body_at and _PROBE.match(seen):
+        return Arrival.PROBE
+    return Arrival.FOR_THE_POOL
 
 
 def _may_become_a_head(seen: bytes) -> bool:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import msgspec
 import pytest
@@ -12,7 +14,8 @@ from werkzeug.test import TestResponse
 
 from bandit.catalog import Catalog
 from server import catalog_admin, catalog_bodies
-from tests.server.real_service import CATALOG, Node, Site, site_at, value
+from server.catalog_admin import UndecodedBody
+from tests.server.real_service import CATALOG, WAIT_S, Node, Site, site_at, value
 
 LESS: dict[str, Any] = {"titles": CATALOG["titles"][:2]}
 JSON = "application/json"
@@ -209,3 +212,25 @@ def test_a_child_that_is_killed_changes_nothing(
     assert node.rank()["catalog"] == version
     left = {path.suffix for path in Path(site.config.catalog.directory).iterdir()}
     assert left == {"", ".msgpack", ".arrays"}
+
+
+def test_large_changes_do_not_take_all_threads(node: Node, all_large: None) -> None:
+    arriving, arrived = threading.Semaphore(0), threading.Event()
+
+    def arrive(file: IO[bytes]) -> None:
+        arriving.release()
+        assert arrived.wait(WAIT_S)
+        file.write(msgspec.json.encode(LESS))
+
+    with ThreadPoolExecutor(catalog_admin.LARGE_AT_ONCE) as pool:
+        bodies = [UndecodedBody(arrive, "json")] * catalog_admin.LARGE_AT_ONCE
+        under_way = [pool.submit(node.service.put_catalog, body) for body in bodies]
+        for _ in bodies:
+            assert arriving.acquire(timeout=WAIT_S)
+        refused = put(node, CATALOG)
+        arrived.set()
+        assert {each.result(WAIT_S).titles for each in under_way} == {2}
+    assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
+    counted = 'marquee_requests_refused_total{reason="catalog_busy"} 1.0'
+    assert counted in node.http.get("/metrics").text
+    assert put(node, CATALOG).status_code == 200

@@ -34,7 +34,9 @@ Served = tuple[int, str, int]
 class Gunicorn:
     """gunicorn with the application that tells who served."""
 
-    def __init__(self, workers: int, connections: int = 1000, timeout_s: int = 60) -> None:
+    def __init__(
+        self, workers: int, connections: int = 1000, timeout_s: int = 60, waiting_max: int = 256
+    ) -> None:
         self._listener = listen("127.0.0.1", 0)
         self.address: tuple[str, int] = self._listener.getsockname()
         fd = self._listener.fileno()
@@ -47,6 +49,7 @@ class Gunicorn:
                 "WORKERS": str(workers),
                 "CONNECTIONS": str(connections),
                 "TIMEOUT_S": str(timeout_s),
+                "WAITING_MAX": str(waiting_max),
             },
             pass_fds=(fd,),
             cwd=Path(__file__).parents[2],

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import threading
 import time
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from server.connection_table import ConnectionTable
@@ -32,6 +34,7 @@ _connections = ConnectionTable(workers + 2)
 def pre_fork(_server: Any, worker: InlineWorker) -> None:
     worker.slot = _connections.claim()
     worker.serves_inline = lambda: not _waiting
+    worker.waiting_max = int(os.environ.get("WAITING_MAX", "256"))
 
 
 def child_exit(_server: Any, worker: InlineWorker) -> None:
@@ -48,6 +51,10 @@ def application(environ: dict[str, Any], start_response: StartResponse) -> Itera
         _waiting.clear()
         _waiting.update({"wait"} & {environ["HTTP_X_RANKS"]})
     time.sleep(float(environ.get("HTTP_X_LASTS", "0")))
+    if environ.get("HTTP_X_UNTIL"):
+        # This lasts until whoever has locked the file lets go of it.
+        with Path(environ["HTTP_X_UNTIL"]).open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH)
     more = b"." * int(environ.get("HTTP_X_MORE", "0"))
     text = f"{os.getpid()} {threading.current_thread().name} {len(body)} ".encode()
     start_response("200 OK", [("Content-Length", str(len(text) + len(more)))])
