@@ -5,30 +5,26 @@ that a spawned worker can import it, neither may be a closure. What a job comput
 nothing but these two: seeds belong to tasks, never to workers. Linear algebra runs on one thread
 in workers and in process alike, as the order of its sums depends on the number of threads.
 
+A worker that dies, killed for want of memory or by hand, costs time and no result: what it was at
+is begun again by a new one, and as nothing depends on who does it, the results are the same bits.
+
 Ctrl-C is no error here: what is done is handed back, told to be incomplete, and the workers are
 stopped.
 """
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import signal
-import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
-from multiprocessing import resource_tracker
-from multiprocessing.process import BaseProcess
-from queue import SimpleQueue
-from types import FrameType
-from typing import Any, Final, Generic, NamedTuple, TypeVar
+from contextlib import contextmanager, suppress
+from multiprocessing.connection import Connection, wait
+from typing import Any, Final, Generic, NamedTuple, TypeVar, cast
 
 from threadpoolctl import threadpool_limits
 
-from bandit.errors import MarqueeError
 from simulator.errors import SimulationError
+from simulator.fanned_workers import Worker, WorkerDiedError, packed, stop
 from simulator.progress import Advance, Watch
 
 Shared = TypeVar("Shared")
@@ -36,8 +32,8 @@ Task = TypeVar("Task")
 Done = TypeVar("Done")
 
 THREAD_VARIABLES: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-STOP_S: Final = 10.0
-"""How long workers may take to end once they were told to."""
+DEATHS_IN_VAIN_MAX: Final = 3
+"""How often workers may die without one task done in between: it is the tasks then."""
 
 
 class Finished(NamedTuple, Generic[Done]):
@@ -66,13 +62,13 @@ def run_jobs(
     """Call ``function(shared, task)`` for every task, which gives anything but None.
 
     Raises:
-        SimulationError: a worker died.
+        SimulationError: workers died again and again, and nothing was done in between.
         Exception: whatever a job raised, the first in time; the others are given up.
     """
     with watch.task(label, len(tasks), unit) as advance, one_thread():
         if jobs <= 1 or len(tasks) <= 1:
             return _in_process(function, shared, tasks, advance)
-        return _in_pool(function, shared, tasks, min(jobs, len(tasks)), advance)
+        return _FanOut(packed(function, shared), tasks, watch, advance).run(min(jobs, len(tasks)))
 
 
 @contextmanager
@@ -107,151 +103,74 @@ def _in_process(
     return Finished(results, interrupted=False)
 
 
-def _in_pool(
-    function: Callable[[Shared, Task], Done],
-    shared: Shared,
-    tasks: Sequence[Task],
-    workers: int,
-    advance: Advance,
-) -> Finished[Done]:
-    results: list[Done | None] = [None] * len(tasks)
-    places: dict[Future[Any], int] = {}
-    # Why a queue, and not concurrent.futures.wait: that takes the locks of all futures, and Ctrl-C
-    # in the middle of it leaves them locked, so that the pool could never be ended.
-    ended: SimpleQueue[Future[Any]] = SimpleQueue()
+class _FanOut:
+    """Tasks on their way through worker processes, each of which has one at a time."""
 
-    def begin(place: int) -> None:
-        future = pool.submit(_work, tasks[place])
-        places[future] = place
-        future.add_done_callback(ended.put)
+    def __init__(
+        self, briefing: bytes, tasks: Sequence[Any], watch: Watch, advance: Advance
+    ) -> None:
+        self._briefing = briefing
+        self._tasks = tasks
+        self._watch = watch
+        self._advance = advance
+        self._results: list[Any | None] = [None] * len(tasks)
+        self._waiting = deque(range(len(tasks)))
+        self._workers: list[Worker] = []
+        self._deaths_in_vain = 0
 
-    strangers = set(multiprocessing.active_children())
-    pool = ProcessPoolExecutor(
-        workers,
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=_start_worker,
-        initargs=(function, shared),
-    )
-    try:
-        with _interrupts_held():
-            # The first tasks start the workers; there may be very many more.
-            for place in range(min(workers, len(tasks))):
-                begin(place)
-        for place in range(workers, len(tasks)):
-            begin(place)
-        for _ in tasks:
-            future = ended.get()
-            results[places[future]] = _opened(future.result())
-            advance()
-        pool.shutdown()
-    except KeyboardInterrupt:
-        _stop(pool, set(multiprocessing.active_children()) - strangers)
-        for future, place in places.items():
-            if future.done() and not future.cancelled() and future.exception() is None:
-                results[place] = _opened(future.result())
-        return Finished(results, interrupted=any(result is None for result in results))
-    except BrokenProcessPool as error:
-        raise SimulationError(
-            "a worker process died, perhaps for want of memory",
-            hint="try fewer --jobs, or fewer rounds at once",
-        ) from error
-    finally:
-        # After a failure, what is still at work is of no use to anybody.
-        _stop(pool, set(multiprocessing.active_children()) - strangers)
-    return Finished(results, interrupted=False)
+    def run(self, workers: int) -> Finished[Any]:
+        """Do everything with so many workers, of which none is left afterwards."""
+        try:
+            self._workers += [Worker() for _ in range(workers)]
+            for worker in self._workers:
+                worker.brief(self._briefing)
+                self._give(worker)
+            while busy := {one.pipe: one for one in self._workers if one.place is not None}:
+                for pipe in wait(list(busy)):
+                    self._attend(busy[cast(Connection, pipe)])
+        except KeyboardInterrupt:
+            self._take_what_is_done()
+            undone = any(result is None for result in self._results)
+            return Finished(self._results, interrupted=undone)
+        finally:
+            # After a failure, what is still at work is of no use to anybody.
+            stop(self._workers)
+        return Finished(self._results, interrupted=False)
 
+    def _give(self, worker: Worker) -> None:
+        if self._waiting:
+            place = self._waiting.popleft()
+            worker.give(place, self._tasks[place])
 
-@contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """Hold Ctrl-C back while processes start, which then never see it: it is for us to stop them.
+    def _attend(self, worker: Worker) -> None:
+        """Take a result and give the next task, or put another worker in a dead one's place."""
+        try:
+            place, result = worker.take()
+        except WorkerDiedError as error:
+            self._replace(worker, error.place)
+            return
+        self._results[place] = result
+        self._deaths_in_vain = 0
+        self._advance()
+        self._give(worker)
 
-    The tracker of resources is started before, as it lets interrupts through once it runs.
-    """
-    resource_tracker.ensure_running()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    def _replace(self, worker: Worker, place: int) -> None:
+        stop([worker])
+        self._deaths_in_vain += 1
+        if self._deaths_in_vain == DEATHS_IN_VAIN_MAX:
+            raise SimulationError(
+                "a worker process died, perhaps for want of memory, and so did those after it",
+                hint="try fewer --jobs, or fewer rounds at once",
+            )
+        self._watch.say("a worker process died; what it was at is begun again")
+        fresh = Worker()
+        self._workers[self._workers.index(worker)] = fresh
+        fresh.brief(self._briefing)
+        fresh.give(place, self._tasks[place])
 
-
-def _stop(pool: ProcessPoolExecutor, workers: set[BaseProcess]) -> None:
-    with _interrupts_held():
-        pool.shutdown(wait=False, cancel_futures=True)
-        for worker in workers:
-            worker.terminate()
-        for worker in workers:
-            worker.join(STOP_S)
-            if worker.is_alive():
-                worker.kill()
-        pool.shutdown(wait=True)
-
-
-class _Raised(NamedTuple):
-    """An error of ours on its way to the parent.
-
-    Why: pickle makes exceptions anew from ``args`` alone, which those with keywords do not bear.
-    """
-
-    kind: type[MarqueeError]
-    arguments: tuple[Any, ...]
-    attributes: dict[str, Any]
-
-
-class _Worker:
-    """What a worker process knows."""
-
-    function: Callable[[Any, Any], Any]
-    shared: Any
-    busy = False
-    stopping = False
-
-
-def _start_worker(function: Callable[[Any, Any], Any], shared: Any) -> None:
-    _Worker.function, _Worker.shared = staticmethod(function), shared
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _leave)
-    threading.Thread(target=_follow_parent, name="parent", daemon=True).start()
-
-
-def _follow_parent() -> None:
-    """End when the parent is gone, however it went: nobody else would end an idle worker."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        if _Worker.busy:
-            os.kill(os.getpid(), signal.SIGTERM)
-            threading.Event().wait(STOP_S)
-        os._exit(1)
-
-
-def _leave(number: int, frame: FrameType | None) -> None:
-    """End a job in order, so that it takes its temporary files along, and begin no other.
-
-    Between jobs nothing is raised: half a result in the pipe would leave the parent waiting.
-    """
-    del frame
-    _Worker.stopping = True
-    if _Worker.busy:
-        raise SystemExit(128 + number)
-
-
-def _work(task: Any) -> Any:
-    if _Worker.stopping:
-        raise SystemExit("told to stop")
-    _Worker.busy = True
-    try:
-        return _Worker.function(_Worker.shared, task)
-    except MarqueeError as error:
-        return _Raised(type(error), error.args, vars(error))
-    finally:
-        _Worker.busy = False
-
-
-def _opened(result: Any) -> Any:
-    if isinstance(result, _Raised):
-        error = result.kind.__new__(result.kind, *result.arguments)
-        error.args = result.arguments
-        vars(error).update(result.attributes)
-        raise error
-    return result
+    def _take_what_is_done(self) -> None:
+        for worker in self._workers:
+            if worker.place is not None and worker.pipe.poll():
+                with suppress(WorkerDiedError):
+                    place, result = worker.take()
+                    self._results[place] = result

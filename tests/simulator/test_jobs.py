@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -13,11 +14,21 @@ import pytest
 
 from server.local import wait_until
 from simulator.errors import LoggedDataError, SimulationError
+from simulator.fanned_workers import Worker, WorkerDiedError, packed, stop
 from simulator.jobs import THREAD_VARIABLES, Finished, one_thread, run_jobs
 from simulator.progress import Watch
 from tests.docs.markdown import ROOT
 from tests.simulator import job_functions
-from tests.simulator.job_functions import Line, die, draws, on_line, process_id, refuse
+from tests.simulator.job_functions import (
+    Line,
+    Mortal,
+    die,
+    die_once,
+    draws,
+    on_line,
+    process_id,
+    refuse,
+)
 
 Done = TypeVar("Done")
 
@@ -62,7 +73,38 @@ def test_an_error_comes_through_whole(jobs: int) -> None:
     assert caught.value.hint == "even it out"
 
 
-def test_a_workers_death_is_told() -> None:
+class Heard(Watch):
+    """Keeps what is said."""
+
+    def __init__(self) -> None:
+        self.sentences: list[str] = []
+
+    def say(self, sentence: str) -> None:
+        self.sentences.append(sentence)
+
+
+def test_a_workers_death_costs_no_result(tmp_path: Path) -> None:
+    heard = Heard()
+    mortal = Mortal(tmp_path, bytes(1_000_000))
+    done = run_jobs(die_once, mortal, range(6), jobs=2, watch=heard, label="l", unit="jobs")
+    assert done == Finished([(task, 1_000_000) for task in range(6)], interrupted=False)
+    assert heard.sentences == ["a worker process died; what it was at is begun again"] * 3
+
+
+def test_a_worker_that_is_dead_before_it_is_told_anything_is_noticed() -> None:
+    worker = Worker()
+    (process,) = set(multiprocessing.active_children())
+    process.kill()
+    process.join()
+    worker.brief(packed(on_line, bytes(1_000_000)))
+    worker.give(3, 0.0)
+    with pytest.raises(WorkerDiedError) as caught:
+        worker.take()
+    assert caught.value.place == 3
+    stop([worker])
+
+
+def test_workers_that_die_in_vain_are_told_of() -> None:
     with pytest.raises(SimulationError, match="a worker process died"):
         run_jobs(die, None, range(2), jobs=2, watch=Watch(), label="l", unit="jobs")
 
