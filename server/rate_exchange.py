@@ -165,23 +165,23 @@ def redis_at(url: str) -> Redis:
             "the client library of Redis is not installed",
             hint="install it (`pip install 'marquee[redis]'`), or leave the key out",
         ) from error
-    try:
-        pool = ConnectionPool.from_url(url)
-    except ValueError as error:
-        # Neither is the URL told: it may hold a password.
-        raise ConfigError(
-            "rate_limits.redis_url",
-            "is no address of a Redis",
-            hint="write it as in redis://host:6379/0, rediss://… for TLS, or unix:///path",
-        ) from error
-    # Past what the URL may say of the same.
-    pool.connection_kwargs |= {
+    bounds = {
         "socket_timeout": TIMEOUT_S,
         "socket_connect_timeout": TIMEOUT_S,
         "retry": Retry(NoBackoff(), 0),
         "retry_on_timeout": False,
         "health_check_interval": 0,
-        # The newer protocol asks more when it connects, and older servers refuse it.
-        "protocol": 2,
     }
+    try:
+        # The newer protocol asks more when it connects, and older servers do not know it.
+        pool = ConnectionPool.from_url(url, protocol=2, **bounds)
+    except ValueError as error:
+        # The URL is not told: it may hold a password.
+        raise ConfigError(
+            "rate_limits.redis_url",
+            "is no address of a Redis",
+            hint="write it as in redis://host:6379/0, rediss://… for TLS, or unix:///path",
+        ) from error
+    # Whatever the URL says of the same.
+    pool.connection_kwargs |= bounds
     return Redis(connection_pool=pool)

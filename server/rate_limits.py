@@ -23,8 +23,8 @@ each then grants the whole limit. No request waits for Redis, ever: the main loo
 Why not Flask-Limiter: it hangs on Flask's request, which hot calls never see (:mod:`server.front`),
 and asks its store within the request.
 
-What it costs: nothing where no limit is set (the dispatcher has none to ask), otherwise 1.5 µs a
-call, and 8 µs for an address.
+What it costs: nothing where no limit is set (the dispatcher has none to ask), otherwise 1 µs a
+call, 4 for an IPv4 address and 12 for one of IPv6.
 """
 
 from __future__ import annotations
@@ -80,8 +80,9 @@ class _Callers:
                 most, before, current = self._part, tally.own_before, tally.own
             else:
                 most = self.limit.most
-                before = tally.shared_before + tally.unsent_before
-                current = tally.shared + tally.unsent
+                # A Redis that came back empty knows less than this process.
+                before = max(tally.own_before, tally.shared_before + tally.unsent_before)
+                current = max(tally.own, tally.shared + tally.unsent)
             wait = wait_us(most, self.limit.length_us, before, current, passed_us)
             if wait == 0:
                 tally.grant()
