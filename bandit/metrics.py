@@ -38,6 +38,7 @@ MetricName = Literal[
     "marquee_learner_step_seconds",
     "marquee_learner_dead_letters_total",
     "marquee_open_decisions",
+    "marquee_learner_given_up",
 ]
 
 Kind = Literal["counter", "gauge", "histogram"]
@@ -149,6 +150,9 @@ METRICS: Final[dict[MetricName, MetricDefinition]] = {
     ),
     "marquee_open_decisions": MetricDefinition(
         "gauge", (), "Decisions whose outcome is still open."
+    ),
+    "marquee_learner_given_up": MetricDefinition(
+        "gauge", (), "1 while the learner is given up, as it died again and again."
     ),
 }
 

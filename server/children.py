@@ -46,6 +46,12 @@ class ChildSpec:
     refuses: Mapping[int, int] = field(default_factory=dict)
     """Exit codes that say it cannot run with this configuration → the supervisor's own exit code,
     with which it ends unless the service was ready before."""
+    waits: frozenset[int] = frozenset()
+    """Exit codes that say it waits for another one's end: tried again for ever."""
+    gives_up: frozenset[int] = frozenset()
+    """Exit codes that say it has tried often enough by itself."""
+    is_vital: bool = False
+    """Whether the service ends where it is given up; the others go on without any other one."""
 
 
 class Backoff:
@@ -53,12 +59,16 @@ class Backoff:
 
     def __init__(self, first_s: float) -> None:
         self.first_s = first_s
+        self.deaths = 0
+        """How many there were in quick succession."""
         self._next_s = first_s
 
     def after(self, lived_s: float) -> float:
         """Return the wait in seconds after a life of ``lived_s``."""
         if lived_s >= HEALTHY_AFTER_S:
             self._next_s = self.first_s
+            self.deaths = 0
+        self.deaths += 1
         wait_s = min(self._next_s, RESTART_LONGEST_S)
         self._next_s = wait_s * 2
         return wait_s
@@ -74,6 +84,8 @@ class Child:
         """When to start it; None while it runs or shall stay down."""
         self.restarting = False
         """Whether its end is wanted, to start it again with a new configuration."""
+        self.is_given_up = False
+        """Whether it died too often to be started again by itself."""
         self._kill_at: float | None = None
         self._started_at = 0.0
         self._process: subprocess.Popen[bytes] | None = None
@@ -90,6 +102,7 @@ class Child:
         self.start_at = None
         self._kill_at = None
         self.restarting = False
+        self.is_given_up = False
         self._started_at = now
         self._process = subprocess.Popen(  # noqa: S603 (the command line is ours)
             self.spec.argv,

@@ -13,6 +13,9 @@ MISCONFIGURED: Final = 2
 BOOT_REFUSED: Final = 3
 """The HTTP server's, whichever it is, when its workers cannot be built."""
 
+GAVE_UP: Final = 5
+"""What speaks HTTP died again and again: starting it once more is no use."""
+
 EX_TEMPFAIL: Final = 75
 """The learner's, while another learner is at work (sysexits.h): starting again may be of use."""
 

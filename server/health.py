@@ -22,5 +22,6 @@ def readyz(call: Call) -> Reply:
 
 def metrics(call: Call) -> Reply:
     """Return the metrics of all processes; nothing where the service exports none."""
+    call.service.refresh_metrics()
     exporter = call.service.metrics
     return Reply(exporter.exposition() if isinstance(exporter, PrometheusMetrics) else b"")

@@ -12,7 +12,7 @@ from typing import Final
 from bandit.config import Config
 from bandit.errors import ConfigError
 from server.children import ChildSpec
-from server.exit_codes import BOOT_REFUSED, FAILED
+from server.exit_codes import BOOT_REFUSED, FAILED, GAVE_UP
 from server.listening import LISTEN_FD_VARIABLE
 
 _APP_LOAD_ERROR: Final = 4
@@ -57,6 +57,8 @@ def http_child(
             stop_timeout_s=stop_timeout_s,
             reload_signal=signal.SIGHUP,
             refuses={BOOT_REFUSED: FAILED},
+            gives_up=frozenset({GAVE_UP}),
+            is_vital=True,
         )
     settings = Path(__file__).with_name("gunicorn_settings.py")
     return ChildSpec(
@@ -69,4 +71,6 @@ def http_child(
         reload_signal=signal.SIGHUP,
         hurry_signal=signal.SIGQUIT,
         refuses=dict.fromkeys((BOOT_REFUSED, _APP_LOAD_ERROR), FAILED),
+        gives_up=frozenset({GAVE_UP}),
+        is_vital=True,
     )

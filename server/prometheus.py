@@ -40,6 +40,8 @@ GAUGE_MODES: Final[dict[MetricName, GaugeMode]] = {
     # Set by the learner alone; after its restart only the new process counts.
     "marquee_learner_lag_seconds": "livemostrecent",
     "marquee_open_decisions": "livemostrecent",
+    # Set by whoever answers a scrape.
+    "marquee_learner_given_up": "livemostrecent",
 }
 """How the values of several processes become one, for every gauge."""
 

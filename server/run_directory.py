@@ -1,7 +1,8 @@
 """What one run of ``marquee serve`` keeps for its processes, in ``server.run_directory``.
 
 ``lock`` is held by the one supervisor, ``effective.json`` is the checked configuration (it holds
-the API keys, so only its owner may read it), and ``draining`` exists while the run is ending.
+the API keys, so only its owner may read it), ``draining`` exists while the run is ending, and
+``given-up`` names the children that died too often to be started again.
 
 Why its processes count in files in memory, and here only where there is none: those files are
 mapped, and whoever writes to a mapped page for which a full disk has no room is killed by SIGBUS.
@@ -13,7 +14,7 @@ import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -21,7 +22,7 @@ from typing import Final
 from bandit.config.loading import effective_json, from_effective_json
 from bandit.config.schema import Config
 from bandit.errors import ConfigError, MarqueeError
-from bandit.files import PRIVATE_MODE, write_atomically
+from bandit.files import PRIVATE_MODE, PUBLIC_MODE, write_atomically
 
 EFFECTIVE_CONFIG_VARIABLE: Final = "MARQUEE_EFFECTIVE_CONFIG"
 """Names the file with the checked configuration, for the supervisor's children."""
@@ -29,6 +30,12 @@ EFFECTIVE_CONFIG_VARIABLE: Final = "MARQUEE_EFFECTIVE_CONFIG"
 DRAINING: Final = "draining"
 """Name of the file whose presence says that the run is ending."""
 
+
+LEARNER: Final = "learner"
+"""The learner's name among the supervisor's children."""
+
+GIVEN_UP: Final = "given-up"
+"""Name of the file that names the children that are given up, one a line."""
 
 MEMORY: Final = Path("/dev/shm")  # noqa: S108 (only names that mkdtemp or gunicorn made)
 """Where Linux keeps files in memory."""
@@ -72,6 +79,7 @@ class RunDirectory:
                 hint="stop it first, or give this one a server.run_directory of its own",
             ) from error
         self.set_draining(False)
+        self.set_given_up([])
 
     @property
     def effective_config(self) -> Path:
@@ -102,6 +110,21 @@ class RunDirectory:
                 (self.path / DRAINING).unlink(missing_ok=True)
         except OSError as error:
             raise self._not_writable(self.path / DRAINING, error) from error
+
+    def set_given_up(self, children: Sequence[str]) -> None:
+        """Say which children are given up.
+
+        Raises:
+            RunDirectoryError: that cannot be written.
+        """
+        file = self.path / GIVEN_UP
+        try:
+            if children:
+                write_atomically(file, "\n".join(children).encode(), PUBLIC_MODE)
+            else:
+                file.unlink(missing_ok=True)
+        except OSError as error:
+            raise self._not_writable(file, error) from error
 
     def fresh_metrics(self) -> Path:
         """Make an empty directory for this run's metrics and remove those of earlier runs.
@@ -137,7 +160,7 @@ class RunDirectory:
     def close(self) -> None:
         """Remove what only this run needs, as far as it can be, and give the directory up."""
         self._remove_metrics()
-        for file in (self.effective_config, self.path / DRAINING):
+        for file in (self.effective_config, self.path / DRAINING, self.path / GIVEN_UP):
             with suppress(OSError):
                 file.unlink()
         os.close(self._lock)
@@ -151,6 +174,14 @@ def writable(directory: Path) -> Path | None:
 def is_draining(config: Config) -> bool:
     """Tell whether the run is ending, so that requests had better go elsewhere."""
     return (Path(config.server.run_directory) / DRAINING).exists()
+
+
+def given_up(config: Config) -> list[str]:
+    """Return the names of the children that died too often to be started again."""
+    try:
+        return (Path(config.server.run_directory) / GIVEN_UP).read_text().splitlines()
+    except OSError:
+        return []
 
 
 def read_effective_config(environ: Mapping[str, str]) -> Config:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -18,13 +18,18 @@ from bandit.config.service import ServerConfig
 from bandit.errors import ConfigError
 from server.auth import check_named_files
 from server.children import ChildSpec
-from server.exit_codes import EX_CONFIG, MISCONFIGURED
+from server.exit_codes import EX_CONFIG, EX_TEMPFAIL, MISCONFIGURED
 from server.http_children import check_installed, http_child
 from server.listening import listen, reachable, url_of
 from server.logs import configure_logs
 from server.prometheus import DIRECTORY_VARIABLE
 from server.ready_probe import ReadyProbe
-from server.run_directory import EFFECTIVE_CONFIG_VARIABLE, RunDirectory, RunDirectoryError
+from server.run_directory import (
+    EFFECTIVE_CONFIG_VARIABLE,
+    LEARNER,
+    RunDirectory,
+    RunDirectoryError,
+)
 from server.supervisor import Supervisor
 
 log = structlog.get_logger()
@@ -103,6 +108,11 @@ class ServeRun:
         return self._config.server.restart_backoff_s
 
     @property
+    def deaths_max(self) -> int:
+        """Deaths in quick succession after which a child is given up."""
+        return self._config.server.deaths_max
+
+    @property
     def probe_address(self) -> tuple[str, int]:
         """Where this machine reaches the service."""
         return reachable(self._config.server.host, self._config.server.port)
@@ -122,11 +132,12 @@ class ServeRun:
             lambda: 2 * self._config.server.graceful_timeout_s + _MASTER_EXTRA_S,
         )
         learner = ChildSpec(
-            name="learner",
+            name=LEARNER,
             argv=(sys.executable, "-m", "server.learner_process"),
             environ=environ,
             stop_timeout_s=lambda: self._config.server.graceful_timeout_s + LEARNER_EXTRA_S,
             refuses={EX_CONFIG: MISCONFIGURED},
+            waits=frozenset({EX_TEMPFAIL}),
         )
         return http, learner
 
@@ -138,6 +149,13 @@ class ServeRun:
             sys.stdout.write(f"admin calls and metrics at {inner}\n")
         sys.stdout.write(f"marquee serves at {url_of(server.host, server.port)}\n")
         sys.stdout.flush()
+
+    def tell_given_up(self, children: Sequence[str]) -> None:
+        """Let the workers tell which children are given up, if that can be written."""
+        try:
+            self._directory.set_given_up(children)
+        except RunDirectoryError as error:
+            log.warning("status will not say what is given up", why=str(error))
 
     def reload(self) -> bool:
         """Take over the configuration as it is now; return False if it could not be taken.

@@ -20,7 +20,7 @@ from bandit.snapshots import SnapshotStore
 from server.answers import feedback_record
 from server.catalog_admin import CatalogAdmin, EncodingName, UndecodedBody
 from server.page_ranker import PageRanker
-from server.run_directory import is_draining
+from server.run_directory import LEARNER, given_up, is_draining
 from server.serving import ServingState
 from server.snapshot_admin import activate_snapshot, list_snapshots
 from server.state_disk import disk
@@ -198,6 +198,11 @@ class Service:
             summary = activate_snapshot(self._snapshots, version)
         self._serving.refresh_models(anew=True)
         return summary
+
+    def refresh_metrics(self) -> None:
+        """Set the gauges of what only files tell, before they are read."""
+        is_given_up = LEARNER in given_up(self.config)
+        self.metrics.set("marquee_learner_given_up", to=is_given_up)
 
     def not_ready(self) -> list[str]:
         """Return why requests had better go elsewhere; nothing if this worker is ready."""

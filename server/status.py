@@ -17,6 +17,7 @@ from bandit.statistics import ShareStatistics
 from bandit.status import LearnerStatus, Rejection, read_status
 from bandit.types import SURFACES, Share, Surface
 from server.prometheus import PrometheusMetrics
+from server.run_directory import LEARNER, given_up
 from server.snapshot_admin import pointer_or_none
 
 SILENT_AFTER_S: Final = 10.0
@@ -203,6 +204,11 @@ def _learner(status: LearnerStatus, now_us: int) -> LearnerReport:
 def _verdict(
     status: LearnerStatus | None, serving: Serving, config: Config, now_us: int
 ) -> tuple[bool, str]:
+    if LEARNER in given_up(config):
+        return False, (
+            "the learner died again and again and was given up: its log says why; mend that, and "
+            "send SIGHUP to `marquee serve` to try it again"
+        )
     if status is None:
         return False, "no learner has reported yet; `marquee serve` runs one beside the workers"
     silent_s = (now_us - status.updated_at_us) / MICROSECONDS

@@ -7,9 +7,14 @@ with each death in quick succession. *Draining*: the service says that it is not
 load balancers look away. *Stopping*: the children end one after the other, each with everything
 that it left running, and whoever is late is killed.
 
-Why a service that was ready once is never ended for a child that refuses to run: pages can be
+Why a service that was ready once is not ended for a child that refuses to run: pages can be
 served without a learner, and with an old configuration. A refusal just after a reload takes the
 reload back, in all children; any other is tried again like a death, and logged as an error.
+
+After ``deaths_max`` deaths in quick succession a child is *given up*: whoever operates the service
+is to know, and what dies again and again does harm besides. Without what speaks HTTP there is no
+service, and it ends; whatever watches over it sees the exit code. Without the learner pages are
+served on, by the last models; the next reload tries it again.
 
 Why the supervisor holds the listening socket, and gunicorn is given it: connections wait in its
 queue while gunicorn is being started again, and a new gunicorn never has to fight for the port
@@ -29,7 +34,7 @@ from typing import Final, Literal, Protocol
 import structlog
 
 from server.children import Backoff, Child, ChildSpec
-from server.exit_codes import FAILED
+from server.exit_codes import FAILED, GAVE_UP
 from server.process_ties import adopt_orphans, reap_orphans
 from server.ready_probe import ReadyProbe
 
@@ -59,8 +64,17 @@ class Run(Protocol):
         """Shortest wait before a dead child is started again, in seconds."""
         ...
 
+    @property
+    def deaths_max(self) -> int:
+        """Deaths in quick succession after which a child is given up."""
+        ...
+
     def ready(self) -> None:
         """Say that the service answers."""
+        ...
+
+    def tell_given_up(self, children: Sequence[str]) -> None:
+        """Say which children are given up now, by their names."""
         ...
 
     def reload(self) -> bool:
@@ -116,8 +130,8 @@ class Supervisor:
     def run(self) -> int:
         """Run until a SIGTERM or SIGINT has stopped everything; return the exit code.
 
-        0 after a clean end, 1 if a child had to be killed, else what the child calls for that
-        refused to run before the service was ready.
+        0 after a clean end, 1 if a child had to be killed, 5 if a vital one died again and again,
+        else what the child calls for that refused to run before the service was ready.
         """
         adopt_orphans()
         with self._signals() as wakeups:
@@ -209,9 +223,8 @@ class Supervisor:
         try:
             child.start(now)
         except OSError as error:
-            wait_s = child.backoff.after(0.0)
-            child.start_at = now + wait_s
             log.exception("child cannot be started", child=child.spec.name, why=str(error))
+            self._start_again(child, child.backoff.after(0.0), now)
             return
         log.info("child started", child=child.spec.name, child_pid=child.pid)
 
@@ -238,9 +251,38 @@ class Supervisor:
             return
         lived_s = child.lived_s(now)
         wait_s = child.backoff.after(lived_s)
-        child.start_at = now + wait_s
         what = "child refuses to run; the others go on" if refused else "child died"
         log.error(what, child=name, lived_s=round(lived_s, 1), restart_in_s=wait_s, **ending)
+        if code in child.spec.waits:
+            child.backoff.deaths = 0
+        self._start_again(child, wait_s, now, at_all=code not in child.spec.gives_up)
+
+    def _start_again(self, child: Child, wait_s: float, now: float, *, at_all: bool = True) -> None:
+        """Start a dead child after a wait, or give it up."""
+        deaths = child.backoff.deaths
+        if at_all and deaths < self._run.deaths_max:
+            child.start_at = now + wait_s
+        elif child.spec.is_vital:
+            log.error(
+                "given up: the service ends, as it cannot serve without this child",
+                child=child.spec.name, deaths=deaths,
+                hint="the errors above say why it dies; start the service again once that is "
+                "mended, or raise server.deaths_max",
+            )  # fmt: skip
+            self._exit_code = GAVE_UP
+            self._begin_stopping(now)
+        else:
+            child.is_given_up = True
+            log.error(
+                "given up: the others go on without this child",
+                child=child.spec.name, deaths=deaths,
+                hint="its errors above say why it dies; send SIGHUP to try it again once that is "
+                "mended",
+            )  # fmt: skip
+            self._tell_given_up()
+
+    def _tell_given_up(self) -> None:
+        self._run.tell_given_up([one.spec.name for one in self._children if one.is_given_up])
 
     def _reload(self, now: float) -> None:
         if self._phase == "running" and self._run.reload():
@@ -250,6 +292,10 @@ class Supervisor:
         """Give the configuration, as it is now, to every child that runs."""
         for child in self._children:
             child.backoff = Backoff(self._run.restart_backoff_s)
+            if child.is_given_up:
+                child.is_given_up = False
+                child.start_at = now
+                self._tell_given_up()
             if child.pid is None or child.restarting:
                 continue
             if child.spec.reload_signal is not None:

@@ -10,6 +10,7 @@ import json
 import signal
 import socket
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ class SpokenRun:
 
     drain_s: float
     restart_backoff_s: float
+    deaths_max: int
     reloads: bool
     reverts: bool
     config: Path | None
@@ -51,6 +53,9 @@ class SpokenRun:
         if reverts and self.config is not None:
             self.config.write_text("old")
         return reverts
+
+    def tell_given_up(self, children: Sequence[str]) -> None:
+        say("run given_up", *children)
 
     def forget(self, pid: int) -> None:
         say("run forget", pid)
@@ -72,6 +77,9 @@ def child_spec(described: dict[str, Any]) -> ChildSpec:
         reload_signal=None if reload_signal is None else signal.Signals[reload_signal],
         hurry_signal=signal.Signals[described.get("hurry_signal", "SIGTERM")],
         refuses={int(code): own for code, own in described.get("refuses", {}).items()},
+        waits=frozenset(described.get("waits", ())),
+        gives_up=frozenset(described.get("gives_up", ())),
+        is_vital=described.get("is_vital", False),
     )
 
 
@@ -81,6 +89,7 @@ def main() -> int:
     run = SpokenRun(
         drain_s=settings.get("drain_s", 0.0),
         restart_backoff_s=settings.get("restart_backoff_s", 0.01),
+        deaths_max=settings.get("deaths_max", 20),
         reloads=settings.get("reloads", True),
         reverts=settings.get("reverts", False),
         config=Path(settings["config"]) if "config" in settings else None,

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from server.children import RESTART_LONGEST_S, Backoff
+from server.exit_codes import GAVE_UP
 
 DRIVER = Path(__file__).with_name("supervised_children.py")
 WAIT_S = 30.0
@@ -167,6 +168,7 @@ def test_backoff_doubles_to_its_limit_and_is_reset_by_a_healthy_life() -> None:
     assert backoff.after(61.0) == 0.5
     assert backoff.after(1.0) == 1.0
     assert Backoff(100.0).after(0.0) == RESTART_LONGEST_S
+    assert backoff.deaths == 2
 
 
 def test_sigterm_drains_then_stops_children_one_after_the_other(supervised: Any) -> None:
@@ -370,6 +372,69 @@ def test_once_ready_a_child_that_refuses_is_tried_again_and_the_others_go_on(
         ("error", 0.04),
     ]
     assert len([line for line in run.said if line.startswith("a up")]) == 1
+
+
+def test_what_speaks_http_is_given_up_with_the_whole_service(supervised: Any) -> None:
+    run = supervised(
+        [{"name": "a", "code": ends_with(7), "is_vital": True}, {"name": "b", "code": POLITE}],
+        deaths_max=3,
+    )
+    run.hear("b up")
+    assert run.end() == GAVE_UP
+    assert len(run.events("child died")) == 3
+    assert "b down SIGTERM" in run.said
+    (told,) = run.events("given up: the service ends, as it cannot serve without this child")
+    assert (told["level"], told["child"], told["deaths"]) == ("error", "a", 3)
+    assert "server.deaths_max" in told["hint"]
+
+
+def test_what_gave_up_by_itself_is_not_started_again(supervised: Any) -> None:
+    run = supervised([{"name": "a", "code": ends_with(5), "is_vital": True, "gives_up": [5]}])
+    assert run.end() == GAVE_UP
+    assert len(run.events("child died")) == 1
+
+
+def test_the_service_goes_on_without_another_child_until_it_is_reloaded(
+    supervised: Any, tmp_path: Path
+) -> None:
+    mended = tmp_path / "mended"
+    dies = f"import os, sys\nif not os.path.exists({str(mended)!r}): sys.exit(7)\n{POLITE}"
+    run = supervised(
+        [
+            {"name": "a", "code": POLITE, "reload_signal": "SIGHUP", "is_vital": True},
+            {"name": "b", "code": dies},
+        ],
+        deaths_max=2,
+    )
+    run.hear("a up")
+    assert run.hear("run given_up") == "b"
+    # Given up for good: neither a reload that changes nothing of the fault nor time mends it.
+    run.send(signal.SIGHUP)
+    assert run.hear("run given_up") == ""
+    assert run.hear("run given_up") == "b"
+    mended.touch()
+    run.send(signal.SIGHUP)
+    assert run.hear("run given_up") == ""
+    run.hear("b up")
+    run.send(signal.SIGTERM)
+    assert run.end() == 0
+    assert len(run.events("child died")) == 4
+    told = run.events("given up: the others go on without this child")
+    assert {(line["level"], line["child"], line["deaths"]) for line in told} == {("error", "b", 2)}
+    assert all("SIGHUP" in line["hint"] for line in told)
+
+
+def test_who_waits_for_another_is_never_given_up(supervised: Any) -> None:
+    run = supervised(
+        [{"name": "a", "code": ends_with(75), "waits": [75]}, {"name": "b", "code": POLITE}],
+        deaths_max=1,
+        restart_backoff_s=0.001,
+    )
+    for _ in range(6):
+        run.hear("run forget")
+    run.send(signal.SIGTERM)
+    assert run.end() == 0
+    assert run.events("given up: the others go on without this child") == []
 
 
 def test_orphans_of_a_killed_child_are_ended_before_the_run_ends(supervised: Any) -> None:
