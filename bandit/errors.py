@@ -16,6 +16,7 @@
     │   └── SnapshotUnavailableError    not now: disk full, read-only, unreadable (try again later)
     ├── ModelError         a model's weights or shape cannot be used
     │   └── UnlearnableError        an example that no model can be taught
+    ├── BackupError             the state cannot be backed up, or a backup not be restored
     ├── OutcomeFilesError       exported outcomes cannot be written or read
     ├── LibraryMissingError     a library that is not always installed is needed
     └── LeaseHeldError          another learner is at work on the same state
@@ -118,6 +119,10 @@ class UnlearnableError(ModelError):
 
 class OutcomeFilesError(MarqueeError):
     """Exported outcomes cannot be written, or are not what they should be."""
+
+
+class BackupError(MarqueeError):
+    """The state cannot be backed up, or a backup is damaged or cannot be restored."""
 
 
 class LibraryMissingError(MarqueeError):

@@ -12,6 +12,7 @@ from server.cli.config import config
 from server.cli.log import log
 from server.cli.shared import ErrorsTold, config_option
 from server.cli.snapshots import snapshots
+from server.cli.state import state
 from server.cli.status import status
 from server.openapi import openapi_json
 
@@ -52,5 +53,5 @@ def openapi() -> None:
     click.echo(openapi_json(), nl=False)
 
 
-for group in (config, catalog, snapshots, log, status):
+for group in (config, catalog, snapshots, log, state, status):
     main.add_command(group)

@@ -1,0 +1,108 @@
+"""Where the state lies, and which files of it a backup holds, in the order of their copying.
+
+What refers is copied before what it refers to, so that whatever comes in meanwhile makes the copy
+fuller and never contradictory: the learner's checkpoint and the snapshots know a part of the log,
+and decisions in the log name catalog versions. Within the log each journal goes before its spool:
+what leaves the journal in between is in the spool by then. What is set aside goes after both.
+
+Left out is what is made again or belongs to running processes: locks of slots and stores, the
+lease, the status, compiled catalogs, filters of known keys, SQLite's own side files, and whatever
+begins with a dot.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from bandit.checkpoint import CURRENT_NAME, PREVIOUS_NAME
+from bandit.config.schema import Config
+from bandit.errors import BackupError
+from bandit.eventlog.journal import journal_spools
+from bandit.eventlog.sqlite_schema import SUFFIX
+
+PARTS: Final = ("learner", "snapshots", "log", "catalog", "secrets")
+"""In the order of copying."""
+
+_JOURNAL: Final = re.compile(r"spool-\d{3}\.journal-[01]")
+_NOT_KEPT: Final[Mapping[str, re.Pattern[str]]] = {
+    "learner": re.compile(r"lease|status\.json"),
+    "log": re.compile(rf"slots\.lock|.*\.keys|.*{re.escape(SUFFIX)}.*|.*\.building.*"),
+    "catalog": re.compile(r".*\.arrays"),
+    "secrets": re.compile(r"(?!)"),
+}
+_FIRST: Final[Mapping[str, tuple[str, ...]]] = {
+    "learner": (CURRENT_NAME, PREVIOUS_NAME),
+    "catalog": ("current",),
+}
+
+
+class Kept(NamedTuple):
+    """A file that is to be copied."""
+
+    path: str
+    """In the backup."""
+    source: Path
+
+
+def places(config: Config) -> dict[str, Path]:
+    """Return the directory of each part of the state.
+
+    Raises:
+        BackupError: one lies within another.
+    """
+    found = {
+        "learner": Path(config.learner.directory),
+        "snapshots": Path(config.snapshots.directory),
+        "log": Path(config.log.directory),
+        "catalog": Path(config.catalog.directory),
+        "secrets": Path(config.auth.secrets_directory),
+    }
+    resolved = {name: path.resolve() for name, path in found.items()}
+    for name, path in resolved.items():
+        for other, inner in resolved.items():
+            if name != other and inner.is_relative_to(path):
+                raise BackupError(
+                    f"the directories of {name} and {other} lie within each other: {path}, {inner}",
+                    hint="configure a directory of its own for each",
+                )
+    return resolved
+
+
+def journals(directory: Path) -> list[Kept]:
+    """Return the journals of a log that hold something.
+
+    Raises:
+        OSError: the directory cannot be listed.
+    """
+    if not directory.exists():
+        return []
+    return [
+        Kept(f"log/{path.name}", path)
+        for spool in journal_spools(directory)
+        for path in (directory / f"{spool}.journal-{side}" for side in (0, 1))
+        if path.exists()
+    ]
+
+
+def plain_files(part: str, directory: Path) -> Iterator[Kept]:
+    """Yield the files of a part that lie in its directory itself; spools and journals aside.
+
+    Raises:
+        OSError: the directory cannot be listed.
+    """
+    if not directory.exists():
+        return
+    first = _FIRST.get(part, ())
+    names = [
+        path.name
+        for path in directory.iterdir()
+        if path.is_file()
+        and not path.name.startswith(".")
+        and not _NOT_KEPT[part].fullmatch(path.name)
+        and not (part == "log" and _JOURNAL.fullmatch(path.name))
+    ]
+    for name in sorted(names, key=lambda name: (name not in first, name)):
+        yield Kept(f"{part}/{name}", directory / name)

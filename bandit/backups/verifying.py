@@ -1,0 +1,106 @@
+"""Tells whether a backup is whole, and what would come of restoring it."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from bandit.backups.copying import Progress, digest_of, look_into
+from bandit.backups.formats import STATE_FORMATS
+from bandit.backups.manifest import BackupManifest, StoredFile, read_manifest
+from bandit.backups.places import PARTS
+from bandit.checkpoint import load_checkpoint
+from bandit.errors import BackupError, MarqueeError
+from bandit.eventlog.sqlite_schema import spool_path
+from bandit.keys import KeyRing, read_keys
+from bandit.snapshots import FileSnapshotStore
+
+_COPY_AGAIN = "take another backup; this one cannot be relied on"
+
+
+class Verified(NamedTuple):
+    """A backup that is whole."""
+
+    manifest: BackupManifest
+    notices: list[str]
+    """What was wrong with the state itself when it was copied, or will not go on as it was."""
+
+
+def verify(directory: Path, progress: Progress = lambda _bytes: None) -> Verified:
+    """Check every file of a backup, and read spools, checkpoint and served snapshots.
+
+    Raises:
+        BackupError: a file is missing or was changed, or the backup is of a later release.
+        LogDamagedError: a spool is of another format.
+    """
+    manifest = read_manifest(directory)
+    _check_formats(manifest)
+    for file in manifest.files:
+        _check_file(directory, file, progress)
+    for spool in manifest.spools:
+        found = look_into(spool_path(directory / "log", spool.name))
+        if found != spool:
+            raise BackupError(
+                f"{directory}: {spool.name} holds {found.records:,} records up to "
+                f"{found.last_sequence:,}, the manifest tells of {spool.records:,} up to "
+                f"{spool.last_sequence:,}",
+                hint=_COPY_AGAIN,
+            )
+    _, notices = load_checkpoint(directory / "learner")
+    keys = directory / "secrets" / "snapshots.keys"
+    if keys.exists():
+        notices += snapshot_notices(manifest, directory / "snapshots", read_keys(keys))
+    return Verified(manifest, notices)
+
+
+def snapshot_notices(manifest: BackupManifest, directory: Path, keys: KeyRing | None) -> list[str]:
+    """Return why snapshots that were served cannot be, with these keys."""
+    if keys is None:
+        return [
+            "the key that signed the snapshots is neither in the backup nor here: they will not "
+            "be served, and the learner publishes its models anew"
+        ] * bool(manifest.snapshots)
+    store = FileSnapshotStore(directory, keys)
+    notices = []
+    for surface, version in manifest.snapshots.items():
+        try:
+            store.load(surface, version)
+        except (MarqueeError, OSError) as error:
+            notices.append(f"the snapshot {version} of {surface} will not be served: {error}")
+    return notices
+
+
+def _check_formats(manifest: BackupManifest) -> None:
+    for name, found in manifest.formats.items():
+        known = STATE_FORMATS.get(name, 0)
+        if found > known:
+            raise BackupError(
+                f"the backup holds format {found} of {name}, and {known or 'none'} is the latest "
+                "known here",
+                hint=f"restore it with Marquee {manifest.release} or a later release",
+            )
+
+
+def _check_file(directory: Path, file: StoredFile, progress: Progress) -> None:
+    path = directory / safe_path(file.path)
+    try:
+        size = path.stat().st_size
+        if size != file.bytes:
+            raise BackupError(f"{path} has {size:,} bytes, not {file.bytes:,}", hint=_COPY_AGAIN)
+        found = digest_of(path, progress)
+    except OSError as error:
+        raise BackupError(f"{path} cannot be read: {error.strerror}", hint=_COPY_AGAIN) from error
+    if found != file.sha256:
+        raise BackupError(f"{path} is not what was copied", hint=_COPY_AGAIN)
+
+
+def safe_path(path: str) -> PurePosixPath:
+    """Return a path of a manifest, checked to lead to a file within one part.
+
+    Raises:
+        BackupError: it leads elsewhere.
+    """
+    found = PurePosixPath(path)
+    if len(found.parts) < 2 or found.parts[0] not in PARTS or ".." in found.parts:
+        raise BackupError(f"{path!r} is no place in a backup", hint=_COPY_AGAIN)
+    return found
