@@ -59,7 +59,7 @@ def write_slates(folder: Path, work: Work) -> None:
 
 def read(folder: Path, name: str) -> Any:
     """Return one array."""
-    return np.load(folder / f"{name}.npy")
+    return np.load(folder / f"{name}.npy", allow_pickle=False)
 
 
 def softmax(logits: Any) -> Any:

@@ -13,7 +13,7 @@ Left out: Strict-Transport-Security belongs to whoever ends TLS, the proxy in fr
 X-Frame-Options says again what the policy says; X-XSS-Protection and Permissions-Policy mean
 nothing to what is no page.
 
-The three that came last cost 3 µs an answer, nearly all of it gunicorn's check of each header.
+The last three cost 2 µs an answer of some 600, nearly all of it gunicorn's check of each header.
 """
 
 from __future__ import annotations
