@@ -13,7 +13,7 @@ Records are trees: the garbage collector, which looks for circles, need not walk
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 
@@ -122,6 +122,15 @@ class ActivationRecord(
         return f"a:{self.decision_id}"
 
 
+class ErasedRecord(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="erased"):
+    """What was in its place was erased, or was too old; it keeps the place and tells nothing.
+
+    A release that does not know this kind takes it for a damaged record, and passes over it.
+    """
+
+    v: int = FORMAT_VERSION
+
+
 Record = DecisionRecord | FeedbackRecord | ActivationRecord
 
 
@@ -149,6 +158,15 @@ def feedback_key(event_id: str) -> str:
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Record)
+
+
+ERASED: Final = _encoder.encode(ErasedRecord())
+"""The payload of every erased record."""
+
+
+def is_erased(payload: bytes) -> bool:
+    """Tell whether what a payload held was erased."""
+    return payload == ERASED
 
 
 def encode_record(record: Record) -> bytes:

@@ -31,24 +31,25 @@ import os
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final, NamedTuple, Protocol
+from typing import Final
 
 import structlog
 
 from bandit import merge
-from bandit.catalog import Catalog
 from bandit.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from bandit.clock import MICROSECONDS, Clock, to_us
 from bandit.collecting import collecting_rarely
 from bandit.config.schema import Config
-from bandit.dead_letters import DeadLetters, Stage
+from bandit.dead_letters import DeadLetters
 from bandit.disk_room import DiskRoom
 from bandit.engines import Engines
 from bandit.errors import MarqueeError
 from bandit.eventlog.protocol import EventReader
 from bandit.joiner import Joiner, MergedRecord, Sealed
+from bandit.learner_words import Catalogs, PoisonError, StepReport
 from bandit.merge import LogMerge
 from bandit.metrics import Metrics
+from bandit.releasing import Releases
 from bandit.snapshots import SnapshotStore
 from bandit.statistics import LearningCounts
 from bandit.status import LearnerStatus, Rejection, StatusMetrics, write_status
@@ -61,43 +62,6 @@ _RETRY_S: Final = 1.0
 """Wait after a failure that may pass: a disk that is full or away."""
 
 _log = structlog.get_logger(__name__)
-
-
-class Catalogs(Protocol):
-    """Where catalog versions are found."""
-
-    def load(self, version: str) -> Catalog:
-        """Return a version.
-
-        Raises:
-            CatalogError: it is lost.
-        """
-        ...
-
-
-class StepReport(NamedTuple):
-    """What one step did."""
-
-    taken: int = 0
-    """Records."""
-    outcomes: int = 0
-    examples: int = 0
-    failed: str | None = None
-    """Why the learner went back to its checkpoint instead."""
-
-    @property
-    def idle(self) -> bool:
-        """Whether there was nothing to do."""
-        return not (self.taken or self.outcomes or self.failed)
-
-
-class _PoisonError(Exception):
-    """A record or outcome that made a step fail; its cause says how."""
-
-    def __init__(self, stage: Stage, decision_id: str) -> None:
-        super().__init__(decision_id)
-        self.stage = stage
-        self.decision_id = decision_id
 
 
 class Learner:
@@ -129,6 +93,7 @@ class Learner:
         self._dead = DeadLetters(self._directory, config.learner.attempts_max)
         self._rejections = 0
         self._last_rejection: Rejection | None = None
+        self._releases = Releases(reader)
         now_us = clock.now_us()
         self._restore(now_us)
         self._checkpointed_at_us = self._published_at_us = now_us
@@ -148,6 +113,7 @@ class Learner:
                 self._config.reward, settings.open_decisions_max, settings.events_per_decision_max
             )
             self._counts = LearningCounts()
+            self._releases.went_back_to(None, None)
         else:
             self._merge = LogMerge(self._reader, settings.batch_records_max, checkpoint.position)
             self._joiner = Joiner.rebuild(
@@ -158,6 +124,8 @@ class Learner:
                 settings.events_per_decision_max,
             )
             self._counts = checkpoint.counts
+            needed_us = checkpoint.joiner.replay_from_us
+            self._releases.went_back_to(checkpoint.position, needed_us)
         for problem in problems:
             self._reject("checkpoint", problem, now_us)
         self._unsaved = False
@@ -209,7 +177,7 @@ class Learner:
         try:
             with collecting_rarely():
                 report = self._step(now_us)
-        except _PoisonError as poison:
+        except PoisonError as poison:
             reason = f"{type(poison.__cause__).__name__}: {poison.__cause__}"
             self._stale = True
             self._dead.blame(poison.stage, poison.decision_id, reason, now_us)
@@ -245,7 +213,7 @@ class Learner:
                 if not set_aside("join", decision_id):
                     closed += take(logged.record, at_us, late=late)
         except Exception as error:
-            raise _PoisonError("join", decision_id) from error
+            raise PoisonError("join", decision_id) from error
         return closed + self._joiner.advance_sealed(self._merge.clock_us)
 
     def _learn(self, sealed: Sealed, now_us: int) -> int:
@@ -262,7 +230,7 @@ class Learner:
         except OSError:
             raise
         except Exception as error:
-            raise _PoisonError("learn", decision_id) from error
+            raise PoisonError("learn", decision_id) from error
         self._dead.passed(decision_id)
         for surface, (examples, refusal) in learned.items():
             if refusal is not None:
@@ -288,19 +256,17 @@ class Learner:
             OSError: the disk is full or the directory not writable.
         """
         self._checkpointed_at_us = now_us
-        if self._stale or not self._unsaved:
+        if self._stale:
             return
         memo = self._joiner.memo()
-        save_checkpoint(
-            self._directory,
-            Checkpoint(
-                position=self._merge.position(memo.replay_from_us),
-                joiner=memo,
-                counts=self._counts,
-                engines=self._engines.states(),
-            ),
-        )
+        position = self._merge.position(memo.replay_from_us)
+        if not self._unsaved and not self._releases.are_behind(position, memo.replay_from_us):
+            return
+        states = self._engines.states()
+        saved = Checkpoint(position=position, joiner=memo, counts=self._counts, engines=states)
+        save_checkpoint(self._directory, saved)
         self._unsaved = False
+        self._releases.saved(position, memo.replay_from_us)
 
     def publish(self, now_us: int) -> None:
         """Publish the surfaces that learned since, while the disk has room; refusals are told."""
@@ -357,6 +323,7 @@ class Learner:
             models=self._engines.published,
             held_models=dict.fromkeys(SURFACES, low) if low else held,
             unreadable_spools=dict(self._merge.unreadable),
+            log_holds_from_us=self._merge.holds_from_us(),
         )
 
     def run(self, stop: threading.Event) -> None:

@@ -24,7 +24,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from bandit.errors import LogDamagedError
+from bandit.errors import LogDamagedError, LogError
 from bandit.eventlog.protocol import EventReader, SpoolBatch, in_log_order
 from bandit.events import LoggedRecord
 from bandit.joiner import MergedRecord
@@ -148,6 +148,14 @@ class LogMerge:
         self._damaged, self._notices = [], []
         return polled
 
+    def holds_from_us(self) -> int | None:
+        """Return the time of the oldest record in any spool that can be read, None if none is."""
+        found = []
+        for name in self._spools.keys() - self.unreadable.keys():
+            with suppress(LogError):
+                found.append(self._reader.first_at_us(name))
+        return min((at_us for at_us in found if at_us is not None), default=None)
+
     def _read(self, name: str) -> None:
         spool = self._spools.setdefault(name, _Spool(0))
         limit = self._batch_records_max - len(spool.waiting)
@@ -208,6 +216,8 @@ class LogMerge:
 def is_whole(reader: EventReader, position: MergePosition) -> bool:
     """Tell whether all that was taken up to ``position`` can still be read from the log's start.
 
+    It cannot where old records were removed.
+
     Raises:
         LogUnavailableError: the log cannot be read now.
     """
@@ -216,6 +226,7 @@ def is_whole(reader: EventReader, position: MergePosition) -> bool:
         return all(
             name in present
             and reader.last_sequence(name) >= taken
+            and not (taken and reader.sequence_before(name, CLOCK_START_US))
             and reader.read(name, 0, 1).file_id == position.files.get(name, "")
             for name, taken in position.sequences.items()
         )

@@ -28,6 +28,9 @@ MetricName = Literal[
     "marquee_log_commit_seconds",
     "marquee_log_committed_records_total",
     "marquee_catalog_rejected_total",
+    "marquee_log_removed_records_total",
+    "marquee_log_oldest_record_seconds",
+    "marquee_log_spool_bytes",
     "marquee_snapshot_rejected_total",
     "marquee_snapshot_loaded_total",
     "marquee_snapshot_created_timestamp_seconds",
@@ -123,6 +126,15 @@ METRICS: Final[dict[MetricName, MetricDefinition]] = {
     ),
     "marquee_snapshot_rejected_total": MetricDefinition(
         "counter", ("surface",), "Snapshots refused as damaged or unsigned; the last good serves."
+    ),
+    "marquee_log_removed_records_total": MetricDefinition(
+        "counter", (), "Records removed because they were older than log.retention_s, and learned."
+    ),
+    "marquee_log_oldest_record_seconds": MetricDefinition(
+        "gauge", (), "Age of the oldest record in any spool that is being written."
+    ),
+    "marquee_log_spool_bytes": MetricDefinition(
+        "gauge", (), "Size of the spools that are being written, with their journals."
     ),
     "marquee_snapshot_loaded_total": MetricDefinition(
         "counter", ("surface",), "Snapshots verified and swapped in, over all workers."

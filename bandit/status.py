@@ -54,6 +54,8 @@ class LearnerStatus(msgspec.Struct, frozen=True, kw_only=True):
     """Surfaces whose last snapshot still knows more than what is being learned, and until when."""
     unreadable_spools: dict[str, str] = {}
     """Spools of the log that are passed over, and why."""
+    log_holds_from_us: int | None = None
+    """The oldest record that the log still holds; None where it is empty."""
     v: int = FORMAT_VERSION
 
 

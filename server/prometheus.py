@@ -35,6 +35,9 @@ GAUGE_MODES: Final[dict[MetricName, GaugeMode]] = {
     # Workers share the disk, and may have looked at it at different times.
     "marquee_log_disk_free_bytes": "livemin",
     "marquee_log_disk_low": "livemax",
+    # Each worker tells of its own spool.
+    "marquee_log_oldest_record_seconds": "livemax",
+    "marquee_log_spool_bytes": "livesum",
     # The oldest model that any worker still serves is what an alarm should see.
     "marquee_snapshot_created_timestamp_seconds": "livemin",
     # Set by the learner alone; after its restart only the new process counts.

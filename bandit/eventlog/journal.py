@@ -123,6 +123,8 @@ class _Side:
         """Bytes in the file, old frames behind the end included."""
         self.last = 0
         """The number of the last frame."""
+        self.oldest = 0
+        """The least number of a frame whose bytes may be in the file, 0 where there are none."""
         self._handle: int | None = None
 
     def read(self) -> _Parsed:
@@ -140,6 +142,7 @@ class _Side:
             )
         self.end = self.size = parsed.length
         self.last = parsed.last
+        self.oldest = parsed.frames[0].number if parsed.frames else 0
         return parsed
 
     def write(self, frame: bytes, offset: int) -> None:
@@ -151,6 +154,8 @@ class _Side:
     def cut(self, length: int) -> None:
         os.truncate(self.path, length)
         self.size = length
+        if not length:
+            self.end = self.oldest = 0
 
     def close(self) -> None:
         if self._handle is not None:
@@ -217,6 +222,7 @@ class Journal:
             except OSError as error:
                 raise _unavailable(side.path, error) from error
             side.end += len(head) + len(body)
+            side.oldest = side.oldest or number
             side.last = self._last = number
         return number
 
@@ -238,6 +244,33 @@ class Journal:
             _log.warning("journal stays large", file=str(side.path), why=str(error))
         finally:
             self._cutting = False
+
+    @property
+    def last(self) -> int:
+        """The number of the last frame written, 0 where there is none."""
+        return self._last
+
+    def forget(self, number: int) -> bool:
+        """Let go of the bytes of all frames up to ``number``, as far as they are committed.
+
+        Frames that are not yet move the writing to the other file, so that a later call succeeds.
+
+        Returns:
+            Whether none of those frames' bytes are left.
+
+        Raises:
+            OSError: a file cannot be cut.
+        """
+        with self._lock:
+            if self._cutting:
+                return False
+            sides = (self._active, self._resting)
+            for side in sides:
+                if side.oldest and side.oldest <= number and side.last <= self._committed:
+                    side.cut(0)
+            if self._active.oldest and not self._resting.oldest:
+                self._active, self._resting = self._resting, self._active
+            return not any(side.oldest and side.oldest <= number for side in sides)
 
     def size(self) -> int:
         """Return how many bytes both files hold."""

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from bandit.clock import Clock
 from bandit.errors import LogUnavailableError
-from bandit.eventlog.protocol import HandedOver, SpoolBatch, in_log_order
+from bandit.eventlog.protocol import HandedOver, Learned, SpoolBatch, in_log_order
 from bandit.events import DecisionRecord, LoggedRecord, Record, decision_key
 
 
@@ -169,6 +169,19 @@ class MemoryEventReader:
             found = self._get(spool)
             before = bisect_left(found.records, at_us, key=lambda logged: logged.at_us)
             return found.forgotten + before
+
+    def first_at_us(self, spool: str) -> int | None:
+        """Return the time of the first record that is held, None if there is none."""
+        with self._lock:
+            records = self._get(spool).records
+            return records[0].at_us if records else None
+
+    def release(self, learned: dict[str, Learned]) -> None:
+        """Do nothing: a log in memory is forgotten by whoever made it."""
+
+    def released(self) -> dict[str, Learned]:
+        """Return nothing."""
+        return {}
 
     def last_sequence(self, spool: str) -> int:
         """Return the last sequence of the spool, 0 if it is empty."""

@@ -4,6 +4,10 @@ A log is a set of *spools*. Each spool has one writer at a time and any number o
 processes too. Within a spool ``sequence`` counts from 1 without gaps and ``at_us`` strictly
 increases, whatever the wall clock does.
 
+A spool's writer removes records from its front once they are old and learned: what is left has no
+gaps, and the last record's number is never given again. A record that was erased keeps its place
+and its key; reading passes over it.
+
 A spool's *horizon* is an instant up to which it is complete: no record with ``at_us`` at or before
 it will ever be added. Writers move it forward while idle by a heartbeat, so that reward windows
 close without traffic and without filling the log with empty records. Merging spools up to their
@@ -28,10 +32,23 @@ from collections.abc import Sequence
 from operator import attrgetter
 from typing import Literal, NamedTuple, Protocol
 
+import msgspec
+
 from bandit.events import DecisionRecord, LoggedRecord, Record
 
 in_log_order = attrgetter("at_us", "spool", "sequence")
 """The sort key by which records of several spools make one log."""
+
+
+class Learned(msgspec.Struct, frozen=True, array_like=True):
+    """What of a spool was learned for good: records up to a number and before an instant."""
+
+    file: str
+    """The id of the spool's file."""
+    through: int
+    """The last sequence."""
+    before_us: int
+    """Records from this instant on are still needed."""
 
 
 class SpoolBatch(NamedTuple):
@@ -183,7 +200,26 @@ class EventReader(Protocol):
         ...
 
     def sequence_before(self, spool: str, at_us: int) -> int:
-        """Return the greatest sequence whose time is before ``at_us``, 0 if there is none."""
+        """Return the greatest sequence whose time is before ``at_us``, 0 if there is none.
+
+        Records that were removed are before any time.
+        """
+        ...
+
+    def first_at_us(self, spool: str) -> int | None:
+        """Return the time of the first record that the spool still holds, None if it is empty."""
+        ...
+
+    def release(self, learned: dict[str, Learned]) -> None:
+        """Tell the writers what is learned for good, by spool; it replaces what was told before.
+
+        Raises:
+            OSError: it cannot be written down.
+        """
+        ...
+
+    def released(self) -> dict[str, Learned]:
+        """Return what was released last, nothing where that is not known."""
         ...
 
     def last_sequence(self, spool: str) -> int:

@@ -33,7 +33,9 @@ import structlog
 
 from bandit.clock import Clock
 from bandit.errors import LogDamagedError, LogError, LogUnavailableError
-from bandit.eventlog.protocol import SpoolBatch, in_log_order
+from bandit.eventlog.learned import LearnedFile, write_learned
+from bandit.eventlog.protocol import Learned, SpoolBatch, in_log_order
+from bandit.eventlog.removal import first_at_us, sequence_before
 from bandit.eventlog.sqlite_schema import (
     Position,
     as_log_error,
@@ -44,7 +46,7 @@ from bandit.eventlog.sqlite_schema import (
     spool_path,
 )
 from bandit.eventlog.sqlite_slots import UNSETTLED, Listing, announce_if_idle, spool_names
-from bandit.events import DecisionRecord, LoggedRecord, decision_key, decode_record
+from bandit.events import DecisionRecord, LoggedRecord, decision_key, decode_record, is_erased
 
 RETRY_S: Final = 1.0
 """For how long lookups leave a spool alone that could not be read."""
@@ -100,6 +102,8 @@ class SqliteEventReader:
         for sequence, at_us, payload in found.rows:
             try:
                 records.append(LoggedRecord(spool, sequence, at_us, decode_record(payload)))
+            if is_erased(payload):
+                continue
             except LogDamagedError as error:
                 damaged.append((sequence, error.message))
         complete = len(found.rows) < limit
@@ -110,14 +114,21 @@ class SqliteEventReader:
     def sequence_before(self, spool: str, at_us: int) -> int:
         """Return the greatest sequence whose time is before ``at_us``, 0 if there is none."""
         with self._open(spool).use() as connection:
-            low, high = 0, position_of(connection).sequence
-            while low < high:
-                middle = (low + high + 1) // 2
-                (found_us,) = connection.execute(
-                    "SELECT at_us FROM records WHERE sequence = ?", (middle,)
-                ).fetchone()
-                low, high = (middle, high) if found_us < at_us else (low, middle - 1)
-        return low
+            return sequence_before(connection, at_us)
+
+    def first_at_us(self, spool: str) -> int | None:
+        """Return the time of the first record that the spool still holds, None if it is empty."""
+        with self._open(spool).use() as connection:
+            return first_at_us(connection)
+
+    def release(self, learned: dict[str, Learned]) -> None:
+        """Tell the writers what is learned; see :meth:`bandit.eventlog.protocol.EventReader`."""
+        if self._directory.exists():
+            write_learned(self._directory, learned)
+
+    def released(self) -> dict[str, Learned]:
+        """Return what was released last, nothing where that is not known."""
+        return LearnedFile(self._directory).read()
 
     def last_sequence(self, spool: str) -> int:
         """Return the last durable sequence of the spool, 0 if it is empty."""
@@ -138,6 +149,7 @@ class SqliteEventReader:
 
         found = self._in_each_spool(look)
         record = min(found, key=in_log_order).record if found else None
+                if not is_erased(payload)
         return record if isinstance(record, DecisionRecord) else None
 
     def known_keys(self, keys: Sequence[str]) -> set[str]:

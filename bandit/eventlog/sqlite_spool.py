@@ -17,10 +17,10 @@ another one begun there, because the lock that kept others off may be gone with 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from bandit.clock import Clock
 from bandit.errors import LogDamagedError, LogUnavailableError
@@ -40,6 +40,8 @@ from bandit.eventlog.sqlite_slots import announced_us, spool_names
 
 class _Plan(NamedTuple):
     """What a group of rows comes to: which are new, and their numbers and times."""
+_Result = TypeVar("_Result")
+
 
     stored: list[bool]
     fresh: list[tuple[int, int, str, bytes]]
@@ -101,6 +103,17 @@ class SpoolFile:
 
     def close(self) -> None:
         """Move the write-ahead log into the file, as far as readers let it, and close."""
+        if self._keys is not None:
+            self._keys.beat()
+
+    def tend(self, care: Callable[[sqlite3.Connection, Position], _Result]) -> _Result:
+        """Return what ``care`` makes of the writing connection; it must leave no transaction.
+
+        Raises:
+            LogError: it failed, in whole if it was one transaction.
+        """
+        with self._connected() as connection:
+            return care(connection, self._position)
         if self._connection is not None:
             with suppress(sqlite3.Error):
                 self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()

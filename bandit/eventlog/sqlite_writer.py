@@ -48,6 +48,7 @@ from bandit.eventlog.journal import Frame, Journal, Row
 from bandit.eventlog.protocol import HandedOver
 from bandit.eventlog.queued_write import QueuedWrite, nothing_written
 from bandit.eventlog.refusal import TRANSIENT, refused_path, store_or_refuse
+from bandit.eventlog.retention import Retention
 from bandit.eventlog.sqlite_slots import Slot
 from bandit.eventlog.sqlite_spool import SpoolFile
 from bandit.eventlog.takeover import Recovered, recover_unclaimed, take_over
@@ -73,6 +74,7 @@ class SqliteEventWriter:
         journal: Journal,
         recovered: Sequence[Frame],
         config: LogConfig,
+        clock: Clock,
         metrics: Metrics,
     ) -> None:
         self._slot = slot
@@ -83,7 +85,8 @@ class SqliteEventWriter:
         self._queue = CommitQueue(slot.name, config, journal.write, recovered)
         self._room = DiskRoom(directory, config.disk_free_bytes_min)
         self._room.look()
-        self._is_failing = False
+        self._retention = Retention(directory, file, journal, config, clock, metrics)
+        self._is_failing = self._is_uncared_for = False
         self._thread = threading.Thread(target=self._run, name=f"{slot.name} writer", daemon=True)
         self._thread.start()
 
@@ -113,7 +116,7 @@ class SqliteEventWriter:
             try:
                 journal, recovered = take_over(place, slot.name)
                 file = SpoolFile(place, slot.name, clock)
-                writer = cls(place, slot, file, journal, recovered, config, metrics)
+                writer = cls(place, slot, file, journal, recovered, config, clock, metrics)
             except LogDamagedError as error:
                 slot.release()
                 _log.error("spool passed over: another one is written", why=str(error))
@@ -210,7 +213,19 @@ class SqliteEventWriter:
             self._is_failing = False
             _log.info("commits go on", spool=self.spool)
         self._tell(stored, time.perf_counter() - began)
+        self._tend()
         return True
+
+    def _tend(self) -> None:
+        """Look after what the spool holds; its failing keeps no record from being committed."""
+        try:
+            self._retention.tend(self.spool)
+        except Exception as error:  # noqa: BLE001 - the thread must outlive whatever it is
+            if not self._is_uncared_for:
+                _log.warning("old records stay for now", spool=self.spool, why=repr(error))
+            self._is_uncared_for = True
+        else:
+            self._is_uncared_for = False
 
     def _commit(self, group: list[QueuedWrite]) -> list[bool]:
         """Commit a group, in whole or but for what is set aside; return which rows were stored."""
