@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3.12 python3.11 python3; do $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' 2>/dev/null && { echo $$p; break; }; done)
 WORKERS ?= auto
 
-.PHONY: setup demo serve test lint audit types bench bench-quick docs clean
+.PHONY: setup demo serve test torture lint audit types bench bench-quick docs clean
 .DEFAULT_GOAL := help
 
 .PHONY: help
@@ -29,6 +29,9 @@ serve: setup  ## serve the example catalog without viewers
 
 test: setup lint  ## every check: ruff, mypy, import-linter, pytest
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+
+torture: setup  ## break it on purpose, many times: a row for each way, into build/torture.json
+	$(BIN)/python -m tests.faults.torture
 
 lint: setup  ## ruff with its security rules, mypy --strict, import-linter, pip-audit
 	$(BIN)/ruff check .

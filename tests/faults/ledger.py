@@ -1,43 +1,110 @@
-"""Clients that keep their own books: what was asked, and what the server acknowledged."""
+"""Clients that keep their own books: what was asked, and what the server acknowledged.
+
+Each try is entered by itself. What a client asked and had no answer to may be in the log or not;
+what was acknowledged must be. A client also sends some feedback again that was acknowledged
+already, as clients whose answer is lost do; the log must not take it twice.
+"""
 
 from __future__ import annotations
 
 import threading
+import time
 import uuid
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, fields
+from typing import NamedTuple
 
 import numpy as np
 
 from bandit.types import FeedbackType, PageRow
 from server.client import ClientError
-from server.client_http import Patience, Transport, decode_answer
+from server.client_http import Answer, NoAnswerError, Patience, Transport, decode_answer
 from server.local import wait_until
-from server.wire import FeedbackEvent, RankAnswer, RankRequest
+from server.wire import FeedbackAnswer, FeedbackEvent, RankAnswer, RankRequest
 
-_PATIENCE = Patience(deadline_s=10.0, retries=8, try_timeout_s=2.0)
+_PAUSE_S = 0.05
+_REPEATED = 0.1
+"""The share of acknowledged feedback requests that are sent again."""
 
 
 @dataclass
 class Ledger:
-    """What was acknowledged. The log may hold more than this, never less."""
+    """What was asked and what was acknowledged. The log may hold more of what was asked."""
 
+    asked: set[str] = field(default_factory=set)
+    """Decision ids sent."""
     decisions: set[str] = field(default_factory=set)
+    """Decision ids answered as logged."""
+    sent: set[str] = field(default_factory=set)
+    """Event ids sent."""
     events: set[str] = field(default_factory=set)
-    given_up: int = 0
+    """Event ids acknowledged."""
+    unsure: set[str] = field(default_factory=set)
+    """Event ids of tries that had no usable answer."""
+    pages: int = 0
+    """Answers to pages."""
+    accepted: int = 0
+    """Events that answers called new."""
+    duplicates: int = 0
+    """Events that answers called known."""
+    unanswered: int = 0
+    """Events in tries without a usable answer, each try counted."""
+    unanswered_pages: int = 0
+    """Tries of pages without a usable answer."""
+    given_up: list[str] = field(default_factory=list)
+    """Why requests were refused, or tried in vain until the end."""
+
+    @classmethod
+    def of(cls, ledgers: Iterable[Ledger]) -> Ledger:
+        """Put several books together."""
+        whole = cls()
+        for ledger in ledgers:
+            for name in (each.name for each in fields(cls)):
+                one, other = getattr(whole, name), getattr(ledger, name)
+                setattr(whole, name, one | other if isinstance(one, set) else one + other)
+        return whole
+
+
+class Pace(NamedTuple):
+    """How clients behave, in seconds."""
+
+    think_s: float = 0.0
+    """Between two visits."""
+    try_s: float = 2.0
+    """How long one try may take before another is made."""
+    give_up_s: float = 10.0
+    """How long a request is tried again and again."""
+
+
+PACE = Pace()
 
 
 class Viewer:
     """Opens pages, and reports an impression of every title and a play of some."""
 
-    def __init__(self, url: str, ledger: Ledger, titles: Sequence[str], seed: int) -> None:
+    def __init__(
+        self, url: str, ledger: Ledger, titles: Sequence[str], seed: int, pace: Pace
+    ) -> None:
         self._transport = Transport(url, api_key=None, encoding="msgpack", connections=1)
         self._ledger = ledger
         self._titles = titles
+        self._pace = pace
+        self._patience = Patience(deadline_s=pace.try_s, retries=0)
         self._random = np.random.default_rng(seed)
 
     def visit(self) -> None:
         """Open one page and report on it; enter what the server acknowledged."""
+        try:
+            decided = self._open()
+            events = self._events(decided)
+            self._ledger.sent.update(event.event_id for event in events)
+            self._report(events)
+            if self._random.random() < _REPEATED:
+                self._report(events)
+        except ClientError as error:
+            self._ledger.given_up.append(str(error))
+
+    def _open(self) -> RankAnswer:
         names = [str(name) for name in self._random.choice(self._titles, 6, replace=False)]
         page = RankRequest(
             viewer_id=f"v{self._random.integers(50)}",
@@ -45,17 +112,40 @@ class Viewer:
             context={"taste": f"taste{self._random.integers(3)}"},
             rows=[PageRow("row0", titles=names[:3]), PageRow("row1", titles=names[3:])],
         )
-        try:
-            answer = self._transport.call("POST", "/v1/rank", page, patience=_PATIENCE)
-            decided: RankAnswer = decode_answer(answer, RankAnswer)
+        self._ledger.asked.add(str(page.decision_id))
+        until = time.monotonic() + self._pace.give_up_s
+        while True:
+            try:
+                answer = self._call("/v1/rank", page)
+                decided: RankAnswer = decode_answer(answer, RankAnswer)
+            except NoAnswerError:
+                self._ledger.unanswered_pages += 1
+                _rest(until)
+                continue
+            self._ledger.pages += 1
             if decided.logged:
                 self._ledger.decisions.add(decided.decision_id)
-            events = self._events(decided)
-            body = {"events": events}
-            self._transport.call("POST", "/v1/feedback", body, patience=_PATIENCE)
-            self._ledger.events.update(event.event_id for event in events)
-        except ClientError:
-            self._ledger.given_up += 1
+            return decided
+
+    def _report(self, events: list[FeedbackEvent]) -> None:
+        ids = {event.event_id for event in events}
+        until = time.monotonic() + self._pace.give_up_s
+        while True:
+            try:
+                answer = self._call("/v1/feedback", {"events": events})
+                taken: FeedbackAnswer = decode_answer(answer, FeedbackAnswer)
+            except NoAnswerError:
+                self._ledger.unsure |= ids
+                self._ledger.unanswered += len(events)
+                _rest(until)
+                continue
+            self._ledger.events |= ids
+            self._ledger.accepted += taken.accepted
+            self._ledger.duplicates += taken.duplicates
+            return
+
+    def _call(self, path: str, asked: object) -> Answer:
+        return self._transport.call("POST", path, asked, patience=self._patience)
 
     def _events(self, decided: RankAnswer) -> list[FeedbackEvent]:
         events = []
@@ -83,21 +173,43 @@ class Viewer:
         self._transport.close()
 
 
+def _rest(until: float) -> None:
+    """Wait a moment before the next try.
+
+    Raises:
+        NoAnswerError: it is too late for another.
+    """
+    if time.monotonic() > until:
+        raise NoAnswerError("tried in vain until the end")
+    time.sleep(_PAUSE_S)
+
+
 class Crowd:
     """Several viewers at once, each in a thread, until told to leave."""
 
-    def __init__(self, url: str, titles: Sequence[str], viewers: int) -> None:
+    def __init__(
+        self,
+        url: str,
+        titles: Sequence[str],
+        viewers: int,
+        *,
+        pace: Pace = PACE,
+        seed: int = 0,
+    ) -> None:
         self.ledgers = [Ledger() for _ in range(viewers)]
         self._leave = threading.Event()
+        self._think_s = pace.think_s
         self._threads = [
-            threading.Thread(target=self._browse, args=(Viewer(url, ledger, titles, seed),))
-            for seed, ledger in enumerate(self.ledgers)
+            threading.Thread(
+                target=self._browse, args=(Viewer(url, ledger, titles, seed + viewer, pace),)
+            )
+            for viewer, ledger in enumerate(self.ledgers)
         ]
         for thread in self._threads:
             thread.start()
 
     def _browse(self, viewer: Viewer) -> None:
-        while not self._leave.is_set():
+        while not self._leave.wait(self._think_s):
             viewer.visit()
         viewer.close()
 
@@ -115,8 +227,4 @@ class Crowd:
         self._leave.set()
         for thread in self._threads:
             thread.join()
-        return Ledger(
-            set().union(*(ledger.decisions for ledger in self.ledgers)),
-            set().union(*(ledger.events for ledger in self.ledgers)),
-            sum(ledger.given_up for ledger in self.ledgers),
-        )
+        return Ledger.of(self.ledgers)

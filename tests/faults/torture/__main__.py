@@ -1,6 +1,10 @@
 """Run the torture suite: each part in turn, a table at the end, and the rows as JSON.
 
-``python -m tests.faults.torture [--seed N] [--quick] [--only part,…] [--minutes M]``
+``python -m tests.faults.torture --help`` tells how much of it, and from which seed.
+
+What the kill storm is going to do is drawn from the seed and written to
+``build/torture-schedule.json`` before it begins; ``--replay`` carries such a file out again. What
+the services and their clients do meanwhile takes its own course, as real processes do.
 """
 
 from __future__ import annotations
@@ -8,38 +12,73 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+import time
+from collections.abc import Sequence
 from pathlib import Path
 
-import msgspec
+from rich.console import Console
 
 from tests.faults.torture.parts import PARTS, Part
 from tests.faults.torture.rows import Options, Row
+from tests.faults.torture.table import print_table, write_report
 
 REPORT = Path("build/torture.json")
 
 
-def run_parts(parts: list[Part], seed: int, quick: bool, share: float) -> list[Row]:
-    """Run the parts one after another; ``share`` scales the seconds that each may take."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run what was asked for and return the exit code: 0 when every row passed."""
+    asked = _parser().parse_args(arguments)
+    parts = _parts(asked.only)
+    share = 1.0
+    if asked.minutes is not None:
+        share = asked.minutes * 60 / sum(part.seconds for part in parts)
     rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="marquee-torture-") as directory:
         for part in parts:
             own = Path(directory, part.name)
             own.mkdir()
-            print(f"== {part.name}", flush=True)
-            rows += part.run(Options(seed, part.seconds * share, quick, own))
+            options = Options(
+                asked.seed, part.seconds * share, asked.quick, own, replay=asked.replay
+            )
+            rows += run_part(part, options)
+    write_report(rows, REPORT)
+    print_table(rows, Console())
+    failed = sum(not row.passed for row in rows)
+    print(f"{len(rows) - failed} of {len(rows)} rows passed; see {REPORT}")
+    return 1 if failed else 0
+
+
+def run_part(part: Part, options: Options) -> list[Row]:
+    """Run one part; whatever makes it stop is a row that failed."""
+    print(f"== {part.name}, seed {options.seed}", flush=True)
+    began = time.monotonic()
+    rows: list[Row] = []
+    try:
+        rows += part.run(options)
+    except Exception as error:  # noqa: BLE001 - the other parts are run, whatever it is
+        rows.append(Row(part.name, part.name, False, {"stopped by": repr(error)}))
+    print(f"   {time.monotonic() - began:.0f} s", flush=True)
     return rows
 
 
-def main() -> int:
-    """Run what was asked for and return the exit code: 0 when every row passed."""
+def _parts(only: str | None) -> list[Part]:
+    if only is None:
+        return PARTS
+    wanted = only.split(",")
+    unknown = set(wanted) - {part.name for part in PARTS}
+    if unknown:
+        sys.exit(f"no part {', '.join(unknown)}: {', '.join(part.name for part in PARTS)}")
+    return [part for part in PARTS if part.name in wanted]
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.faults.torture")
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=1, help="draws every fault")
     parser.add_argument("--quick", action="store_true", help="the same on little work")
-    asked = parser.parse_args()
-    rows = run_parts(PARTS, asked.seed, asked.quick, 1.0)
-    REPORT.parent.mkdir(exist_ok=True)
-    REPORT.write_bytes(msgspec.json.format(msgspec.json.encode({"rows": rows})))
-    return 0 if all(row.passed for row in rows) else 1
+    parser.add_argument("--only", help="parts to run, with commas between")
+    parser.add_argument("--minutes", type=float, help="about how long it may take")
+    parser.add_argument("--replay", type=Path, help="a schedule of faults to carry out again")
+    return parser
 
 
 if __name__ == "__main__":

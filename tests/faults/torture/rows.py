@@ -26,3 +26,7 @@ class Options(NamedTuple):
     seconds: float
     quick: bool
     directory: Path
+    schedule: Path = Path("build/torture-schedule.json")
+    """Where the kill storm writes down what it is going to do."""
+    replay: Path | None = None
+    """A schedule to carry out again instead of drawing one."""
