@@ -1,17 +1,23 @@
 """Who calls: API keys and the two roles they stand for.
 
-Keys are kept as SHA-256 digests only. A given key is compared with every known one in constant
-time, whatever the outcome, so that timing tells nothing about how close a guess came.
+Keys are kept as SHA-256 digests only, and may be configured so: ``sha256:`` and 64 hexadecimal
+digits stand for a key that the configuration need not know. The supervisor hands them to its
+children in that form, so that no file of a run holds one. A given key is compared with every known
+one in constant time, whatever the outcome, so that timing tells nothing about how close a guess
+came.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
 from urllib.parse import urlsplit
+
+import msgspec
 
 from bandit.config.checks import check_files, is_loopback, needs_keys
 from bandit.config.schema import Config
@@ -20,6 +26,9 @@ from server.errors import ForbiddenError, UnauthenticatedError
 from server.rate_limits import check_rate_limits
 
 Role = Literal["client", "admin"]
+
+_DIGEST_PREFIX: Final = "sha256:"
+_DIGEST: Final = re.compile(rf"\A{_DIGEST_PREFIX}([0-9a-f]{{64}})\Z")
 
 _HOW_TO_GIVE: Final = "send `Authorization: Bearer <key>` or `X-API-Key: <key>`"
 
@@ -58,8 +67,8 @@ class Authenticator:
     ) -> None:
         # Admin keys come last: a key that stands in both lists is an admin's.
         roles: list[tuple[bytes, Role]] = [
-            *((_digest(key), "client") for key in client_keys),
-            *((_digest(key), "admin") for key in admin_keys),
+            *((_configured(key), "client") for key in client_keys),
+            *((_configured(key), "admin") for key in admin_keys),
         ]
         self._callers = [(digest, Caller(role, digest.hex())) for digest, role in roles]
         self._is_open = is_open
@@ -154,6 +163,22 @@ class Authenticator:
             return is_loopback(urlsplit(origin).hostname or "")
         except ValueError:
             return False
+
+
+def without_keys(config: Config) -> Config:
+    """Return a configuration that lets the same callers in and tells no API key."""
+    auth = config.auth
+    digests = {
+        name: [f"{_DIGEST_PREFIX}{_configured(key).hex()}" for key in keys]
+        for name, keys in (("client_keys", auth.client_keys), ("admin_keys", auth.admin_keys))
+    }
+    return msgspec.structs.replace(config, auth=msgspec.structs.replace(auth, **digests))
+
+
+def _configured(key: str) -> bytes:
+    """Return the digest that a configured key is, or has."""
+    digest = _DIGEST.match(key)
+    return _digest(key) if digest is None else bytes.fromhex(digest[1])
 
 
 def _digest(key: str) -> bytes:

@@ -1,8 +1,9 @@
 """What one run of ``marquee serve`` keeps for its processes, in ``server.run_directory``.
 
-``lock`` is held by the one supervisor, ``effective.json`` is the checked configuration (it holds
-the API keys, so only its owner may read it), ``draining`` exists while the run is ending, and
-``given-up`` names the children that died too often to be started again.
+``lock`` is held by the one supervisor, ``effective.json`` is the checked configuration (of API keys
+it holds digests, but the address of Redis may hold a password: only its owner may read it),
+``draining`` exists while the run is ending, and ``given-up`` names the children that died too often
+to be started again.
 
 Why its processes count in files in memory, and here only where there is none: those files are
 mapped, and whoever writes to a mapped page for which a full disk has no room is killed by SIGBUS.

@@ -16,7 +16,7 @@ from prometheus_client.multiprocess import mark_process_dead
 from bandit.config import Config, load_config
 from bandit.config.service import ServerConfig
 from bandit.errors import ConfigError
-from server.auth import check_named_files
+from server.auth import check_named_files, without_keys
 from server.children import ChildSpec
 from server.exit_codes import EX_CONFIG, EX_TEMPFAIL, MISCONFIGURED
 from server.http_children import check_installed, http_child
@@ -81,7 +81,7 @@ class ServeRun:
         self._listeners: list[socket.socket] = []
         try:
             self._config = msgspec.structs.replace(config, server=self._listen(config.server))
-            self._directory.write_config(self._config)
+            self._directory.write_config(without_keys(self._config))
             self._metrics = self._directory.fresh_metrics()
         except BaseException:
             self.stop_listening()
@@ -210,7 +210,7 @@ class ServeRun:
     def _put(self, config: Config) -> bool:
         """Hand a configuration to the children; tell whether that was possible."""
         try:
-            self._directory.write_config(config)
+            self._directory.write_config(without_keys(config))
         except RunDirectoryError as error:
             log.error(  # noqa: TRY400 (the sentence says it all)
                 "configuration cannot be handed to the children; the old one stays", why=str(error)

@@ -2,8 +2,8 @@
 
 pip-audit asks the advisory service of the package registry. A vulnerability fails. Where the
 service cannot be asked, as behind a mirror that does not have it, that is said plainly and fails
-nothing: a check of the code must not depend on the network. One package is asked for first, so that where
-there is no service it is not asked a hundred times.
+nothing: a check of the code must not depend on the network. One package is asked for first, so that
+where there is no service it is not asked a hundred times.
 """
 
 from __future__ import annotations

@@ -136,7 +136,11 @@ class AuthConfig(Section, frozen=True, kw_only=True):
     """Who may call. Keys are best given by file or environment, never in a shared file."""
 
     client_keys: Annotated[
-        list[str], Meta(description="API keys that may rank and send feedback.")
+        list[str],
+        Meta(
+            description="API keys that may rank and send feedback; each as it is, or as `sha256:` "
+            "and the 64 hexadecimal digits of its digest."
+        ),
     ] = field(default_factory=list)
     client_keys_file: Annotated[
         str | None, Meta(description="File with further client keys, one a line.")

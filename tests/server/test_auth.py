@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from pathlib import Path
 
 import msgspec
@@ -9,7 +11,7 @@ import pytest
 
 from bandit.config.schema import AuthConfig, Config, ServerConfig
 from bandit.errors import ConfigError
-from server.auth import Authenticator, Role
+from server.auth import Authenticator, Role, without_keys
 from server.errors import ForbiddenError, UnauthenticatedError
 
 
@@ -147,3 +149,23 @@ def test_without_keys_pages_of_other_sites_are_refused(origin: str | None, is_le
 def test_with_keys_the_key_decides_wherever_the_page_comes_from(keyed: Authenticator) -> None:
     assert keyed.caller(None, "c-one", "https://evil.example") is not None
     assert keyed.caller(None, None, "https://evil.example") is None
+
+
+def test_a_key_may_be_configured_by_its_digest_which_opens_nothing_itself() -> None:
+    digest = "sha256:" + hashlib.sha256(b"c-one").hexdigest()
+    authenticator = Authenticator([digest], [])
+    assert role_of(authenticator, None, "c-one") == "client"
+    with pytest.raises(UnauthenticatedError):
+        authenticator.caller(None, digest)
+    # What only looks like one is a key as any other.
+    assert role_of(Authenticator(["sha256:abc"], []), None, "sha256:abc") == "client"
+
+
+def test_what_a_run_writes_down_knows_the_keys_and_does_not_tell_them() -> None:
+    given = config(client_keys=["c-one"], admin_keys=["a-one"])
+    written = without_keys(given)
+    assert not re.search("[ca]-one", str(written))
+    assert without_keys(written) == written
+    authenticator = Authenticator.from_config(written)
+    for key, role in (("c-one", "client"), ("a-one", "admin")):
+        assert role_of(authenticator, None, key) == role
