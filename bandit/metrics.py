@@ -27,10 +27,10 @@ MetricName = Literal[
     "marquee_log_disk_low",
     "marquee_log_commit_seconds",
     "marquee_log_committed_records_total",
-    "marquee_catalog_rejected_total",
     "marquee_log_removed_records_total",
     "marquee_log_oldest_record_seconds",
     "marquee_log_spool_bytes",
+    "marquee_catalog_rejected_total",
     "marquee_snapshot_rejected_total",
     "marquee_snapshot_loaded_total",
     "marquee_snapshot_created_timestamp_seconds",
@@ -121,12 +121,6 @@ METRICS: Final[dict[MetricName, MetricDefinition]] = {
     ),
     "marquee_log_commit_seconds": MetricDefinition("histogram", (), "Time of one group commit."),
     "marquee_log_committed_records_total": MetricDefinition("counter", (), "Records made durable."),
-    "marquee_catalog_rejected_total": MetricDefinition(
-        "counter", (), "Stored catalog versions that could not be loaded; the last good one serves."
-    ),
-    "marquee_snapshot_rejected_total": MetricDefinition(
-        "counter", ("surface",), "Snapshots refused as damaged or unsigned; the last good serves."
-    ),
     "marquee_log_removed_records_total": MetricDefinition(
         "counter", (), "Records removed because they were older than log.retention_s, and learned."
     ),
@@ -135,6 +129,12 @@ METRICS: Final[dict[MetricName, MetricDefinition]] = {
     ),
     "marquee_log_spool_bytes": MetricDefinition(
         "gauge", (), "Size of the spools that are being written, with their journals."
+    ),
+    "marquee_catalog_rejected_total": MetricDefinition(
+        "counter", (), "Stored catalog versions that could not be loaded; the last good one serves."
+    ),
+    "marquee_snapshot_rejected_total": MetricDefinition(
+        "counter", ("surface",), "Snapshots refused as damaged or unsigned; the last good serves."
     ),
     "marquee_snapshot_loaded_total": MetricDefinition(
         "counter", ("surface",), "Snapshots verified and swapped in, over all workers."

@@ -100,10 +100,10 @@ class SqliteEventReader:
         records: list[LoggedRecord] = []
         damaged: list[tuple[int, str]] = []
         for sequence, at_us, payload in found.rows:
-            try:
-                records.append(LoggedRecord(spool, sequence, at_us, decode_record(payload)))
             if is_erased(payload):
                 continue
+            try:
+                records.append(LoggedRecord(spool, sequence, at_us, decode_record(payload)))
             except LogDamagedError as error:
                 damaged.append((sequence, error.message))
         complete = len(found.rows) < limit
@@ -145,11 +145,11 @@ class SqliteEventReader:
                 for sequence, at_us, payload in connection.execute(
                     "SELECT sequence, at_us, payload FROM records WHERE key = ?", (key,)
                 )
+                if not is_erased(payload)
             ]
 
         found = self._in_each_spool(look)
         record = min(found, key=in_log_order).record if found else None
-                if not is_erased(payload)
         return record if isinstance(record, DecisionRecord) else None
 
     def known_keys(self, keys: Sequence[str]) -> set[str]:

@@ -38,10 +38,11 @@ from bandit.eventlog.sqlite_schema import (
 from bandit.eventlog.sqlite_slots import announced_us, spool_names
 
 
-class _Plan(NamedTuple):
-    """What a group of rows comes to: which are new, and their numbers and times."""
 _Result = TypeVar("_Result")
 
+
+class _Plan(NamedTuple):
+    """What a group of rows comes to: which are new, and their numbers and times."""
 
     stored: list[bool]
     fresh: list[tuple[int, int, str, bytes]]
@@ -94,6 +95,15 @@ class SpoolFile:
             connection.execute("UPDATE heartbeat SET at_us = ?", (at_us,))
         self._position = Position(self._position.sequence, at_us)
 
+    def tend(self, care: Callable[[sqlite3.Connection, Position], _Result]) -> _Result:
+        """Return what ``care`` makes of the writing connection; it must leave no transaction.
+
+        Raises:
+            LogError: it failed, in whole if it was one transaction.
+        """
+        with self._connected() as connection:
+            return care(connection, self._position)
+
     def is_in_place(self) -> bool:
         """Tell whether the file that was opened is still the one under its name."""
         try:
@@ -103,17 +113,6 @@ class SpoolFile:
 
     def close(self) -> None:
         """Move the write-ahead log into the file, as far as readers let it, and close."""
-        if self._keys is not None:
-            self._keys.beat()
-
-    def tend(self, care: Callable[[sqlite3.Connection, Position], _Result]) -> _Result:
-        """Return what ``care`` makes of the writing connection; it must leave no transaction.
-
-        Raises:
-            LogError: it failed, in whole if it was one transaction.
-        """
-        with self._connected() as connection:
-            return care(connection, self._position)
         if self._connection is not None:
             with suppress(sqlite3.Error):
                 self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
