@@ -28,11 +28,12 @@ from bandit.files import PUBLIC_MODE, exclusive_lock
 SLOTS_MAX: Final = 1000
 UNSETTLED: Final = -1
 """The stamp of a listing that was made too soon after a change to be relied on later."""
+TICKS_NS: Final = 50_000_000
+"""After how long a file's time of change tells that nothing changed since."""
 
 _GATE: Final = "slots.lock"
 _SPOOL_FILE: Final = re.compile(rf"(spool-\d{{3}}){re.escape(SUFFIX)}")
 _WIDTH: Final = 20
-_TICKS_NS: Final = 50_000_000
 
 
 class Slot:
@@ -132,7 +133,7 @@ class Listing:
             return Listed(UNSETTLED, [])
         kept = self._kept
         if changed_ns != kept.stamp:
-            settled = changed_ns + _TICKS_NS < time.time_ns()
+            settled = changed_ns + TICKS_NS < time.time_ns()
             names = spool_names(self._directory)
             self._kept = kept = Listed(changed_ns if settled else UNSETTLED, names)
         return kept

@@ -10,6 +10,8 @@ interpreter lock, and in a busy worker getting it back takes other threads' whol
 Whatever fails, the transaction is rolled back and the connection given up. The next use opens it
 again and asks the file where the spool stands, so that memory never disagrees with the disk.
 
+What is stored is entered in the spool's filter of known keys first, if it has one.
+
 A file that was taken away from under its name is written no more: nobody would read it. Nor is
 another one begun there, because the lock that kept others off may be gone with it.
 """
@@ -25,6 +27,7 @@ from typing import NamedTuple, TypeVar
 from bandit.clock import Clock
 from bandit.errors import LogDamagedError, LogUnavailableError
 from bandit.eventlog.journal import Row
+from bandit.eventlog.known_keys import KnownKeys
 from bandit.eventlog.sqlite_schema import (
     Position,
     as_log_error,
@@ -36,7 +39,6 @@ from bandit.eventlog.sqlite_schema import (
     spool_path,
 )
 from bandit.eventlog.sqlite_slots import announced_us, spool_names
-
 
 _Result = TypeVar("_Result")
 
@@ -64,6 +66,7 @@ class SpoolFile:
             self._position = Position(0, self._floor_us)
             self._inode = self._path.stat().st_ino
             self._connection: sqlite3.Connection | None = self._connect()
+            self._keys = KnownKeys.open(self._path, self._connection)
         except (sqlite3.Error, OSError) as error:
             raise as_log_error(error, self._path) from error
 
@@ -74,6 +77,9 @@ class SpoolFile:
             LogError: nothing was stored; a later call tries anew.
         """
         with self._connected() as connection:
+            if self._keys is not None:
+                # Before the commit: whoever sees a record finds its key.
+                self._keys.add(row.key for row in rows)
             plan = _plan(rows, set(), self._position, self._clock.now_us())
             try:
                 insert_rows(connection, plan.fresh)
@@ -82,6 +88,9 @@ class SpoolFile:
                 plan = _plan(rows, known, self._position, self._clock.now_us())
                 insert_rows(connection, plan.fresh)
         self._position = plan.position
+        if self._keys is not None and plan.fresh:
+            last, at_us, *_ = plan.fresh[-1]
+            self._keys.committed(last, at_us)
         return plan.stored
 
     def beat(self) -> None:
@@ -94,6 +103,8 @@ class SpoolFile:
             at_us = max(self._clock.now_us(), self._position.at_us)
             connection.execute("UPDATE heartbeat SET at_us = ?", (at_us,))
         self._position = Position(self._position.sequence, at_us)
+        if self._keys is not None:
+            self._keys.beat()
 
     def tend(self, care: Callable[[sqlite3.Connection, Position], _Result]) -> _Result:
         """Return what ``care`` makes of the writing connection; it must leave no transaction.
@@ -117,6 +128,9 @@ class SpoolFile:
             with suppress(sqlite3.Error):
                 self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         self._disconnect()
+        if self._keys is not None:
+            self._keys.close()
+            self._keys = None
 
     @contextmanager
     def _connected(self) -> Iterator[sqlite3.Connection]:
