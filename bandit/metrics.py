@@ -15,6 +15,7 @@ MetricName = Literal[
     "marquee_connections_open",
     "marquee_requests_waiting",
     "marquee_requests_refused_total",
+    "marquee_worker_deaths_total",
     "marquee_rate_limit_store_failures_total",
     "marquee_decisions_total",
     "marquee_decisions_unlogged_total",
@@ -83,6 +84,11 @@ METRICS: Final[dict[MetricName, MetricDefinition]] = {
         ("reason",),
         "Requests answered 503 since too much waited already: for a thread (not among "
         "marquee_requests_total), or for another change of the catalog.",
+    ),
+    "marquee_worker_deaths_total": MetricDefinition(
+        "counter",
+        ("moment",),
+        "Workers that ended otherwise than in order, at_start or at_work; gunicorn's alone.",
     ),
     "marquee_decisions_total": MetricDefinition(
         "counter", ("share",), "Pages decided, by the viewer's share."

@@ -34,6 +34,8 @@ BALANCE_S: Final = 1.25
 """How often a worker looks whether it has too many: longer than an idle one's turn."""
 
 _FREE: Final = -2
+_LEFT: Final = -1
+"""The beat of a worker that has ended in order."""
 _NOT_ACCEPTING: Final = -1
 _CELLS: Final = 2
 _CELL_BYTES: Final = 8
@@ -81,8 +83,12 @@ class ConnectionTable:
             if connections >= 0:
                 yield slot, Load(connections, beat)
 
+    def told(self, slot: int) -> Load:
+        """Read a slot."""
+        return Load(*self._cells[slot * _CELLS : (slot + 1) * _CELLS])
+
     def free(self, slot: int) -> None:
-        """Give a slot back."""
+        """Give a slot back; its beat is kept until somebody claims it."""
         self._cells[slot * _CELLS] = _FREE
 
 
@@ -102,6 +108,22 @@ class Slot:
         """Tell of the present load; called in each turn of the worker's loop."""
         self._beat += 1
         self.table.tell(self.number, Load(connections if accepting else _NOT_ACCEPTING, self._beat))
+
+    def leave(self) -> None:
+        """Tell that the worker ends in order."""
+        self.table.tell(self.number, Load(_NOT_ACCEPTING, _LEFT))
+
+    def has_worked(self) -> bool:
+        """Tell whether the worker's loop has begun to turn, or did so before it ended."""
+        return self.table.told(self.number).beat != 0
+
+    def has_left(self) -> bool:
+        """Tell whether the worker has ended in order."""
+        return self.table.told(self.number).beat == _LEFT
+
+    def is_free(self) -> bool:
+        """Tell whether the slot was given back."""
+        return self.table.told(self.number).connections == _FREE
 
     def free(self) -> None:
         """Give the slot back, when its worker has ended."""

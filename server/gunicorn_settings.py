@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 import os
-from functools import partial
 from typing import Any, Protocol
 
 from flask import Flask
@@ -20,10 +19,10 @@ from server.connection_table import ConnectionTable
 from server.inline_worker import InlineWorker
 from server.listening import LISTEN_FD_VARIABLE
 from server.open_files import connections_allowed, raise_open_files
-from server.pool_gate import report
 from server.process_ties import end_with_parent
 from server.prometheus import forget_process
 from server.run_directory import MEMORY, read_effective_config, writable
+from server.worker_watch import WorkerWatch
 
 _config = read_effective_config(os.environ)
 _server = _config.server
@@ -88,7 +87,7 @@ def post_worker_init(worker: InlineWorker) -> None:
     service = _service(worker)
     if service is not None:
         worker.serves_inline = service.ranks_at_once
-        worker.tell_load = partial(report, service.metrics)
+        worker.watch = WorkerWatch(service.metrics, service.is_spent)
 
 
 def child_exit(server: _Arbiter, worker: InlineWorker) -> None:

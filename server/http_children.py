@@ -15,6 +15,7 @@ from server.children import ChildSpec
 from server.exit_codes import BOOT_REFUSED, FAILED, GAVE_UP
 from server.listening import LISTEN_FD_VARIABLE
 
+_APPLICATION: Final = "server.worker:create()"
 _APP_LOAD_ERROR: Final = 4
 """gunicorn's exit code when the application cannot be imported."""
 
@@ -64,7 +65,14 @@ def http_child(
     return ChildSpec(
         name="gunicorn",
         # Given as a file, the settings are read anew at each reload; a module's would not be.
-        argv=(sys.executable, "-m", "gunicorn", "-c", f"file:{settings}", "server.worker:create()"),
+        argv=(
+            sys.executable,
+            "-m",
+            "server.gunicorn_process",
+            "-c",
+            f"file:{settings}",
+            _APPLICATION,
+        ),
         environ=environ,
         inherited=tuple(listeners),
         stop_timeout_s=stop_timeout_s,

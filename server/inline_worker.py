@@ -51,7 +51,7 @@ from server.connection_table import BALANCE_S, WAIT_S, Slot
 from server.event_poller import EventPoller, event_poller
 from server.one_send import HeldHead, Outbox
 from server.overload import OVERLOADED
-from server.pool_gate import Load, PoolGate
+from server.pool_gate import PoolGate
 from server.refused_heads import RefusedHeads
 from server.slow_clients import SlowClients
 from server.whole_requests import (
@@ -61,6 +61,7 @@ from server.whole_requests import (
     take_probe,
     take_whole_request,
 )
+from server.worker_watch import Load, WorkerWatch
 
 _BEATS_A_TIMEOUT: Final = 8
 """How often the heartbeat is told within half of the time after which a worker is killed."""
@@ -90,8 +91,8 @@ class InlineWorker(RefusedHeads, ThreadWorker):  # type: ignore[misc]  # gunicor
     """Its place among all workers; set before the fork."""
     serves_inline: Callable[[], bool] = staticmethod(lambda: False)
     """Whether a rank would not wait now; set when the application is built."""
-    tell_load: Callable[[Load], None] = staticmethod(lambda _load: None)
-    """Takes what the worker has to do, now and then; set when the application is built."""
+    watch: WorkerWatch | None = None
+    """Looks at the worker now and then; set when the application is built."""
     waiting_max: int = 256
     """Most requests that may wait for a thread; set before the fork."""
     slow: SlowClients
@@ -102,7 +103,6 @@ class InlineWorker(RefusedHeads, ThreadWorker):  # type: ignore[misc]  # gunicor
         self._accept_at = 0.0
         self._is_short = False
         self._told_shortage = False
-        self._refused = 0
         self._notify_at = 0.0
         self._balance_at = 0.0
         self._surplus = 0
@@ -116,6 +116,16 @@ class InlineWorker(RefusedHeads, ThreadWorker):  # type: ignore[misc]  # gunicor
         self.gate = PoolGate(self.cfg.threads, self.waiting_max)
         self.method_queue.init()
         super(ThreadWorker, self).init_process()
+        if self.slot is not None:
+            self.slot.leave()
+
+    def has_worked(self) -> bool:
+        """Tell in the main process whether it serves, or did before it ended."""
+        return self.slot is None or self.slot.has_worked()
+
+    def has_left(self) -> bool:
+        """Tell in the main process whether it has ended in order."""
+        return self.slot is None or self.slot.has_left()
 
     def notify(self) -> None:
         """Tell that it lives, but not in every turn: that takes a system call."""
@@ -136,7 +146,9 @@ class InlineWorker(RefusedHeads, ThreadWorker):  # type: ignore[misc]  # gunicor
         if now >= self._balance_at:
             self._balance_at = now + BALANCE_S
             self.slow.end_overdue(now)
-            self._tell_load()
+            load = Load(self.nr_conns, self.gate.waiting, self.gate.refused)
+            if self.watch is not None and self.watch.look(load, now):
+                self.alive = False
             if self.slot is not None:
                 self._surplus = self.slot.surplus(self.nr_conns)
         for key, _ in self.poller.select(min(timeout, self.timeout)):
@@ -218,12 +230,6 @@ class InlineWorker(RefusedHeads, ThreadWorker):  # type: ignore[misc]  # gunicor
             accepting = self._accepting or (self._accept_at > 0.0 and not self._is_short)
             accepting = accepting and self.nr_conns < self.worker_connections
             self.slot.publish(self.nr_conns, accepting=accepting)
-
-    def _tell_load(self) -> None:
-        refused, self._refused = self.gate.refused - self._refused, self.gate.refused
-        self.tell_load(Load(self.nr_conns, self.gate.waiting, refused))
-        if refused:
-            self.log.warning("%d requests refused: all threads are busy", refused)
 
     def on_client_socket_readable(self, conn: Connection, client: socket.socket) -> None:
         """Serve a kept connection that has something to say."""

@@ -9,9 +9,7 @@ may hold half of the threads at most, so that short ones always find some.
 from __future__ import annotations
 
 from collections import deque
-from typing import Final, Generic, Literal, NamedTuple, TypeVar
-
-from bandit.metrics import Metrics
+from typing import Final, Generic, Literal, TypeVar
 
 Way = Literal["enters", "waits", "is_refused"]
 """What becomes of a request: given to the pool, kept until a long one has left it, or refused."""
@@ -20,24 +18,6 @@ LONG_SHARE: Final = 0.5
 """How much of the threads long requests may hold at once."""
 
 Kept = TypeVar("Kept")
-
-
-class Load(NamedTuple):
-    """What a worker has to do."""
-
-    connections: int
-    waiting: int
-    """Requests that wait for a thread."""
-    refused: int
-    """Requests that were refused since the last time it was told."""
-
-
-def report(metrics: Metrics, load: Load) -> None:
-    """Tell a worker's load in its metrics."""
-    metrics.set("marquee_connections_open", to=load.connections)
-    metrics.set("marquee_requests_waiting", to=load.waiting)
-    if load.refused:
-        metrics.count("marquee_requests_refused_total", "threads_busy", by=load.refused)
 
 
 class PoolGate(Generic[Kept]):

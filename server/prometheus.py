@@ -32,8 +32,8 @@ GAUGE_MODES: Final[dict[MetricName, GaugeMode]] = {
     "marquee_requests_waiting": "livesum",
     # Each worker has a queue of its own.
     "marquee_log_queue_records": "livesum",
-    # Workers share the disk, and may have looked at it at different times.
-    "marquee_log_disk_free_bytes": "livemin",
+    # Workers share the disk; processes that never looked at it do not count.
+    "marquee_log_disk_free_bytes": "livemostrecent",
     "marquee_log_disk_low": "livemax",
     # Each worker tells of its own spool.
     "marquee_log_oldest_record_seconds": "livemax",

@@ -199,6 +199,10 @@ class Service:
         self._serving.refresh_models(anew=True)
         return summary
 
+    def is_spent(self) -> bool:
+        """Tell whether this worker's log takes nothing any more, which only a new worker mends."""
+        return not self._writer.is_alive()
+
     def refresh_metrics(self) -> None:
         """Set the gauges of what only files tell, before they are read."""
         is_given_up = LEARNER in given_up(self.config)

@@ -1,9 +1,6 @@
 from __future__ import annotations
 
-from typing import Any
-
-from bandit.metrics import MetricName, NoMetrics
-from server.pool_gate import Load, PoolGate, report
+from server.pool_gate import PoolGate
 
 
 def test_so_many_wait_and_the_next_is_refused() -> None:
@@ -31,20 +28,3 @@ def test_long_ones_take_half_of_the_threads_and_wait_in_order() -> None:
 def test_one_thread_takes_a_long_one_too() -> None:
     gate: PoolGate[str] = PoolGate(threads=1, waiting_max=1)
     assert [gate.enter(name, is_long=True) for name in "abc"] == ["enters", "waits", "is_refused"]
-
-
-def test_the_load_is_told_in_metrics() -> None:
-    told: list[tuple[Any, ...]] = []
-
-    class Told(NoMetrics):
-        def set(self, name: MetricName, *labels: str, to: float) -> None:
-            told.append((name, to))
-
-        def count(self, name: MetricName, *labels: str, by: float = 1) -> None:
-            told.append((name, *labels, by))
-
-    report(Told(), Load(connections=4, waiting=3, refused=0))
-    report(Told(), Load(connections=4, waiting=3, refused=2))
-    gauges = [("marquee_connections_open", 4), ("marquee_requests_waiting", 3)]
-    refused = [("marquee_requests_refused_total", "threads_busy", 2)]
-    assert told == gauges * 2 + refused
