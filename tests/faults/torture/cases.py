@@ -150,6 +150,9 @@ CASES = [
         17,
         "the disk is full",
         [
+            "faults/test_full_disk.py::test_a_full_disk_costs_no_page_and_no_acknowledged_record",
+            "faults/test_full_disk.py"
+            "::test_a_worker_killed_while_the_disk_is_full_is_replaced_and_serves",
             "bandit/test_eventlog_sqlite.py"
             "::test_a_full_disk_fails_what_waits_and_the_log_recovers_by_itself",
             "faults/test_log_kill.py"
@@ -161,7 +164,15 @@ CASES = [
         "the torn tail of a spool",
         ["bandit/test_eventlog_journal.py::test_a_tail_cut_at_any_byte_costs_the_cut_frame_alone"],
     ),
-    Case(19, "Redis down, hung, refusing writes, restarted empty", []),
+    Case(
+        19,
+        "Redis down, hung, refusing writes, restarted empty",
+        [
+            "server/test_rate_exchange.py"
+            "::test_where_redis_fails_each_counts_its_part_and_is_back_with_it",
+            "server/test_rate_exchange.py::test_a_redis_that_never_was_is_no_hindrance",
+        ],
+    ),
     Case(
         20,
         "an event that crashes the learner",
