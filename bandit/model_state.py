@@ -61,7 +61,8 @@ def read_state(state: bytes, *, bandit: bool) -> ModelState:
         body_at = at + _LENGTH.size + checksum_bytes
         online_at = body_at + (_BANDIT_BYTES if bandit else 0)
         online = _ONLINE.unpack_from(state, online_at)
-    except (struct.error, UnicodeDecodeError) as error:
+        examples = online[12] - round(online[11])
+    except (struct.error, ValueError, OverflowError) as error:
         raise ModelError(
             f"{len(state)} bytes are not a model: {error}",
             hint="restore the model from a snapshot that verifies, or start without one",
@@ -71,7 +72,7 @@ def read_state(state: bytes, *, bandit: bool) -> ModelState:
         identity=identity,
         initial_t=online[1],
         loss_sum=online[4],
-        examples=online[12] - round(online[11]),
+        examples=examples,
         weight_sum=online[9],
         gravity=online[17],
         contraction=online[18],

@@ -25,7 +25,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 import numpy as np
@@ -83,6 +83,13 @@ _Parts = list[memoryview]
 """A file's content, piece after piece."""
 
 
+class _Draft(NamedTuple):
+    """The files of a snapshot that has no number yet."""
+
+    contents: dict[str, _Parts]
+    files: dict[str, FileDigest]
+
+
 class FileSnapshotStore:
     """Keeps snapshots in ``directory``, made when first published to.
 
@@ -97,21 +104,30 @@ class FileSnapshotStore:
         self, surface: Surface, arrays: ModelArrays, model: bytes, details: SnapshotDetails
     ) -> Manifest:
         """Add a snapshot; see :meth:`bandit.snapshots.store.SnapshotStore.publish`."""
-        check_arrays(arrays, details.bits)
-        contents = {
-            WEIGHTS: _npy_parts(arrays.weights),
-            VARIANCES: _npy_parts(arrays.variances),
-            MODEL: [memoryview(model)],
-        }
-        files = {name: _digest(parts) for name, parts in contents.items()}
+        draft = _draft(arrays, model, details.bits)
         with self._changing(surface) as place:
             before = self._sound_pointer(surface)
-            number = max((number_of(version) for version in _names(place)), default=0) + 1
-            manifest = make_manifest(surface, number, details, files).signed(self._keys)
-            _write_version(place, manifest, contents)
+            manifest = self._put(place, surface, details, draft)
             after = pointer_after_publishing(before, manifest.version)
             if after != before:
                 write_atomically(place / POINTER, msgspec.json.encode(after))
+        return manifest
+
+    def add(
+        self, surface: Surface, arrays: ModelArrays, model: bytes, details: SnapshotDetails
+    ) -> Manifest:
+        """Add a snapshot as :meth:`publish` does, and leave what is served as it is."""
+        draft = _draft(arrays, model, details.bits)
+        with self._changing(surface) as place:
+            return self._put(place, surface, details, draft)
+
+    def _put(
+        self, place: Path, surface: Surface, details: SnapshotDetails, draft: _Draft
+    ) -> Manifest:
+        """Sign a snapshot under the next number and put it in its place; the lock is held."""
+        number = max((number_of(version) for version in _names(place)), default=0) + 1
+        manifest = make_manifest(surface, number, details, draft.files).signed(self._keys)
+        _write_version(place, manifest, draft.contents)
         return manifest
 
     def load(self, surface: Surface, version: str) -> Snapshot:
@@ -250,6 +266,16 @@ class FileSnapshotStore:
                 f"{place} cannot be changed: {error}",
                 hint="free disk space or make the directory writable; what is served stays",
             ) from error
+
+
+def _draft(arrays: ModelArrays, model: bytes, bits: int) -> _Draft:
+    check_arrays(arrays, bits)
+    contents = {
+        WEIGHTS: _npy_parts(arrays.weights),
+        VARIANCES: _npy_parts(arrays.variances),
+        MODEL: [memoryview(model)],
+    }
+    return _Draft(contents, {name: _digest(parts) for name, parts in contents.items()})
 
 
 def _write_version(place: Path, manifest: Manifest, contents: Mapping[str, _Parts]) -> None:

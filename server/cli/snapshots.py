@@ -7,11 +7,13 @@ from pathlib import Path
 
 import click
 
-from bandit.clock import MICROSECONDS
+from bandit.clock import MICROSECONDS, WallClock
 from bandit.config import Config
-from bandit.errors import MarqueeError
+from bandit.errors import MarqueeError, SnapshotError
 from bandit.files import write_atomically
-from bandit.secret_keys import known_snapshot_keys
+from bandit.keys import KeyRing, read_keys
+from bandit.secret_keys import known_snapshot_keys, snapshot_keys
+from bandit.snapshot_import import import_directory, import_model
 from bandit.snapshots import FileSnapshotStore, Manifest
 from bandit.types import SURFACES, Surface
 from server.cli.shared import config_option, print_table, read_config
@@ -31,7 +33,7 @@ class NothingPublishedError(MarqueeError):
 
 @click.group()
 def snapshots() -> None:
-    """List, serve and export published models.
+    """List, serve, export and import published models.
 
     \b
     Example:
@@ -94,6 +96,71 @@ def export(version: str, out: Path, surface: Surface, config_path: Path | None) 
     except OSError as error:
         raise click.ClickException(f"{out} cannot be written: {error.strerror}") from error
     click.echo(f"{out}: {len(snapshot.model):,} bytes")
+
+
+@snapshots.command(name="import")
+@click.argument("source", type=click.Path(path_type=Path), metavar="FILE_OR_DIRECTORY")
+@click.option(
+    "--keys",
+    "keys_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Keys of the installation that signed it; without it, our own.",
+)
+@click.option(
+    "--unsigned", is_flag=True, help="Take it though nobody vouches for it: it could be anybody's."
+)
+@_surface
+@config_option
+def import_(
+    source: Path,
+    keys_file: Path | None,
+    unsigned: bool,
+    surface: Surface,
+    config_path: Path | None,
+) -> None:
+    """Take over a model that another Marquee learned; it is not served until it is activated.
+
+    A directory is one version of the other's snapshots; its manifest must be signed with a key of
+    --keys, and tells its surface. A file is what `marquee snapshots export` writes; nobody signs
+    it, so that it needs --unsigned. The model must be configured alike here and there. It is
+    loaded in a process that may be lost, checked, and signed with our own key.
+
+    \b
+    Example:
+      marquee snapshots import other/artwork/000000042-1a2b3c4d --keys other.keys
+      marquee snapshots import artwork.vw --surface artwork --unsigned
+    """
+    config = read_config(config_path)
+    keys = None if unsigned else _foreign_keys(source, keys_file, config)
+    store = FileSnapshotStore(Path(config.snapshots.directory), snapshot_keys(config))
+    if unsigned:
+        click.echo(
+            f"warning: {source} is taken without a signature: whoever wrote it decides what is "
+            "served once it is activated",
+            err=True,
+        )
+    if source.is_dir():
+        manifest = import_directory(config, source, keys, store)
+    else:
+        now_us = WallClock.from_environment().now_us()
+        manifest = import_model(config, source, surface, now_us, store)
+    click.echo(
+        f"{manifest.surface}: imported as {manifest.version}, {manifest.examples_learned:,} "
+        "examples learned; what is served stays\n"
+        f"to serve it: marquee snapshots activate {manifest.version} --surface {manifest.surface}"
+    )
+
+
+def _foreign_keys(source: Path, keys_file: Path | None, config: Config) -> KeyRing:
+    """Return the keys of which one must have signed what is imported."""
+    if not source.is_dir():
+        raise SnapshotError(
+            f"{source}: a bare model has no signature",
+            hint="import the snapshot's directory with --keys, or say --unsigned if you know where "
+            "the file comes from",
+        )
+    return read_keys(keys_file) if keys_file is not None else snapshot_keys(config)
 
 
 def _store(config: Config) -> FileSnapshotStore:
