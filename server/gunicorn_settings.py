@@ -50,6 +50,10 @@ accesslog = None
 sendfile = False
 loglevel = _server.log_level
 logger_class = "server.gunicorn_logger.StructuredLogger"
+# Nobody is believed about the scheme, or about which part of an address is ours to match: a header
+# `SCRIPT_NAME` let a path through that a proxy on this machine keeps from the public.
+forwarded_allow_ips = ""
+forwarder_headers = ""
 limit_request_line = 4094
 limit_request_fields = 64
 limit_request_field_size = 8190

@@ -123,6 +123,15 @@ def test_a_real_server_goes_by_the_socket_and_believes_no_header(
 
 
 @pytest.mark.processes
+def test_no_header_changes_which_address_is_asked_for(served: tuple[LocalServer, str]) -> None:
+    _, inner = served
+    # A proxy that keeps /metrics from the public lets /x/metrics through.
+    assert fetch("GET", inner + "/x/metrics", SCRIPT_NAME="/x") == UNKNOWN
+    assert fetch("GET", inner + "/x/metrics", **{"Script-Name": "/x"}) == UNKNOWN
+    assert fetch("GET", inner + "/livez", PATH_INFO="/metrics") == 200
+
+
+@pytest.mark.processes
 def test_a_reload_keeps_both_ports(served: tuple[LocalServer, str]) -> None:
     server, inner = served
     before = server.output.read_text().count("configuration taken over")
