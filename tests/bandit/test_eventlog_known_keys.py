@@ -20,7 +20,7 @@ import pytest
 from bandit.clock import WallClock
 from bandit.eventlog import known_keys, sqlite_reader
 from bandit.eventlog.journal import Row
-from bandit.eventlog.key_lookup import KeyLookup, sought
+from bandit.eventlog.key_lookup import KeyLookup, Sought, sought
 from bandit.eventlog.known_keys import HEAD_BYTES, SIZE_BYTES, STATE_AT, KnownKeys, keys_path
 from bandit.eventlog.sqlite_reader import SqliteEventReader
 from bandit.eventlog.sqlite_schema import connect, keys_in, spool_path
@@ -266,6 +266,28 @@ def test_a_group_with_a_known_key_leaves_nothing_uncovered(tmp_path: Path) -> No
         assert sum(file.store([Row(key, b"") for key in KEYS])) == len(KEYS) - 20
         assert is_believed(tmp_path)
     assert is_believed(tmp_path)
+
+
+class AsBuildBegins(list[Sought]):
+    """Keys whose lines are emptied between the first look at the token and theirs."""
+
+    def __init__(self, keys: list[Sought], path: Path) -> None:
+        super().__init__(keys)
+        self._path = path
+
+    def __iter__(self) -> Iterator[Sought]:
+        with self._path.open("r+b") as file:
+            file.seek(STATE_AT)
+            file.write(bytes(SIZE_BYTES - STATE_AT))
+        return super().__iter__()
+
+
+def test_a_build_that_begins_during_a_look_hides_no_key(tmp_path: Path) -> None:
+    store(tmp_path, KEYS)
+    with lookup(tmp_path) as found:
+        assert found.may_hold(sought([NEW])) == []
+        keys = AsBuildBegins(sought(KEYS), keys_path(spool_path(tmp_path, SPOOL)))
+        assert len(found.may_hold(keys)) == len(KEYS)
 
 
 def test_no_key_is_missed_while_the_filter_is_built_again_and_again(tmp_path: Path) -> None:
