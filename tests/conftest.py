@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.faults.disks import can_mount
 from tests.server.real_service import CATALOG, EVERYBODY_LEARNED, Node, Site, site_at
 
 settings.register_profile(
@@ -22,6 +23,18 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("repeatable")
+
+collect_ignore = [] if can_mount() else ["faults/test_mounted_disk.py"]
+
+
+def pytest_report_header() -> str:
+    """Say how disks are made to fail here."""
+    if can_mount():
+        return "disks: small ones are mounted, filled and made read-only"
+    return (
+        "disks: none can be mounted here, which takes a superuser; left out is "
+        f"{', '.join(collect_ignore)}, and limits on files stand for a full disk"
+    )
 
 
 @pytest.hookimpl(wrapper=True)

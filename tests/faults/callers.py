@@ -13,7 +13,7 @@ from server.local import wait_until
 
 WAIT_S: Final = 60.0
 PAGE: Final[dict[str, Any]] = {
-    "context": {"tastes": [f"a taste of some length, number {number}" for number in range(20)]},
+    "context": {"tastes": [f"a taste of some length, number {number}" for number in range(60)]},
     "titles": [{"id": "t", "artworks": [{"id": "a"}, {"id": "b"}]}],
 }
 

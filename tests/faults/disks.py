@@ -16,11 +16,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from shutil import disk_usage
 from typing import Final, Protocol
 
 from server.local import children_of
 
 _CHUNK: Final = 65_536
+_LONGEST: Final = 1 << 20
+"""What files may hold where a limit stands for a full disk: as much as the metrics' have, which lie
+in memory and are refused nothing by a disk."""
 
 
 class Disk(Protocol):
@@ -52,9 +56,12 @@ class SmallDisk:
         self.directory = directory
         self._ballast = directory / "ballast"
 
-    def fill(self) -> None:
-        """Write until there is no room for a byte."""
+    def fill(self, *, leaving: int = 0) -> None:
+        """Write until there is no room for a byte, or about so many are left."""
         with self._ballast.open("ab", buffering=0) as file:
+            if leaving:
+                os.posix_fallocate(file.fileno(), 0, disk_usage(self.directory).free - leaving)
+                return
             for size in (_CHUNK, 512, 1):
                 _write_until_full(file.fileno(), bytes(size))
 
@@ -91,14 +98,14 @@ def small_disk(directory: Path, megabytes: int) -> Iterator[SmallDisk]:
 
 
 class LimitedProcesses:
-    """What a full disk is to processes: every write that would make a file longer is refused."""
+    """What a full disk is to processes: no file becomes longer than a megabyte."""
 
     def __init__(self, parent: Callable[[], int]) -> None:
         self._parent = parent
 
     def fill(self) -> None:
-        """Refuse all below the parent any longer file, and those that they start."""
-        self._limit(0)
+        """Refuse all below the parent any long file, and those that they start."""
+        self._limit(_LONGEST)
 
     def free(self) -> None:
         """Refuse nothing any more."""

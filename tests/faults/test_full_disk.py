@@ -5,7 +5,9 @@ Failure case 17, with every process real and the disk as well: see :mod:`tests.f
 
 from __future__ import annotations
 
-from collections import Counter
+import functools
+import os
+import signal
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,12 +15,13 @@ from typing import NamedTuple
 
 import pytest
 
-from bandit.events import DecisionRecord, FeedbackRecord
+from bandit.clock import WallClock
 from server.client import Client
 from server.local import LocalServer, wait_until
 from tests.faults.callers import WAIT_S, Books, Callers, metrics
 from tests.faults.disks import Disk, LimitedProcesses, can_mount, small_disk
-from tests.faults.test_kill_under_load import check_counts, decisions_in, settled_records
+from tests.faults.torture.books import LogBook, check_learner, settled_records
+from tests.faults.torture.processes import processes_of
 from tests.waiting import wait_until_closed
 
 pytestmark = pytest.mark.processes
@@ -37,7 +40,7 @@ SETTINGS = {
     "MARQUEE__LIMITS__FEEDBACK_EVENTS_MAX": "500",
 }
 MEGABYTES = 48
-DISKS = ["mounted", "limited"] if can_mount() else ["limited"]
+DISK = "mounted" if can_mount() else "limited"
 
 
 class Run(NamedTuple):
@@ -46,7 +49,7 @@ class Run(NamedTuple):
     state: Path
 
 
-@pytest.fixture(params=DISKS)
+@pytest.fixture(params=[DISK])
 def run(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Run]:
     """A service whose whole state is on a disk that can be filled."""
     state = tmp_path / "disk"
@@ -61,20 +64,25 @@ def run(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Run]:
 
 def check_books(books: Books, run: Run) -> None:
     """Reconcile books, log, learner and metrics: nothing lost, nothing torn, nothing twice."""
-    records = settled_records(run.state / "log")
-    stored = Counter(record.key for record in records)
-    assert set(stored.values()) == {1}
-    decisions = {one.decision_id for one in records if isinstance(one, DecisionRecord)}
-    events = {one.event_id for one in records if isinstance(one, FeedbackRecord)}
-    assert books.decisions <= decisions
-    assert books.events <= events
+    logged = LogBook.of(settled_records(run.state / "log", WallClock()))
+    assert set(logged.decisions.values()) == set(logged.events.values()) == {1}
+    assert books.decisions <= logged.decisions.keys()
+    assert books.events <= logged.events.keys()
     with Client(run.server.url, deadline_s=20) as client:
-        wait_until_closed(client, len(decisions_in(records)))
-        check_counts(client, records)
+        wait_until_closed(client, len(logged.decisions))
+        assert check_learner(client.status()["learner"], logged) == []
     told = metrics(run.server.url)
     prefix = "marquee_decisions_unlogged_total"
-    assert sum(count for name, count in told.items() if name.startswith(prefix)) == len(
-        books.unlogged
+    counted = sum(count for name, count in told.items() if name.startswith(prefix))
+    # What a killed process answered last may be lost on its way to the caller.
+    assert len(books.unlogged) <= counted <= len(books.unlogged) + books.of("/v1/rank").get(0, 0)
+
+
+def goes_on(books: Books) -> None:
+    """Wait until pages are logged and feedback is stored again."""
+    logged, stored = len(books.decisions) + 100, len(books.events) + 100
+    wait_until(
+        lambda: len(books.decisions) >= logged and len(books.events) >= stored, WAIT_S, "going on"
     )
 
 
@@ -87,16 +95,34 @@ def test_a_full_disk_costs_no_page_and_no_acknowledged_record(run: Run) -> None:
         wait_until(lambda: books.unlogged, WAIT_S, "an unlogged page")
         callers.wait_for("/v1/feedback", 503, 20)
         callers.wait_for("/v1/rank", 201, 20)
-        assert sum(metrics(run.server.url).values()) > 0
         run.disk.free()
-        logged, stored = len(books.decisions) + 100, len(books.events) + 100
-        wait_until(
-            lambda: len(books.decisions) >= logged and len(books.events) >= stored,
-            WAIT_S,
-            "going on",
-        )
+        goes_on(books)
     assert set(books.of("/v1/rank")) == {201}
     assert set(books.of("/v1/feedback")) == {202, 503}
     assert books.without_retry_after == 0
     check_books(books, run)
     assert run.server.stop() == 0
+
+
+def test_a_worker_killed_while_the_disk_is_full_is_replaced_and_serves(run: Run) -> None:
+    with Callers(run.server.url) as callers:
+        books = callers.books
+        callers.wait_for("/v1/rank", 201, 100)
+        run.disk.fill()
+        wait_until(lambda: books.unlogged, WAIT_S, "an unlogged page")
+        for victim in processes_of(run.server).workers:
+            os.kill(victim, signal.SIGKILL)
+            is_replaced = functools.partial(works_without, run.server, victim)
+            wait_until(is_replaced, WAIT_S, "another worker")
+            callers.wait_for("/v1/rank", 201, 20)
+        run.disk.free()
+        goes_on(books)
+    assert set(books.of("/v1/rank")) <= {201, 0}
+    assert set(books.of("/v1/feedback")) <= {202, 503, 0}
+    check_books(books, run)
+    assert run.server.stop() == 0
+
+
+def works_without(server: LocalServer, victim: int) -> bool:
+    workers = processes_of(server).workers
+    return victim not in workers and len(workers) == 2
