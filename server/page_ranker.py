@@ -31,6 +31,7 @@ from typing import NamedTuple
 
 import msgspec
 import structlog
+from msgspec.structs import replace
 
 from bandit.clock import Clock
 from bandit.config.schema import LogConfig
@@ -39,6 +40,7 @@ from bandit.eventlog.protocol import EventReader, EventWriter
 from bandit.events import DecisionRecord, decision_key
 from bandit.metrics import Metrics
 from bandit.policy import Decision, Policy
+from bandit.viewer_ids import ViewerIds
 from server.answers import rank_answer
 from server.serving import ServingState
 from server.tokens import TokenSigner
@@ -46,6 +48,7 @@ from server.wire import RankAnswer, RankRequest
 
 log = structlog.get_logger()
 
+_AS_THEY_COME = ViewerIds(None)
 _canonical = msgspec.msgpack.Encoder(order="sorted")
 
 
@@ -75,6 +78,7 @@ class PageRanker:
         tokens: TokenSigner,
         clock: Clock,
         metrics: Metrics,
+        viewers: ViewerIds = _AS_THEY_COME,
     ) -> None:
         self._policy = policy
         self._serving = serving
@@ -84,6 +88,7 @@ class PageRanker:
         self._tokens = tokens
         self._clock = clock
         self._metrics = metrics
+        self._viewers = viewers
 
     def rank(self, request: RankRequest) -> RankAnswer:
         """Answer a page.
@@ -92,6 +97,7 @@ class PageRanker:
             PageError: the page cannot be decided as it stands.
             DecisionConflictError: the decision id was used before with another body.
         """
+        request = self._as_stored(request)
         digest = _digest(request)
         before = self._before(request.decision_id)
         if before is not None:
@@ -100,6 +106,12 @@ class PageRanker:
         (logged,) = self._log([made])
         first = self._first(made) if logged and request.decision_id is not None else made
         return self._answer(first, digest, logged=logged)
+
+    def _as_stored(self, request: RankRequest) -> RankRequest:
+        """Put what is stored for the viewer's id in its place: nothing after this sees another."""
+        if self._viewers.are_plain or request.viewer_id is None:
+            return request
+        return replace(request, viewer_id=self._viewers.stored(request.viewer_id))
 
     def _before(self, decision_id: str | None) -> DecisionRecord | None:
         """Return the decision that a client's id stands for already, as far as is known here."""
@@ -187,6 +199,7 @@ class PageRanker:
 
     def _begin(self, request: RankRequest) -> _Made | RankAnswer | Exception:
         try:
+            request = self._as_stored(request)
             digest = _digest(request)
             before = self._before(request.decision_id)
             if before is not None:

@@ -17,6 +17,7 @@ from bandit.events import ActivationRecord, feedback_key
 from bandit.metrics import Metrics
 from bandit.policy import Policy
 from bandit.snapshots import SnapshotStore
+from bandit.viewer_ids import ViewerIds
 from server.answers import feedback_record
 from server.catalog_admin import CatalogAdmin, EncodingName, UndecodedBody
 from server.page_ranker import PageRanker
@@ -65,6 +66,7 @@ class Service:
             tokens=tokens,
             clock=clock,
             metrics=metrics,
+            viewers=ViewerIds.from_config(config),
         )
         self._writer = writer
         self._reader = reader
