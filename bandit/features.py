@@ -39,6 +39,10 @@ CROSS_PRIME: Final = 16777619
 
 _HASHES_CACHED_MAX: Final = 65_536
 
+_CACHED_LENGTH_MAX: Final = 96
+"""Longest name with its value, or token, whose hash is kept: those that clients make up must not
+fill the memory of a worker. A value of 256 letters can come to a token of 3 kB."""
+
 VALUE_LEAST: Final = 1e-9
 """Numbers smaller than this count as zero: crosses of them would be lost in float32."""
 
@@ -111,7 +115,21 @@ def string_token(name: str, value: str) -> str:
 @lru_cache(maxsize=_HASHES_CACHED_MAX)
 def string_hash(namespace: str, name: str, value: str) -> int:
     """Return the hash of a string feature: that of its token."""
-    return feature_hash(namespace, string_token(name, value))
+    return _hash(namespace, _token(name, value))
+
+
+def _token(name: str, value: str) -> str:
+    """Return :func:`string_token`, kept only where it is short."""
+    is_short = len(name) + len(value) <= _CACHED_LENGTH_MAX
+    return string_token(name, value) if is_short else string_token.__wrapped__(name, value)
+
+
+def _hash(namespace: str, token: str) -> int:
+    """Return :func:`feature_hash`, kept only where the token is short."""
+    is_short = len(token) <= _CACHED_LENGTH_MAX
+    return (
+        feature_hash(namespace, token) if is_short else feature_hash.__wrapped__(namespace, token)
+    )
 
 
 def _is_set(value: list[float | str]) -> bool:
@@ -121,11 +139,11 @@ def _is_set(value: list[float | str]) -> bool:
 def tokens(name: str, value: FeatureValue) -> Iterable[tuple[str, float]]:
     """Yield the (token, value) pairs of one feature, zeros left out."""
     if isinstance(value, str):
-        yield string_token(name, value), 1.0
+        yield _token(name, value), 1.0
     elif isinstance(value, list):
         for index, member in enumerate(dict.fromkeys(value) if _is_set(value) else value):
             if isinstance(member, str):
-                yield string_token(name, member), 1.0
+                yield _token(name, member), 1.0
             elif not abs(member) < VALUE_LEAST:
                 yield f"{name}[{index}]", float(member)
     elif not abs(value) < VALUE_LEAST:
@@ -138,14 +156,17 @@ def encode(namespace: str, features: Features) -> Encoded:
     values: list[float] = []
     for name, value in features.items():
         if isinstance(value, str):
-            hashes.append(string_hash(namespace, name, value))
+            if len(name) + len(value) <= _CACHED_LENGTH_MAX:
+                hashes.append(string_hash(namespace, name, value))
+            else:
+                hashes.append(_hash(namespace, _token(name, value)))
             values.append(1.0)
         elif isinstance(value, list):
             for token, number in tokens(name, value):
-                hashes.append(feature_hash(namespace, token))
+                hashes.append(_hash(namespace, token))
                 values.append(number)
         elif not abs(value) < VALUE_LEAST:
-            hashes.append(feature_hash(namespace, name))
+            hashes.append(_hash(namespace, name))
             values.append(value)
     if not hashes:
         return EMPTY

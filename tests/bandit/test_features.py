@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 import pytest
 import vowpal_wabbit_next as vw
@@ -8,7 +10,7 @@ from hypothesis import strategies as st
 
 from bandit import features
 from bandit.features import Encoded, encode, encode_id, encode_position, stack, to_vw_text
-from bandit.types import Features
+from bandit.types import Features, FeatureValue
 
 BITS = 18
 MASK = (1 << BITS) - 1
@@ -104,3 +106,13 @@ def test_special_characters_cannot_forge_a_second_feature(parser: vw.TextFormatP
     theirs = parsed_by_vw(parser, "context", {"city": "a b:7 |artwork c\n1 |context d"})
     assert len(theirs.hashes) == 1
     assert theirs.values.tolist() == [1.0]
+
+
+@pytest.mark.parametrize("value", ["long " * 50, ["long " * 50], ["\U0001f3ac" * 256]])
+def test_what_is_long_is_hashed_alike_and_not_kept(value: FeatureValue) -> None:
+    kept = (features.string_token, features.feature_hash, features.string_hash)
+    before = [cache.cache_info().currsize for cache in kept]
+    (found,) = encode("context", {"a": value}).hashes.tolist()
+    assert [cache.cache_info().currsize for cache in kept] == before
+    text = value if isinstance(value, str) else "".join(map(str, cast("list[str]", value)))
+    assert found == features.string_hash("context", "a", text)
