@@ -13,6 +13,8 @@ MetricName = Literal[
     "marquee_request_seconds",
     "marquee_stage_seconds",
     "marquee_connections_open",
+    "marquee_connections_slow",
+    "marquee_connections_queued",
     "marquee_requests_waiting",
     "marquee_requests_refused_total",
     "marquee_worker_deaths_total",
@@ -75,6 +77,15 @@ METRICS: Final[dict[MetricName, MetricDefinition]] = {
     ),
     "marquee_connections_open": MetricDefinition(
         "gauge", (), "Open connections of all workers; gunicorn's alone."
+    ),
+    "marquee_connections_slow": MetricDefinition(
+        "gauge",
+        (),
+        "Open connections that only wait for their client to take an answer, or to hang up; "
+        "gunicorn's alone.",
+    ),
+    "marquee_connections_queued": MetricDefinition(
+        "gauge", (), "Connections that wait for a worker to accept them; gunicorn's alone."
     ),
     "marquee_requests_waiting": MetricDefinition(
         "gauge", (), "Requests that wait for a thread, over all workers; gunicorn's alone."

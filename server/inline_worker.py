@@ -146,8 +146,7 @@ class InlineWorker(RefusedHeads, ThreadWorker):  # type: ignore[misc]  # gunicor
         if now >= self._balance_at:
             self._balance_at = now + BALANCE_S
             self.slow.end_overdue(now)
-            load = Load(self.nr_conns, self.gate.waiting, self.gate.refused)
-            if self.watch is not None and self.watch.look(load, now):
+            if self.watch is not None and self.watch.look(self._load(), now):
                 self.alive = False
             if self.slot is not None:
                 self._surplus = self.slot.surplus(self.nr_conns)
@@ -230,6 +229,11 @@ class InlineWorker(RefusedHeads, ThreadWorker):  # type: ignore[misc]  # gunicor
             accepting = self._accepting or (self._accept_at > 0.0 and not self._is_short)
             accepting = accepting and self.nr_conns < self.worker_connections
             self.slot.publish(self.nr_conns, accepting=accepting)
+
+    def _load(self) -> Load:
+        queued = sum(listener.get_backlog() for listener in self.sockets)
+        gate = self.gate
+        return Load(self.nr_conns, len(self.slow), queued, gate.waiting, gate.refused)
 
     def on_client_socket_readable(self, conn: Connection, client: socket.socket) -> None:
         """Serve a kept connection that has something to say."""

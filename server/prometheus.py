@@ -29,7 +29,10 @@ GaugeMode = Literal["livesum", "livemin", "livemax", "livemostrecent"]
 
 GAUGE_MODES: Final[dict[MetricName, GaugeMode]] = {
     "marquee_connections_open": "livesum",
+    "marquee_connections_slow": "livesum",
     "marquee_requests_waiting": "livesum",
+    # All workers look at the same queue.
+    "marquee_connections_queued": "livemax",
     # Each worker has a queue of its own.
     "marquee_log_queue_records": "livesum",
     # Workers share the disk; processes that never looked at it do not count.

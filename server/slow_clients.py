@@ -66,6 +66,10 @@ class SlowClients:
         self._sending: set[Connection] = set()
         self._lingering: deque[Connection] = deque()
 
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self._sending) + len(self._lingering)
+
     def send(self, conn: Connection, rest: memoryview, *, keep: bool) -> None:
         """Send the rest of an answer as the client takes it; then keep the connection, or not."""
         conn.unsent, conn.keep_after = rest, keep

@@ -25,6 +25,10 @@ class Load(NamedTuple):
     """What a worker has to do."""
 
     connections: int
+    slow: int
+    """Those of them that only wait for their client to take an answer, or to hang up."""
+    queued: int
+    """Connections that no worker has accepted yet; negative where that cannot be told."""
     waiting: int
     """Requests that wait for a thread."""
     refused: int
@@ -48,6 +52,8 @@ class WorkerWatch:
     def look(self, load: Load, now: float) -> bool:
         """Tell the load; return whether the worker had better end, with ``now`` monotonic."""
         self._metrics.set("marquee_connections_open", to=load.connections)
+        self._metrics.set("marquee_connections_slow", to=load.slow)
+        self._metrics.set("marquee_connections_queued", to=max(load.queued, 0))
         self._metrics.set("marquee_requests_waiting", to=load.waiting)
         refused, self._refused = load.refused - self._refused, load.refused
         if refused:

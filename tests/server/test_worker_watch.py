@@ -23,9 +23,13 @@ def test_the_load_is_told_and_refusals_are_counted_once() -> None:
     metrics = Told()
     watch = WorkerWatch(metrics, lambda: False)
     for refused in (0, 2, 2, 5):
-        assert not watch.look(Load(connections=4, waiting=3, refused=refused), 0.0)
-    gauges = {("marquee_connections_open", 4), ("marquee_requests_waiting", 3)}
-    assert set(metrics.told[:2]) == gauges
+        assert not watch.look(Load(4, 1, -1, 3, refused), 0.0)
+    assert metrics.told[:4] == [
+        ("marquee_connections_open", 4),
+        ("marquee_connections_slow", 1),
+        ("marquee_connections_queued", 0),
+        ("marquee_requests_waiting", 3),
+    ]
     counted = [told[1:] for told in metrics.told if told[0] == "marquee_requests_refused_total"]
     assert counted == [("threads_busy", 2), ("threads_busy", 3)]
 
@@ -33,7 +37,7 @@ def test_the_load_is_told_and_refusals_are_counted_once() -> None:
 def test_a_worker_of_no_use_is_to_end_once_it_was_so_for_a_while() -> None:
     spent = True
     watch = WorkerWatch(NoMetrics(), lambda: spent)
-    idle = Load(0, 0, 0)
+    idle = Load(0, 0, 0, 0, 0)
     assert not watch.look(idle, 100.0)
     assert not watch.look(idle, 100.0 + SPENT_S / 2)
     spent = False
