@@ -4,7 +4,8 @@ Everything leaves in the order in which it came. Journal and queue agree on the 
 because each enters both within one turn.
 
 **Two locks.** A *turn* is held while a decision is written to the journal, which may hang with the
-disk; whoever waits for one gives up after ``rank_commit_timeout_s``. The queue's own lock is never
+disk; whoever waits for one gives up after ``rank_commit_timeout_s``, and only a few may wait, so
+that those who wait for a commit find threads to do so in. The queue's own lock is never
 held across anything that can wait, so feedback and commits go on meanwhile. Room is kept before the
 turn is waited for. Whoever must not wait at all asks ``takes_at_once`` first.
 
@@ -53,6 +54,8 @@ HELD_UP_S: Final = 2.0
 """A log that takes nothing for so long is told of."""
 ROOM_KEPT: Final = 64
 """Records for which there must be room where nobody may wait: as many threads may ask at once."""
+PATIENT_MAX: Final = 4
+"""Threads that may wait for room or for the journal at once; further pages go unlogged."""
 
 
 class CommitQueue:
@@ -73,6 +76,7 @@ class CommitQueue:
         self._config = config
         self._journal = journal
         self._turn = threading.Lock()
+        self._patient = threading.Semaphore(PATIENT_MAX)
         self._writing_since = 0.0
         """When the journal write that is under way began, 0 where none is."""
         lock = threading.Lock()
@@ -115,6 +119,16 @@ class CommitQueue:
 
     def hand_over(self, decisions: Sequence[DecisionRecord]) -> HandedOver:
         """Take decisions over; see :meth:`bandit.eventlog.protocol.EventWriter.hand_over`."""
+        if self.takes_at_once():
+            return self._hand_over(decisions)
+        if not self._patient.acquire(blocking=False):
+            raise self._full()
+        try:
+            return self._hand_over(decisions)
+        finally:
+            self._patient.release()
+
+    def _hand_over(self, decisions: Sequence[DecisionRecord]) -> HandedOver:
         until = time.monotonic() + self._config.rank_commit_timeout_s
         with self._work:
             self._check_open()

@@ -6,7 +6,7 @@ import os
 import shutil
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -379,6 +379,19 @@ def test_block_goes_on_as_soon_as_there_is_room(tmp_path: Path) -> None:
         assert waiting.result(WAIT_S).fates == ["logged"]
         with pytest.raises(LogUnavailableError):
             writer.hand_over([decision(name) for name in "wxyz"])
+
+
+def test_only_a_few_wait_for_room_and_the_next_page_goes_unlogged_at_once(tmp_path: Path) -> None:
+    settings = {"queue_max": 2, "queue_full": "block", "rank_commit_timeout_s": IDLE}
+    many = commit_queue.PATIENT_MAX + 1
+    with stalled(tmp_path, **settings) as (writer, clock), ThreadPoolExecutor(many) as threads:
+        writer.hand_over([decision("a")])
+        asked = [threads.submit(writer.hand_over, [decision(f"d{n}")]) for n in range(many)]
+        done, waiting = wait(asked, WAIT_S, FIRST_COMPLETED)
+        (refused,) = done
+        assert isinstance(refused.exception(), LogUnavailableError)
+        clock.gate.set()
+        assert [one.result(WAIT_S).fates for one in waiting] == [["logged"]] * (many - 1)
 
 
 def test_drop_never_waits_and_records_what_it_drew(tmp_path: Path) -> None:
