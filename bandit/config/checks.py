@@ -157,7 +157,7 @@ def _server(config: Config) -> Iterator[Problem]:
     host = config.server.host
     if host.startswith("["):
         yield Problem("server.host", f"{host} is a URL's spelling: write {host.strip('[]')}")
-    yield from _admin_port(config)
+    yield from _edge(config)
     for origin in config.server.cors_origins:
         if not _ORIGIN.match(origin):
             yield Problem(
@@ -174,8 +174,14 @@ def _server(config: Config) -> Iterator[Problem]:
         )
 
 
-def _admin_port(config: Config) -> Iterator[Problem]:
+def _edge(config: Config) -> Iterator[Problem]:
     server = config.server
+    if server.http_server == "granian" and config.rate_limits.trusted_proxies:
+        yield Problem(
+            "rate_limits.trusted_proxies",
+            "granian takes a client's X_Forwarded_For for the proxy's X-Forwarded-For, so that "
+            'addresses could be invented: set server.http_server = "gunicorn"',
+        )
     if server.admin_port is None:
         return
     if server.admin_port and server.admin_port == server.port:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from bandit.config import parse_config
 from bandit.errors import ConfigError
 from server.client_address import client_network, networks_of
 
@@ -41,6 +42,17 @@ def test_without_proxies_the_header_says_nothing() -> None:
 def test_a_header_without_end_is_read_at_its_end_alone() -> None:
     forged = "1.1.1.1, " * 100_000
     assert client_network("10.0.0.1", forged + "198.51.100.9", PROXIES) == "198.51.100.9"
+
+
+def test_granian_cannot_tell_a_proxy_s_word_from_a_client_s() -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_config(
+            {
+                "server": {"http_server": "granian"},
+                "rate_limits": {"trusted_proxies": ["10.0.0.0/8"]},
+            }
+        )
+    assert caught.value.path == "rate_limits.trusted_proxies"
 
 
 def test_what_is_no_network_names_its_key() -> None:
