@@ -77,9 +77,11 @@ def rows_of(reports: list[Report], kills: int) -> Iterator[Row]:
     """Sum up: what was killed and what was lost, then how long each kind took to come back."""
     findings = [finding for report in reports for finding in report.findings]
     killed: Counter[str] = Counter()
+    others: Counter[str] = Counter()
     ready: dict[str, list[float]] = {}
     for report in reports:
         killed.update(report.kills)
+        others.update(report.others)
         for kind, times in report.ready_s.items():
             ready.setdefault(kind, []).extend(times)
     if killed.total() < kills:
@@ -89,9 +91,11 @@ def rows_of(reports: list[Report], kills: int) -> Iterator[Row]:
     figures: dict[str, float | str] = {
         "kills": killed.total(),
         **{f"kills of {kind}": count for kind, count in sorted(killed.items())},
+        **dict(sorted(others.items())),
         "decisions acknowledged": sum(report.decisions for report in reports),
         "events acknowledged": sum(report.events for report in reports),
-        "tries without an answer": sum(report.retried for report in reports),
+        "events stored twice and learned once": sum(report.twice for report in reports),
+        "pages and events in tries without an answer": sum(report.retried for report in reports),
         "findings": "; ".join(findings) or "nothing lost, nothing twice, all counts agree",
         "seconds": round(max(report.took_s for report in reports), 1),
     }

@@ -2,7 +2,8 @@
 
 A plan is a list of *lives*, one for each start of the supervisor. A life has a clock offset and
 faults in order; its last one kills the supervisor, alone or with everything below it, and the next
-life begins. The last life ends without faults, in calm.
+life begins; before it does, a bit of what it will read may flip. The last life ends without
+faults, in calm.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from typing import Literal
 import msgspec
 import numpy as np
 
+from tests.faults.torture.damage import Damage
+
 Kind = Literal[
     "worker",
     "all workers",
@@ -20,6 +23,7 @@ Kind = Literal[
     "gunicorn",
     "stopped worker",
     "stopped learner",
+    "half-sent bodies",
     "supervisor",
     "everything",
 ]
@@ -32,6 +36,7 @@ KILLS: dict[Kind, int] = {
     "gunicorn": 1,
     "stopped worker": 0,
     "stopped learner": 0,
+    "half-sent bodies": 0,
     "supervisor": 1,
     "everything": 6,
 }
@@ -45,11 +50,14 @@ _KINDS: list[Kind] = [
     "gunicorn",
     "stopped worker",
     "stopped learner",
+    "half-sent bodies",
 ]
-_CHANCES = [0.44, 0.14, 0.14, 0.14, 0.02, 0.08, 0.04]
+_CHANCES = [0.42, 0.14, 0.14, 0.14, 0.02, 0.07, 0.04, 0.03]
 _FAULTS_A_LIFE = 14
 _EVERYTHING = 0.5
-_STOPPED_S = (0.2, 2.5)
+_DAMAGES: list[Damage] = ["none", "checkpoint", "snapshot"]
+_LASTING_S = (0.2, 2.5)
+_BRIEF_S = (0.0, 0.05)
 
 
 class Fault(msgspec.Struct, frozen=True):
@@ -60,7 +68,7 @@ class Fault(msgspec.Struct, frozen=True):
     which: int
     """Picks the victim among the workers."""
     pause_s: float
-    """For how long a stopped process stands still; the wait before other faults strike."""
+    """For how long a process is stopped or half a body waits; the wait before other faults."""
 
 
 class Life(msgspec.Struct, frozen=True):
@@ -68,6 +76,9 @@ class Life(msgspec.Struct, frozen=True):
 
     clock_offset_s: float
     faults: list[Fault]
+    damage: Damage = "none"
+    """What is damaged when it is over."""
+    damage_seed: int = 0
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -99,7 +110,8 @@ def draw_plan(seed: int, kills: int, *, stops: bool = True, steps_back: bool = F
         ending: Kind = "everything" if random.random() < _EVERYTHING else "supervisor"
         faults.append(Fault(ending, int(random.integers(1, 4)), 0, 0.0))
         done += KILLS[ending]
-        lives.append(Life(offset_s, faults))
+        damage = _DAMAGES[int(random.integers(len(_DAMAGES)))]
+        lives.append(Life(offset_s, faults, damage, int(random.integers(2**31))))
         offset_s = _next_offset(random, offset_s, steps_back)
     # The last start is at the latest time of all, so that the end waits for no clock to catch up.
     lives.append(Life(max(life.clock_offset_s for life in lives), []))
@@ -110,8 +122,8 @@ def _fault(random: np.random.Generator, stops: bool) -> Fault:
     kind = _KINDS[int(random.choice(len(_KINDS), p=_CHANCES))]
     if kind.startswith("stopped") and not stops:
         kind = "worker"
-    longest_s = _STOPPED_S if kind.startswith("stopped") else (0.0, 0.05)
-    pause_s = round(float(random.uniform(*longest_s)), 3)
+    lasts = KILLS[kind] == 0
+    pause_s = round(float(random.uniform(*(_LASTING_S if lasts else _BRIEF_S))), 3)
     return Fault(kind, int(random.integers(0, 4)), int(random.integers(3)), pause_s)
 
 

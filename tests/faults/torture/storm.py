@@ -33,7 +33,8 @@ from tests.faults.torture.books import (
     counted_in,
     settled_records,
 )
-from tests.faults.torture.plan import Fault, Life, Plan
+from tests.faults.torture.damage import flip_a_bit, half_sent_bodies
+from tests.faults.torture.plan import KILLS, Fault, Life, Plan
 from tests.faults.torture.processes import (
     Processes,
     accepts,
@@ -69,10 +70,14 @@ class Report(msgspec.Struct):
     """Processes killed, by what they were."""
     ready_s: dict[str, list[float]]
     """Seconds until the one killed was replaced and at work, by what it was."""
+    others: dict[str, int]
+    """Faults that killed nobody, by what they were."""
+    twice: int = 0
+    """Events that the log holds twice since a worker stood still, and that were learned once."""
     decisions: int = 0
     events: int = 0
     retried: int = 0
-    """Tries without an answer."""
+    """Pages and events in tries without an answer."""
     took_s: float = 0.0
     cut_short: bool = False
     """Whether time was up before the plan was done."""
@@ -102,12 +107,13 @@ class Storm:
         self._pace = Pace(think_s, try_s=1.5, give_up_s=WAIT_S)
         self._kills: Counter[str] = Counter()
         self._ready_s: defaultdict[str, list[float]] = defaultdict(list)
+        self._others: Counter[str] = Counter()
         self._counted = Counted()
 
     def run(self, seconds: float = 3600.0) -> Report:
         """Do it all, within about so many seconds; a service that does not come back is told."""
         began = time.monotonic()
-        report = Report([], self._kills, self._ready_s)
+        report = Report([], self._kills, self._ready_s, self._others)
         CatalogStore(self._config.catalog.directory, self._config.limits).replace(None, DOCUMENT)
         self._server = self._start(self._plan.lives[0])
         try:
@@ -134,7 +140,7 @@ class Storm:
         if ledger.given_up:
             why = ledger.given_up[0]
             report.findings.append(f"{len(ledger.given_up)} requests in vain, the first: {why}")
-        report.findings += self._reckon(ledger)
+        report.findings += self._reckon(ledger, report)
 
     def _strike(self, crowd: Crowd, report: Report, until: float) -> None:
         for number, life in enumerate(self._plan.lives):
@@ -143,7 +149,13 @@ class Storm:
                     report.cut_short = True
                     return
                 crowd.wait_for(fault.after_pages)
-                self._do(fault, self._plan.lives[number + 1])
+                self._do(fault, life, self._plan.lives[number + 1])
+            if life.faults:
+                print(
+                    f"seed {self._plan.seed}: life {number + 1} of {len(self._plan.lives) - 1} is "
+                    f"over after {self._kills.total()} kills and {crowd.pages()} pages",
+                    flush=True,
+                )
 
     def _start(self, life: Life) -> LocalServer:
         offset = {OFFSET_VARIABLE: str(life.clock_offset_s)}
@@ -168,16 +180,19 @@ class Storm:
             and learner_tells(Path(self._config.learner.directory), now.learner)
         )
 
-    def _do(self, fault: Fault, after: Life) -> None:
+    def _do(self, fault: Fault, life: Life, after: Life) -> None:
         now = processes_of(self._server)
-        if not fault.kind.startswith("stopped"):
-            time.sleep(fault.pause_s)
         victim = now.workers[fault.which % len(now.workers)]
+        if KILLS[fault.kind]:
+            time.sleep(fault.pause_s)
         if fault.kind in ("supervisor", "everything"):
-            self._end_life(now, after, everything=fault.kind == "everything")
+            self._end_life(now, life, after, everything=fault.kind == "everything")
+        elif fault.kind == "half-sent bodies":
+            with half_sent_bodies(self._port):
+                time.sleep(fault.pause_s)
+            self._others["half-sent bodies"] += 1
         elif fault.kind.startswith("stopped"):
-            stopped = victim if fault.kind == "stopped worker" else now.learner
-            self._stop_for(stopped, fault.pause_s)
+            self._stop_for(victim if fault.kind == "stopped worker" else now.learner, fault.pause_s)
         else:
             workers = now.workers if fault.kind == "all workers" else [victim]
             self._kill_below(
@@ -188,10 +203,10 @@ class Storm:
             )
 
     def _stop_for(self, pid: int | None, seconds: float) -> None:
-        if pid is None or not kill(pid, signal.SIGSTOP):
-            return
-        time.sleep(seconds)
-        kill(pid, signal.SIGCONT)
+        if pid is not None and kill(pid, signal.SIGSTOP):
+            time.sleep(seconds)
+            kill(pid, signal.SIGCONT)
+            self._others["stopped for a while"] += 1
 
     def _kill_below(
         self, now: Processes, workers: list[int], *, learner: bool, gunicorn: bool
@@ -231,7 +246,7 @@ class Storm:
             if what != "learner":
                 self._ready_s[what].append(took_s)
 
-    def _end_life(self, now: Processes, after: Life, *, everything: bool) -> None:
+    def _end_life(self, now: Processes, life: Life, after: Life, *, everything: bool) -> None:
         began = time.monotonic()
         counted = metrics_directory(now.gunicorn) if now.gunicorn is not None else None
         if everything:
@@ -245,16 +260,23 @@ class Storm:
         wait_until(lambda: not any(map(lives, now.all())), WAIT_S, "the end of what it ran")
         if counted is not None:
             self._counted = self._counted.plus(counted_in(counted))
+        if life.damage != "none":
+            learner, snapshots = self._config.learner.directory, self._config.snapshots.directory
+            self._others[f"flipped bits of a {life.damage}"] += flip_a_bit(
+                life.damage, Path(learner), Path(snapshots), life.damage_seed
+            )
+        self._others["clock changes"] += after.clock_offset_s != life.clock_offset_s
         self._start(after)
         self._ready_s["supervisor"].append(time.monotonic() - began)
 
-    def _reckon(self, ledger: Ledger) -> list[str]:
+    def _reckon(self, ledger: Ledger, report: Report) -> list[str]:
         """Let everything settle and compare all books; then do so again over a time of calm."""
         self._whole()
         directory = Path(self._config.log.directory)
         with Client(self._server.url, deadline_s=20) as client:
             before = LogBook.of(settled_records(directory, self._clock))
             wait_until_closed(client, len(before.decisions))
+            report.twice = before.events.total() - len(before.events)
             findings = check_log(ledger, before, stopped=self._plan.stops)
             learner = client.status()["learner"]
             findings += check_learner(learner, before)
