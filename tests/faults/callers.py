@@ -98,8 +98,13 @@ class Callers:
             thread.join()
 
 
-def metrics(url: str) -> dict[str, float]:
+def metrics(url: str, *, api_key: str | None = None) -> dict[str, float]:
     """Return all metrics of a running service, by name and labels as they are written."""
-    text = urllib3.request("GET", f"{url}/metrics", retries=False, timeout=WAIT_S).data.decode()
+    headers = {} if api_key is None else {"X-API-Key": api_key}
+    answer = urllib3.request(
+        "GET", f"{url}/metrics", headers=headers, retries=False, timeout=WAIT_S
+    )
+    assert answer.status == 200, answer.data
+    text = answer.data.decode()
     lines = [line.rpartition(" ") for line in text.splitlines() if not line.startswith("#")]
     return {name: float(value) for name, _, value in lines}

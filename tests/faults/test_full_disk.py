@@ -28,6 +28,7 @@ pytestmark = pytest.mark.processes
 
 SETTINGS = {
     "MARQUEE__SERVER__WORKERS": "2",
+    "MARQUEE__SERVER__DRAIN_S": "0",
     "MARQUEE__REWARD__WINDOW_S": "1",
     "MARQUEE__REWARD__CLOCK_LEEWAY_S": "0",
     "MARQUEE__LEARNER__CHECKPOINT_INTERVAL_S": "0.3",

@@ -7,37 +7,30 @@ the connections that the service has.
 
 from __future__ import annotations
 
+import functools
 import http.client
 import re
 import shutil
 import socket
-import statistics
 import subprocess
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, Self
 from urllib.parse import urlsplit
 
-import msgspec
 import pytest
 
 from server.local import LocalServer, wait_until
 from tests.docs.markdown import ROOT
+from tests.faults.latencies import PAGE, Compared, check, p99_ms
 from tests.faults.torture.world import free_port
 
 pytestmark = pytest.mark.processes
 
 WAIT_S = 60.0
 HALF_SENT = 40
-TURNS = 7
-REQUESTS_A_TURN = 150
-RATIO_MAX = 2.0
-TRIES = 4
-"""How often a ratio may be measured: a slowness of twice would show each time."""
-PAGE = msgspec.json.encode({"titles": [{"id": "t", "artworks": [{"id": "a"}, {"id": "b"}]}]})
 BODY_BYTES = 4_000
 _CONF = ROOT / "examples" / "nginx.conf"
 
@@ -99,7 +92,11 @@ def answers(port: int) -> bool:
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     directory = tmp_path_factory.mktemp("service")
-    settings = {"MARQUEE__SERVER__WORKERS": "2", "MARQUEE__SERVER__LOG_LEVEL": "warning"}
+    settings = {
+        "MARQUEE__SERVER__WORKERS": "2",
+        "MARQUEE__SERVER__DRAIN_S": "0",
+        "MARQUEE__SERVER__LOG_LEVEL": "warning",
+    }
     with LocalServer(directory, settings=settings) as server:
         port = urlsplit(server.url).port
         assert port is not None
@@ -146,46 +143,18 @@ class HalfSent:
             one.close()
 
 
-def p99_ms(port: int) -> float:
-    """Have pages answered one after the other over one connection; return their p99."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=WAIT_S)
-    took = []
-    for _ in range(REQUESTS_A_TURN):
-        started = time.perf_counter()
-        connection.request("POST", "/v1/rank", PAGE, {"Content-Type": "application/json"})
-        response = connection.getresponse()
-        response.read()
-        took.append(1000 * (time.perf_counter() - started))
-        assert response.status == 201
-    connection.close()
-    return statistics.quantiles(took, n=100)[98]
-
-
-def slowdown(port: int) -> float:
-    """Return the median p99 of turns with half-sent bodies over that of turns without."""
-    calm, beset = [], []
-    for _ in range(TURNS):
-        calm.append(p99_ms(port))
-        with HalfSent(port):
-            beset.append(p99_ms(port))
-    return statistics.median(beset) / statistics.median(calm)
-
-
-def check_slowdown(port: int) -> None:
-    found: list[float] = []
-    while not found or (found[-1] >= RATIO_MAX and len(found) < TRIES):
-        found.append(slowdown(port))
-    assert found[-1] < RATIO_MAX, found
-
-
 def test_half_sent_bodies_behind_the_proxy_cost_the_others_nothing(doors: Doors) -> None:
-    p99_ms(doors.proxy)
-    check_slowdown(doors.proxy)
+    half_sent = functools.partial(HalfSent, doors.proxy)
+    check(functools.partial(p99_ms, doors.proxy), half_sent, is_below_twice)
 
 
 def test_half_sent_bodies_without_a_proxy_hold_no_thread(service: int) -> None:
-    p99_ms(service)
-    check_slowdown(service)
+    half_sent = functools.partial(HalfSent, service)
+    check(functools.partial(p99_ms, service), half_sent, is_below_twice)
+
+
+def is_below_twice(found: Compared) -> bool:
+    return found.beset_ms < 2 * found.calm_ms
 
 
 def connections_to(port: int) -> int:
