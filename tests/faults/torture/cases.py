@@ -119,7 +119,16 @@ CASES = [
             "::test_a_logged_propensity_that_cannot_be_never_reaches_the_weights",
         ],
     ),
-    Case(13, "40 half-sent bodies behind the documented proxy", []),
+    Case(
+        13,
+        "40 half-sent bodies behind the documented proxy",
+        [
+            "faults/test_slow_clients_and_proxy.py"
+            "::test_half_sent_bodies_behind_the_proxy_cost_the_others_nothing",
+            "faults/test_slow_clients_and_proxy.py"
+            "::test_half_sent_bodies_without_a_proxy_hold_no_thread",
+        ],
+    ),
     Case(
         14,
         "a snapshot truncated, bit-flipped or signed by somebody else",
@@ -127,6 +136,7 @@ CASES = [
             "bandit/test_snapshots.py::test_a_flipped_bit_in_any_file_is_noticed",
             "bandit/test_snapshots.py::test_a_truncated_or_missing_file_is_noticed_named_and_not_listed",
             "bandit/test_snapshots.py::test_a_key_that_is_not_in_the_ring_is_refused_and_named",
+            "bandit/test_snapshot_import.py::test_a_crash_of_the_loader_is_an_error_like_others",
         ],
     ),
     Case(
