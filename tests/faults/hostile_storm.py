@@ -286,10 +286,14 @@ def wait_for_rest(url: str) -> None:
 
 
 def fill_caches(url: str, pages: int) -> None:
-    """Have pages decided, each with features that nobody has seen before."""
+    """Have pages decided, each with features that nobody has seen before.
+
+    They are as long as those that workers still keep: the caches are full once and for all.
+    """
     wire = Wire(url)
     for page in range(pages):
-        context = {f"f{page}-{index}": f"v{page}-{index}" for index in range(250)}
+        unseen = [f"{page:05}.{index:03}." for index in range(250)]
+        context = {name.ljust(47, "n"): name.ljust(48, "v") for name in unseen}
         status, _ = wire.exchange(
             _good("POST", "/v1/rank", {**GOOD_PAGE, "context": context}, CLIENT_KEY)
         )
