@@ -24,7 +24,7 @@ import msgspec
 from bandit.backups.copying import Progress, copy_file, copy_spool
 from bandit.backups.formats import STATE_FORMATS
 from bandit.backups.manifest import BackupManifest, StoredFile, StoredSpool, write_manifest
-from bandit.backups.places import PARTS, Kept, journals, places, plain_files
+from bandit.backups.places import PARTS, Kept, erasures, journals, places, plain_files
 from bandit.clock import Clock
 from bandit.config.schema import Config
 from bandit.errors import BackupError
@@ -108,6 +108,7 @@ class _Backup:
     def make(self, *, secrets: bool) -> BackupManifest:
         """Copy all parts in their order; the manifest last."""
         began_at_us = self._clock.now_us()
+        self._copy_erasures()
         for part in PARTS:
             if part == "secrets" and not secrets:
                 continue
@@ -138,7 +139,7 @@ class _Backup:
 
     def _made(self, path: str) -> Path:
         directory = self._destination / path
-        directory.mkdir(mode=DIRECTORY_MODE)
+        directory.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
         return directory
 
     def _copy(self, kept: Kept) -> None:
@@ -149,6 +150,13 @@ class _Backup:
         target = self._destination / path
         size, sha256 = copy_file(source, target, PRIVATE_MODE, self._progress)
         self._files.append(StoredFile(path, size, sha256))
+
+    def _copy_erasures(self) -> None:
+        for kept in erasures(self._places["log"]):
+            place = self._made(kept.path.rpartition("/")[0])
+            with suppress(FileNotFoundError):
+                self._copy(kept)
+            sync_directory(place)
 
     def _copy_log(self, directory: Path) -> None:
         for kept in journals(directory):

@@ -5,9 +5,11 @@ fuller and never contradictory: the learner's checkpoint and the snapshots know 
 and decisions in the log name catalog versions. Within the log each journal goes before its spool:
 what leaves the journal in between is in the spool by then. What is set aside goes after both.
 
+Erasures go first of all: what a copied mark says is done was done to all that is copied after it.
+
 Left out is what is made again or belongs to running processes: locks of slots and stores, the
-lease, the status, compiled catalogs, filters of known keys, SQLite's own side files, and whatever
-begins with a dot.
+lease, the status, how far the log may be forgotten, compiled catalogs, filters of known keys,
+SQLite's own side files, and whatever begins with a dot.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from bandit.checkpoint import CURRENT_NAME, PREVIOUS_NAME
 from bandit.config.schema import Config
 from bandit.errors import BackupError
 from bandit.eventlog.journal import journal_spools
+from bandit.eventlog.learned import KEEPING
 from bandit.eventlog.sqlite_schema import SUFFIX
 
 PARTS: Final = ("learner", "snapshots", "log", "catalog", "secrets")
@@ -84,6 +87,16 @@ def journals(directory: Path) -> list[Kept]:
         for spool in journal_spools(directory)
         for path in (directory / f"{spool}.journal-{side}" for side in (0, 1))
         if path.exists()
+    ]
+
+
+def erasures(log: Path) -> list[Kept]:
+    """Return the orders to erase that are not done yet, and the record of those that are."""
+    found = sorted((log / KEEPING).rglob("*"))
+    return [
+        Kept(f"log/{path.relative_to(log).as_posix()}", path)
+        for path in found
+        if path.is_file() and not path.name.startswith(".") and path.name != "learned.json"
     ]
 
 

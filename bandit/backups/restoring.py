@@ -27,6 +27,7 @@ from bandit.backups.places import places
 from bandit.backups.verifying import safe_path, snapshot_notices, verify
 from bandit.config.schema import Config
 from bandit.errors import BackupError
+from bandit.eventlog.learned import KEEPING
 from bandit.files import (
     PRIVATE_MODE,
     PUBLIC_MODE,
@@ -136,7 +137,7 @@ def _stage(
         target.parent.mkdir(parents=True, exist_ok=True)
         made.update(path for path in target.parents if path.is_relative_to(staged))
         with (directory / file.path).open("rb") as source:
-            copied = copy_file(source, target, _mode(part, target.name), progress)
+            copied = copy_file(source, target, _mode(part, target), progress)
         if copied != (file.bytes, file.sha256):
             raise BackupError(
                 f"{directory / file.path} changed while it was restored",
@@ -146,8 +147,11 @@ def _stage(
         sync_directory(path)
 
 
-def _mode(part: str, name: str) -> int:
-    return READ_ONLY_MODE if part == "snapshots" and name != POINTER else PUBLIC_MODE
+def _mode(part: str, target: Path) -> int:
+    """Return the mode of a file as the service makes it; orders to erase name people."""
+    if part == "log" and KEEPING in target.parts:
+        return PRIVATE_MODE
+    return READ_ONLY_MODE if part == "snapshots" and target.name != POINTER else PUBLIC_MODE
 
 
 def _check_secrets(directory: Path, place: Path, files: Sequence[StoredFile]) -> None:

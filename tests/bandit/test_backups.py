@@ -181,8 +181,18 @@ def test_what_is_made_again_is_left_out(served: tuple[Site, Node], tmp_path: Pat
     log = Path(old.config.log.directory)
     (log / "spool-000.keys").write_bytes(b"a filter")
     (log / "spool-000.refused").write_bytes(b"set aside\n")
+    order = log / "keeping" / "erasures" / "x" / "order.json"
+    order.parent.mkdir(parents=True)
+    order.write_text("{}")
+    (log / "keeping" / "learned.json").write_text("{}")
     manifest = back_up(old.config, tmp_path / "backup", CLOCK)
     paths = {file.path for file in manifest.files}
+    # A mark that a part of an erasure is done is older than any copy of that part.
+    assert manifest.files[0].path == "log/keeping/erasures/x/order.json"
+    assert "log/keeping/learned.json" not in paths
+    restore(config_at(tmp_path / "new"), tmp_path / "backup")
+    restored = tmp_path / "new" / order.relative_to(tmp_path / "old")
+    assert restored.stat().st_mode & 0o777 == 0o600
     assert "log/spool-000.refused" in paths
     assert not any(
         path.endswith((".keys", ".arrays", "-wal", "-shm"))
