@@ -130,6 +130,9 @@ class EdgeService:
     def not_ready(self) -> list[str]:
         return self.reasons
 
+    def refresh_metrics(self) -> None:
+        """Nothing is measured anew here."""
+
 
 def _first(title: str | Title) -> RankedTitle:
     if isinstance(title, str):
