@@ -20,7 +20,8 @@ REPORT = """<testsuites><testsuite>
 <testcase classname="tests.faults.test_a" name="test_half[1]"/>
 <testcase classname="tests.faults.test_a" name="test_half[2]"><failure/></testcase>
 <testcase classname="tests.faults.test_a" name="test_broken"><error/></testcase>
-<testcase classname="tests.faults.test_a" name="test_left_out"><skipped/></testcase>
+<testcase classname="tests.faults.test_a" name="test_left_out">
+<skipped message="no nginx"/></testcase>
 </testsuite></testsuites>"""
 
 
@@ -47,6 +48,15 @@ def test_a_case_passes_only_if_all_its_tests_ran_and_passed(
     assert (row.case, row.passed) == ("7 a case", passed)
     if passed:
         assert row.figures == {"tests": 2, "seconds": 0.8}
+
+
+def test_a_row_says_why_it_failed(tmp_path: Path) -> None:
+    report = tmp_path / "report.xml"
+    report.write_text(REPORT)
+    left_out = Case(7, "a case", ["faults/test_a.py::test_good", "faults/test_a.py::test_left_out"])
+    assert row_of(left_out, results(report)).figures["why"] == "skipped: no nginx"
+    absent = Case(7, "a case", ["faults/test_a.py::test_absent"])
+    assert row_of(absent, {}).figures["not run"] == "tests/faults/test_a.py::test_absent"
 
 
 def test_all_26_cases_name_tests_that_exist() -> None:

@@ -23,6 +23,8 @@ from tests.faults.torture.rows import Options, Row
 from tests.faults.torture.table import print_table, write_report
 
 REPORT = Path("build/torture.json")
+_WIDTH = 140
+"""Of the table where it is printed into a file."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -42,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             )
             rows += run_part(part, options)
     write_report(rows, REPORT)
-    print_table(rows, Console())
+    print_table(rows, Console(width=None if sys.stdout.isatty() else _WIDTH))
     failed = sum(not row.passed for row in rows)
     print(f"{len(rows) - failed} of {len(rows)} rows passed; see {REPORT}")
     return 1 if failed else 0
