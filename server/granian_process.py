@@ -9,12 +9,14 @@ server class starts the worker processes; what is done here in its place:
 - A reload starts all new workers first, waits until they serve, and ends the old ones then. granian
   goes by fixed waits, and keeps the number of workers.
 - A worker that cannot be built ends everything with an exit code that the supervisor knows, so
-  that a refused configuration is taken back; any other dead worker is replaced, as often as it
-  takes: granian gives up when one dies twice within seconds.
+  that a refused configuration is taken back. Any other dead worker is replaced: granian gives up
+  when one dies twice within seconds. One that died young, and may not have served, is replaced
+  after a wait that doubles; ``server.deaths_max`` such deaths in a row end everything.
 - A worker closes its service when it ends, and ends with its parent.
 
-What granian cannot do: it has no heartbeat, so that a worker that hangs is not noticed; and the
-kernel spreads connections by chance, so that few of them lie unevenly. A small decision takes
+What granian cannot do: it has no heartbeat, so that a worker that hangs is not noticed; its workers
+close kept connections at their end without saying so first; it refuses nobody while many wait; and
+the kernel spreads connections by chance, so that few of them lie unevenly. A small decision takes
 0.62 ms of a worker's CPU time with it and 0.6 with gunicorn's main thread, a page 1.3 with either;
 one blocking thread or four made no difference.
 """
@@ -40,7 +42,8 @@ from granian.server.mp import MPServer, WorkerProcess
 
 from bandit.config import Config
 from server import SERVICE_EXTENSION
-from server.exit_codes import BOOT_REFUSED, FAILED
+from server.children import Backoff
+from server.exit_codes import BOOT_REFUSED, GAVE_UP
 from server.listening import BACKLOG, LISTEN_FD_VARIABLE, listen_beside
 from server.logs import configure_logs, logging_settings
 from server.open_files import raise_open_files
@@ -53,6 +56,9 @@ log = structlog.get_logger()
 
 HEAD_BYTES_MAX: Final = 65_536
 """Longest head of a request, all lines together."""
+
+YOUNG_S: Final = 3.0
+"""A worker that dies so soon may not have served."""
 
 _LOOK_S: Final = 0.1
 
@@ -111,6 +117,8 @@ class Workers(MPServer):  # type: ignore[misc]  # see setup.cfg
         self._booted = Wakeup()
         self.main_loop_interrupt = Wakeup()
         self.exit_code = 0
+        self._due: dict[int, float] = {}
+        """Places of dead workers → when to start the next one there."""
         self._adopt(config)
 
     def run(self) -> int:
@@ -127,6 +135,10 @@ class Workers(MPServer):  # type: ignore[misc]  # see setup.cfg
     def _adopt(self, config: Config) -> None:
         """Take a configuration over, for the workers started from now on."""
         server = config.server
+        self._deaths_max = server.deaths_max
+        self._restart_backoff_s = server.restart_backoff_s
+        self._backoffs: dict[int, Backoff] = {}
+        self._due.clear()
         self.workers = server.workers
         self.blocking_threads = server.threads
         self.workers_kill_timeout = math.ceil(server.graceful_timeout_s)
@@ -166,7 +178,8 @@ class Workers(MPServer):  # type: ignore[misc]  # see setup.cfg
 
     def _serve_loop(self, spawn_target: Any, target_loader: Any) -> None:
         while not self.interrupt_signal and not self.exit_code:
-            self.main_loop_interrupt.wait()
+            due = min(self._due.values(), default=None)
+            self.main_loop_interrupt.wait(None if due is None else max(0.0, due - time.monotonic()))
             self.main_loop_interrupt.clear()
             if self.reload_signal and not self.interrupt_signal:
                 self.reload_signal = False
@@ -175,20 +188,37 @@ class Workers(MPServer):  # type: ignore[misc]  # see setup.cfg
                 self._replace_dead(spawn_target, target_loader)
 
     def _replace_dead(self, spawn_target: Any, target_loader: Any) -> None:
+        now = time.monotonic()
         for index, worker in enumerate(self.wrks):
             if worker.is_alive():
                 continue
-            code = worker.inner.exitcode
-            forget_process(worker.inner.pid)
-            if code == BOOT_REFUSED:
-                self.exit_code = BOOT_REFUSED
+            if index not in self._due:
+                self._see_dead(index, worker, now)
+            if self.exit_code:
                 return
-            log.error("worker died", worker_pid=worker.inner.pid, exit_code=code)
-            if time.monotonic() - worker.birth < _LOOK_S:
-                self.exit_code = FAILED
-                return
-            self.wrks[index] = self._spawn_worker(index, spawn_target, target_loader)
-            self.wrks[index].start()
+            if now >= self._due[index]:
+                del self._due[index]
+                self.wrks[index] = self._spawn_worker(index, spawn_target, target_loader)
+                self.wrks[index].start()
+
+    def _see_dead(self, index: int, worker: WorkerProcess, now: float) -> None:
+        """Note a worker's death, and when the next one is to start; or that all is to end."""
+        code = worker.inner.exitcode
+        forget_process(worker.inner.pid)
+        if code == BOOT_REFUSED:
+            self.exit_code = BOOT_REFUSED
+            return
+        lived_s, wait_s = now - worker.birth, 0.0
+        if lived_s >= YOUNG_S:
+            self._backoffs.pop(index, None)
+        else:
+            backoff = self._backoffs.setdefault(index, Backoff(self._restart_backoff_s))
+            wait_s = backoff.after(lived_s)
+            if backoff.deaths >= self._deaths_max:
+                self.exit_code = GAVE_UP
+        pid = worker.inner.pid
+        log.error("worker died", worker_pid=pid, exit_code=code, restart_in_s=wait_s)
+        self._due[index] = now + wait_s
 
     def _renew(self, spawn_target: Any, target_loader: Any) -> None:
         """Put new workers, with the configuration as it is now, in the place of all old ones."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from bandit.config import load_config
 from bandit.eventlog.sqlite_reader import SqliteEventReader
 from bandit.events import DecisionRecord, FeedbackRecord
 from server.client import Client, ClientError
+from server.exit_codes import GAVE_UP
 from server.local import LocalServer, children_of, state_overrides, wait_until
 from server.wire import RankRequest
 from tests.faults.ledger import Crowd, Ledger
@@ -162,3 +164,23 @@ def test_nothing_outlives_a_killed_supervisor(server: LocalServer) -> None:
 def test_settings_name_it(tmp_path: Path) -> None:
     environ = {**state_overrides(tmp_path), "MARQUEE__SERVER__HTTP_SERVER": "granian"}
     assert load_config(None, environ).server.http_server == "granian"
+
+
+def test_workers_that_die_young_again_and_again_end_the_service(tmp_path: Path) -> None:
+    config = tmp_path / "marquee.toml"
+    settings = "workers = 1\ndeaths_max = 3\nrestart_backoff_s = 0.01\n"
+    config.write_text(f'[server]\nhttp_server = "granian"\n{settings}')
+    with LocalServer(tmp_path, config=config) as server:
+        killed: set[int] = set()
+
+        def all_killed() -> bool:
+            for pid in set(workers(server)) - killed:
+                killed.add(pid)
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            return "given up" in server.output.read_text()
+
+        wait_until(all_killed, WAIT_S, "the end of patience")
+        assert server.wait(WAIT_S) == GAVE_UP
+    # The first may have lived for long enough to have served.
+    assert len(killed) >= 3

@@ -13,7 +13,10 @@ import signal
 import threading
 import time
 import uuid
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +26,7 @@ from urllib3.exceptions import NewConnectionError
 
 from bandit.clock import WallClock
 from bandit.eventlog.sqlite_reader import SqliteEventReader
-from server.local import LocalServer, wait_until
+from server.local import LocalServer, children_of, wait_until
 
 pytestmark = pytest.mark.processes
 
@@ -205,3 +208,44 @@ def unheard(error: Exception) -> bool:
 
 def ready(server: LocalServer) -> int:
     return urllib3.request("GET", f"{server.url}/readyz", retries=False, timeout=WAIT_S).status
+
+
+def test_rolling_restarts_fail_no_request_on_connections_that_are_kept(server: LocalServer) -> None:
+    enough = threading.Event()
+    with ThreadPoolExecutor(CLIENTS) as threads:
+        asked = [threads.submit(ask_on_one_connection, server.url, enough) for _ in range(CLIENTS)]
+        try:
+            for _ in range(3):
+                before = workers(server)
+                server.signal(signal.SIGHUP)
+                wait_until(partial(renewed, server, before), WAIT_S, "all workers anew")
+        finally:
+            enough.set()
+        outcomes = [each.result(WAIT_S) for each in asked]
+    assert [broken for _, broken in outcomes if broken] == []
+    statuses = Counter(status for answered, _ in outcomes for status in answered)
+    assert set(statuses) == {201}
+    assert statuses[201] > 3 * CLIENTS
+
+
+def ask_on_one_connection(
+    url: str, enough: threading.Event
+) -> tuple[list[int], urllib3.exceptions.HTTPError | None]:
+    """Ask for pages without a pause, on one connection for as long as the server keeps it."""
+    statuses: list[int] = []
+    with urllib3.PoolManager(num_pools=1, maxsize=1, retries=False, timeout=WAIT_S) as pool:
+        try:
+            while not enough.is_set():
+                statuses.append(pool.request("POST", f"{url}/v1/rank", json=PAGE).status)
+        except urllib3.exceptions.HTTPError as error:
+            return statuses, error
+    return statuses, None
+
+
+def workers(server: LocalServer) -> set[int]:
+    return {pid for child in children_of(server.pid) for pid in children_of(child)}
+
+
+def renewed(server: LocalServer, before: set[int]) -> bool:
+    now = workers(server)
+    return len(now) == len(before) and not now & before
