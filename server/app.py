@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 
 
 class _IdConverter(PathConverter):
-    """The variable part of an address: unlike Werkzeug's own, an id may begin with a slash."""
+    """The variable part of an address, whatever it holds: what is no id is refused as such."""
 
     part_isolating = False
-    regex = ".+?"
+    regex = r"[\s\S]+?"
 
 
 def create_app(

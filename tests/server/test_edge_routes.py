@@ -362,3 +362,10 @@ def test_feedback_may_be_made_to_need_a_key() -> None:
     tokened = {"events": [event(token=service.tokens.sign("d1", NOW_US))]}
     problem(send(client, "/v1/feedback", tokened), 401)
     assert send(client, "/v1/feedback", tokened, X_API_Key="client").status_code == 202
+
+
+@pytest.mark.parametrize("wrong", ["a%0Ab", "%0A", "a%00", "..%2F%0D%0A..", "%F0%9F%8E%AC", "%FF"])
+@pytest.mark.parametrize("path", ["/v1/decisions/{}/activate", "/v1/snapshots/{}/activate"])
+def test_an_address_with_what_is_no_id_is_refused_as_such(path: str, wrong: str) -> None:
+    response = edge_app(EdgeService()).test_client().post(path.format(wrong))
+    assert response.status_code == 422

@@ -29,7 +29,7 @@ def run(options: Options) -> Iterator[Row]:
             count = examples if is_needed_role(trial) else max(1, examples // 4)
             try:
                 statuses += try_route(trial, server.url, keys, count, options.seed)
-            except Exception as error:  # noqa: BLE001 - schemathesis has classes of its own
+            except (Exception, BaseExceptionGroup) as error:  # noqa: BLE001 - it has its own
                 troubles.append(f"{trial}: {type(error).__name__} {error}")
         after = processes_of(server)
     figures: dict[str, float | str] = {
