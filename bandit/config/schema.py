@@ -141,9 +141,10 @@ class LogConfig(Section, frozen=True, kw_only=True):
         int,
         Meta(
             ge=0,
-            description="Free space of the log's disk, in bytes, below which nothing more is "
-            "logged: pages are served unlogged, feedback gets 503. It keeps room for what must be "
-            "written to recover.",
+            description="Free space of a disk of the state, in bytes, below which nothing more is "
+            "logged, published or changed on it: pages are served unlogged, feedback and catalogs "
+            "get 503. It keeps room for what must be written to recover. A quarter more than this "
+            "ends it; 0 looks at no disk.",
         ),
     ] = 268_435_456
 

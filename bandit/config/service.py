@@ -63,15 +63,16 @@ class ServerConfig(Section, frozen=True, kw_only=True):
         Count,
         Meta(
             description="Deaths of a child in quick succession after which it is given up: loudly, "
-            "and with the whole service where it is what speaks HTTP. Without the learner pages "
-            "are served on."
+            "and with the whole service, whose exit code is then 5, where it is what speaks HTTP. "
+            "Without the learner pages are served on; SIGHUP tries it again."
         ),
     ] = 20
     requests_waiting_max: Annotated[
         Count,
         Meta(
             description="Most requests that may wait for a thread in one scoring process; further "
-            "ones are answered 503 with Retry-After."
+            "ones are answered 503 with Retry-After at once. Ranks on the main loop and probes are "
+            "answered all the same. granian lets them wait."
         ),
     ] = 256
     admin_port: Annotated[
