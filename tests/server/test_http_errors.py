@@ -13,7 +13,7 @@ from server.http_errors import INTERNAL, MEANINGS, meaning_of, refusal_of
 
 NEVER_SHOWN = {core.ConfigError, core.LogError, core.ModelError, core.UnlearnableError,
                core.LeaseHeldError, core.LibraryMissingError, core.MarqueeError,
-               core.OutcomeFilesError, edge.RequestError}  # fmt: skip
+               core.OutcomeFilesError, core.BackupError, edge.RequestError}  # fmt: skip
 
 
 def defined(module: object) -> list[type[Exception]]:
