@@ -8,6 +8,7 @@ again. Attempts are counted in a file of their own, so that they outlive the pro
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import Final, Literal
 
@@ -85,6 +86,24 @@ class DeadLetters:
         """Forget the failed attempts of what went well in the end."""
         if self._attempts.pop(decision_id, None) is not None:
             self._write_attempts()
+
+    def forget(self, decision_ids: Collection[str]) -> int:
+        """Let go of what was set aside of decisions that were erased; return how many letters.
+
+        Raises:
+            OSError: the directory is not writable.
+        """
+        letters = self._lines()
+        kept = [one for one in letters if one.decision_id not in decision_ids]
+        if len(kept) < len(letters):
+            content = b"".join(msgspec.json.encode(one) + b"\n" for one in kept)
+            write_atomically(self._path, content)
+            for ids in self._ids.values():
+                ids.difference_update(decision_ids)
+            self._torn = False
+        for decision_id in decision_ids:
+            self.passed(decision_id)
+        return len(letters) - len(kept)
 
     def _remember(self, letter: DeadLetter) -> None:
         if letter.stage == "read":

@@ -44,6 +44,7 @@ from bandit.dead_letters import DeadLetters
 from bandit.disk_room import DiskRoom
 from bandit.engines import Engines
 from bandit.errors import MarqueeError
+from bandit.eventlog.erasure_orders import LEARNER, Done, ErasureOrders
 from bandit.eventlog.protocol import EventReader
 from bandit.joiner import Joiner, MergedRecord, Sealed
 from bandit.learner_words import Catalogs, PoisonError, StepReport
@@ -94,6 +95,7 @@ class Learner:
         self._rejections = 0
         self._last_rejection: Rejection | None = None
         self._releases = Releases(reader)
+        self._erasures = ErasureOrders(Path(config.log.directory))
         now_us = clock.now_us()
         self._restore(now_us)
         self._checkpointed_at_us = self._published_at_us = now_us
@@ -296,7 +298,23 @@ class Learner:
             self.checkpoint(now_us)
         interval_us = _STATUS_CHANGED_US if changed else _STATUS_IDLE_US
         if _is_due(now_us, self._status_at_us, interval_us):
+            self._forget_erased(now_us)
             self.tell(now_us)
+
+    def _forget_erased(self, now_us: int) -> None:
+        """Let go of open decisions that were erased from the log, by reading it once more.
+
+        What stands in memory is made again from the checkpoint, whose replay does not find them;
+        what was learned is in the checkpoint, so that nothing is learned twice.
+        """
+        for order in self._erasures.open():
+            if LEARNER in self._erasures.done(order) or self._erasures.outstanding(order):
+                continue
+            letters = self._dead.forget(order.decisions)
+            self.checkpoint(now_us)
+            self._stale = True
+            self._restore(now_us)
+            self._erasures.mark(order, LEARNER, Done(letters))
 
     def tell(self, now_us: int) -> None:
         """Write the status file and report the metrics."""

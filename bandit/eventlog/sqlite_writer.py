@@ -44,6 +44,7 @@ from bandit.clock import Clock
 from bandit.disk_room import DiskRoom
 from bandit.errors import LogDamagedError, LogError, LogUnavailableError
 from bandit.eventlog.commit_queue import CommitQueue
+from bandit.eventlog.erasing import SpoolErasing
 from bandit.eventlog.journal import Frame, Journal, Row
 from bandit.eventlog.protocol import HandedOver
 from bandit.eventlog.queued_write import QueuedWrite, nothing_written
@@ -86,6 +87,7 @@ class SqliteEventWriter:
         self._room = DiskRoom(directory, config.disk_free_bytes_min)
         self._room.look()
         self._retention = Retention(directory, file, journal, config, clock, metrics)
+        self._erasing = SpoolErasing(directory, slot.name, file, journal)
         self._is_failing = self._is_uncared_for = False
         self._thread = threading.Thread(target=self._run, name=f"{slot.name} writer", daemon=True)
         self._thread.start()
@@ -219,10 +221,13 @@ class SqliteEventWriter:
     def _tend(self) -> None:
         """Look after what the spool holds; its failing keeps no record from being committed."""
         try:
+            self._erasing.tend()
             self._retention.tend(self.spool)
         except Exception as error:  # noqa: BLE001 - the thread must outlive whatever it is
             if not self._is_uncared_for:
-                _log.warning("old records stay for now", spool=self.spool, why=repr(error))
+                _log.warning(
+                    "removing records failed; tried again", spool=self.spool, why=repr(error)
+                )
             self._is_uncared_for = True
         else:
             self._is_uncared_for = False

@@ -94,7 +94,7 @@ def export_log(
         beside.mkdir(parents=True)
         with collecting_rarely():
             report = _export_into(beside, reader, catalogs, config, now_us, progress)
-        _put_in_place(beside, directory)
+        put_in_place(beside, directory)
     except OSError as error:
         raise OutcomeFilesError(
             f"the export cannot be written to {directory}: {error.strerror or error}",
@@ -198,7 +198,7 @@ def _write_catalogs(
     return missing
 
 
-def _put_in_place(beside: Path, directory: Path) -> None:
+def put_in_place(beside: Path, directory: Path) -> None:
     """Put a finished export in place of an earlier one, which goes last."""
     old = directory.with_name(f".{directory.name}.{secrets.token_hex(8)}.old")
     stood = directory.exists()

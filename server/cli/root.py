@@ -10,6 +10,7 @@ import click
 from server.cli.catalog import catalog
 from server.cli.config import config
 from server.cli.log import log
+from server.cli.privacy import privacy
 from server.cli.shared import ErrorsTold, config_option
 from server.cli.snapshots import snapshots
 from server.cli.state import state
@@ -53,5 +54,5 @@ def openapi() -> None:
     click.echo(openapi_json(), nl=False)
 
 
-for group in (config, catalog, snapshots, log, state, status):
+for group in (config, catalog, snapshots, log, privacy, state, status):
     main.add_command(group)

@@ -15,8 +15,9 @@ from bandit.metrics import NoMetrics
 from bandit.types import Id
 from bandit.viewer_ids import ViewerIds, all_stored
 from server.app import create_app
-from server.client import Client, RankRequest
+from server.client import Client
 from server.local import LocalServer, state_overrides
+from server.wire import RankRequest
 from server.worker import build_service
 from tests.waiting import wait_until_closed
 
