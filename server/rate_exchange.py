@@ -127,7 +127,7 @@ class Exchange:
                 outbox.told(self._raised(outbox.numbers))
             if not (outboxes or self._works):
                 self._redis.ping()
-        except (RedisError, OSError) as error:
+        except (RedisError, OSError, ValueError) as error:
             self._metrics.count("marquee_rate_limit_store_failures_total")
             if self._works is not False:
                 # Not its words: they may repeat the URL, which may hold a password.
