@@ -97,6 +97,13 @@ class Plan(msgspec.Struct, frozen=True):
         return sum(KILLS[fault.kind] for life in self.lives for fault in life.faults)
 
 
+def described(life: Life) -> str:
+    """Return a life's faults in a line."""
+    faults = ", ".join(fault.kind for fault in life.faults) or "calm"
+    damage = "" if life.damage == "none" else f", then a flipped bit in a {life.damage}"
+    return f"clock {life.clock_offset_s:+g} s; {faults}{damage}"
+
+
 def draw_plan(seed: int, kills: int, *, stops: bool = True, steps_back: bool = False) -> Plan:
     """Draw a plan of at least so many kills."""
     random = np.random.default_rng(seed)

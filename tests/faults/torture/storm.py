@@ -34,7 +34,7 @@ from tests.faults.torture.books import (
     settled_records,
 )
 from tests.faults.torture.damage import flip_a_bit, half_sent_bodies
-from tests.faults.torture.plan import KILLS, Fault, Life, Plan
+from tests.faults.torture.plan import KILLS, Fault, Life, Plan, described
 from tests.faults.torture.processes import (
     Processes,
     accepts,
@@ -144,18 +144,13 @@ class Storm:
 
     def _strike(self, crowd: Crowd, report: Report, until: float) -> None:
         for number, life in enumerate(self._plan.lives):
+            print(f"service {self._plan.seed}: {described(life)}", flush=True)
             for fault in life.faults:
                 if time.monotonic() > until:
                     report.cut_short = True
                     return
                 crowd.wait_for(fault.after_pages)
                 self._do(fault, life, self._plan.lives[number + 1])
-            if life.faults:
-                print(
-                    f"seed {self._plan.seed}: life {number + 1} of {len(self._plan.lives) - 1} is "
-                    f"over after {self._kills.total()} kills and {crowd.pages()} pages",
-                    flush=True,
-                )
 
     def _start(self, life: Life) -> LocalServer:
         offset = {OFFSET_VARIABLE: str(life.clock_offset_s)}
@@ -286,7 +281,7 @@ class Storm:
             after = LogBook.of(settled_records(directory, self._clock))
             wait_until_closed(client, len(after.decisions))
             wait_until(
-                lambda: self._scraped().outcomes >= storm.outcomes + calm.pages, 30, "metrics"
+                lambda: self._scraped().outcomes >= storm.outcomes + calm.pages, 60, "metrics"
             )
             findings += check_calm(calm, self._scraped().plus(storm, -1), before, after)
             findings += check_learner(client.status()["learner"], after)

@@ -35,6 +35,8 @@ from tests.faults.torture.world import DOCUMENT, SETTINGS, TITLES, free_port
 
 SWAPS = 100
 RESTARTS = 20
+_SWAPS_A_SECOND = 0.6
+"""What four cores manage with ease, the restarts between included."""
 _WORKERS = 3
 _CLIENTS = 6
 _WAIT_S = 60.0
@@ -180,7 +182,8 @@ class Askers:
 
 def run(options: Options) -> Iterator[Row]:
     """Swap and restart, as often as is asked for, and tell what the clients saw."""
-    swaps, restarts = (10, 2) if options.quick else (SWAPS, RESTARTS)
+    swaps = 10 if options.quick else min(SWAPS, int(options.seconds * _SWAPS_A_SECOND))
+    restarts = swaps * RESTARTS // SWAPS
     yield swap_and_restart(options.directory, options.seed, swaps, restarts)
 
 
