@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from bandit import checkpoint, dead_letters, events
-from bandit.eventlog import journal, sqlite_schema
+from bandit import checkpoint, dead_letters, events, status
+from bandit.backups import manifest as backups
+from bandit.catalog import compiled
+from bandit.eventlog import journal, learned, sqlite_schema
+from bandit.outcome_files import manifest as outcome_files
 from bandit.snapshots import manifest as snapshots
 from bandit.snapshots import store as snapshot_store
 
@@ -24,3 +27,13 @@ STATE_FORMATS: Final[Mapping[str, int]] = {
     "catalog": CATALOG_FORMAT_VERSION,
 }
 """The formats in which the state lies, and so every backup of it."""
+
+DURABLE_FORMATS: Final[Mapping[str, int]] = {
+    **STATE_FORMATS,
+    "backup": backups.FORMAT_VERSION,
+    "outcomes": outcome_files.FORMAT_VERSION,
+    "compiled catalog": compiled.REVISION,
+    "learner status": status.FORMAT_VERSION,
+    "learned": learned.FORMAT_VERSION,
+}
+"""All that is kept in files, what can be made again included."""
