@@ -29,7 +29,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -76,6 +76,7 @@ class Learner:
         catalogs: Catalogs,
         clock: Clock,
         metrics: Metrics,
+        tidy: Callable[[int, int | None], None] = lambda now_us, log_holds_from_us: None,
     ) -> None:
         """Go on from the checkpoint, or start from nothing.
 
@@ -90,6 +91,7 @@ class Learner:
         self._directory = Path(config.learner.directory)
         self._directory.mkdir(parents=True, exist_ok=True)
         self._engines = Engines(config, snapshots)
+        self._tidy = tidy
         self._room = DiskRoom(Path(config.snapshots.directory), config.log.disk_free_bytes_min)
         self._dead = DeadLetters(self._directory, config.learner.attempts_max)
         self._rejections = 0
@@ -299,6 +301,7 @@ class Learner:
         interval_us = _STATUS_CHANGED_US if changed else _STATUS_IDLE_US
         if _is_due(now_us, self._status_at_us, interval_us):
             self._forget_erased(now_us)
+            self._tidy(now_us, self._merge.holds_from_us())
             self.tell(now_us)
 
     def _forget_erased(self, now_us: int) -> None:

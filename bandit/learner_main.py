@@ -6,6 +6,7 @@ import threading
 from pathlib import Path
 
 from bandit.catalog import CatalogStore
+from bandit.catalog.pruning import CatalogPruning
 from bandit.clock import Clock
 from bandit.config.schema import Config
 from bandit.eventlog.sqlite_reader import SqliteEventReader
@@ -29,6 +30,7 @@ def run_learner(config: Config, clock: Clock, metrics: Metrics, stop: threading.
         catalogs = CatalogStore(config.catalog.directory, config.limits)
         reader = SqliteEventReader(config.log.directory, clock)
         try:
-            Learner(config, reader, snapshots, catalogs, clock, metrics).run(stop)
+            tidy = CatalogPruning(catalogs, config.log.retention_s).tidy
+            Learner(config, reader, snapshots, catalogs, clock, metrics, tidy).run(stop)
         finally:
             reader.close()

@@ -12,6 +12,8 @@ types do not allow, and takes being encoded and decoded first, ten times what is
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -129,6 +131,12 @@ class CatalogStore:
         version = self._documents.keep(content)
         self._compiled.keep(version, document)
         return version
+
+    @contextmanager
+    def unchanging(self) -> Iterator[None]:
+        """Keep all processes from changing what is current."""
+        with exclusive_lock(self.directory / _LOCK):
+            yield
 
     def set_current(self, version: str) -> None:
         """Serve a version that is kept here.

@@ -1,11 +1,13 @@
 """Documents by version, as files: ``<version>.msgpack``, named after its content.
 
-A file is written atomically, never changed and never deleted, and verified against its name
-whenever it is read: any logged decision can be scored again.
+A file is written atomically, never changed, and verified against its name whenever it is read. It
+is kept for as long as the log holds a decision that names it, which can thus be scored again; what
+goes, and when, is in :mod:`bandit.catalog.pruning`.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from bandit.catalog.documents import (
@@ -74,6 +76,10 @@ class StoredDocuments:
         # A stored file that was damaged since is mended by storing its content again.
         if not path.exists() or path.read_bytes() != content:
             write_atomically(path, content)
+        else:
+            # Tells that it is wanted again.
+            with suppress(OSError):
+                path.touch()
         return version
 
     def _path(self, version: str) -> Path:
