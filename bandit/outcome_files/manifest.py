@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +17,9 @@ from bandit.types import Surface
 
 FORMAT_VERSION: Final = 1
 FILE_NAME: Final = "manifest.json"
+
+_FILE_PATH: Final = re.compile(r"([A-Za-z0-9_=-]+/)*[A-Za-z0-9_=-]+\.parquet")
+_VERSION: Final = re.compile(r"[A-Za-z0-9_-]{1,256}")
 
 
 class ExportedFile(msgspec.Struct, frozen=True):
@@ -100,7 +104,7 @@ def read_manifest(directory: Path) -> Manifest:
                 f"{path} has the format {found}; {FORMAT_VERSION} is the latest known here",
                 hint="read it with the version of marquee that wrote it, or a later one",
             )
-        return msgspec.json.decode(content, type=Manifest)
+        manifest = msgspec.json.decode(content, type=Manifest)
     except OSError as error:
         raise OutcomeFilesError(
             f"{path} cannot be read: {error.strerror}",
@@ -111,3 +115,22 @@ def read_manifest(directory: Path) -> Manifest:
             f"{path} is not an export's manifest: {error}",
             hint="export the log again with `marquee log export`",
         ) from error
+    _check_names(path, manifest)
+    return manifest
+
+
+def _check_names(path: Path, manifest: Manifest) -> None:
+    """Check that a manifest leads to no file outside of its directory."""
+    for file in manifest.files:
+        if not _FILE_PATH.fullmatch(file.path):
+            # An export may come from anybody, and is rewritten in place where viewers are erased.
+            raise OutcomeFilesError(
+                f"{path} names {file.path[:80]!r}, which is no file of an export",
+                hint="copy the export again; its manifest is not to be edited",
+            )
+    for version in manifest.catalogs:
+        if not _VERSION.fullmatch(version):
+            raise OutcomeFilesError(
+                f"{path} names the catalog {version[:80]!r}, which is no version",
+                hint="copy the export again; its manifest is not to be edited",
+            )
