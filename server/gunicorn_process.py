@@ -51,6 +51,8 @@ class Master(Arbiter):  # type: ignore[misc]  # gunicorn comes without types
         self._proven = -1
         """The newest generation of which a worker has served."""
         self._generations: dict[int, int] = {}
+        self._serving: set[int] = set()
+        """Workers that have begun to serve."""
         self._spawn_at = 0.0
         self._is_reloading = False
         self._is_ending = False
@@ -67,6 +69,12 @@ class Master(Arbiter):  # type: ignore[misc]  # gunicorn comes without types
         """Note a signal; it is handled when its turn comes."""
         self._is_ending |= sig in _ENDINGS
         super().signal(sig, frame)
+
+    def wait_for_signals(self, timeout: float = 1.0) -> list[int]:
+        """Wait for signals, or until the next worker may be started."""
+        left_s = self._spawn_at - time.monotonic()
+        told: list[int] = super().wait_for_signals(min(timeout, left_s) if left_s > 0 else timeout)
+        return told
 
     def reload(self) -> None:
         """Put new workers, with the configuration as it is now, in the place of all old ones."""
@@ -93,11 +101,14 @@ class Master(Arbiter):  # type: ignore[misc]  # gunicorn comes without types
         if time.monotonic() >= self._spawn_at:
             own += [self.spawn_worker() for _ in range(self.num_workers - len(own))]
         serving = [pid for pid in own if self.WORKERS[pid].has_worked()]
-        if serving:
+        if set(serving) - self._serving:
+            # Whatever kept workers from serving has passed.
             self._proven = self._generation
+            self._backoff = Backoff(self._backoff.first_s)
+            self._spawn_at = 0.0
+        self._serving.update(serving)
         if len(serving) < self.num_workers:
             return
-        self._backoff = Backoff(self._backoff.first_s)
         old = [pid for pid in self.WORKERS if self._generations[pid] < self._generation]
         surplus = sorted(own, key=lambda pid: int(self.WORKERS[pid].age))[: -self.num_workers]
         for pid in [*old, *surplus]:
@@ -136,6 +147,7 @@ class Master(Arbiter):  # type: ignore[misc]  # gunicorn comes without types
         gone = {pid: worker for pid, worker in before.items() if pid not in self.WORKERS}
         self._clear_away(gone.values())
         newest = max((self._generations.pop(pid) for pid in gone), default=-1)
+        self._serving -= gone.keys()
         if self._is_ending:
             return
         if halt is not None and newest > self._proven:
