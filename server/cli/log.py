@@ -131,7 +131,10 @@ def export(out: Path, config_path: Path | None) -> None:
     catalogs = CatalogStore(config.catalog.directory, config.limits)
     log_reader = _open_log(Path(config.log.directory), clock)
     with closing(log_reader) as reader, _progress() as progress:
-        total = sum(reader.last_sequence(spool) for spool in reader.spools())
+        total = sum(
+            reader.last_sequence(spool) - reader.sequence_before(spool, 0)
+            for spool in reader.spools()
+        )
         task = progress.add_task("exporting", total=total)
         report = export_log(
             reader,

@@ -53,7 +53,10 @@ class EventLogSource(ExportSource):
                     hint="give the directory that the configuration's log.directory names",
                 )
             catalogs = CatalogStore(catalog, config.limits) if catalog.is_dir() else _NoCatalogs()
-            total = sum(reader.last_sequence(spool) for spool in reader.spools())
+            total = sum(
+                reader.last_sequence(spool) - reader.sequence_before(spool, 0)
+                for spool in reader.spools()
+            )
             try:
                 with reading.watch.task(f"joining {path}", total, "records") as advance:
                     report = export_log(
