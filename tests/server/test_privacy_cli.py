@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -22,6 +25,7 @@ from bandit.events import DecisionRecord, FeedbackRecord, Record
 from bandit.metrics import NoMetrics
 from bandit.outcome_files import OutcomeFiles, export_log
 from bandit.types import TitleChoice
+from bandit.viewer_ids import ViewerIds
 from server.cli.root import main
 from server.client import Client
 from server.local import LocalServer, state_overrides, wait_until
@@ -150,6 +154,38 @@ def test_an_order_waits_for_a_writer_and_the_next_call_goes_on(tmp_path: Path) -
     assert "going on" in result.output
     assert files_with(tmp_path, VIEWER) == []
     assert ErasureOrders(stopped.log).open() == []
+
+
+@pytest.mark.processes
+def test_an_erasure_that_is_killed_is_gone_on_with(tmp_path: Path) -> None:
+    stopped = Stopped(tmp_path)
+    asleep = LogConfig(heartbeat_s=3600)
+    with closing(SqliteEventWriter.open(stopped.log, stopped.clock, asleep, NoMetrics())):
+        command = [sys.executable, "-m", "server.cli", "privacy", "erase", "--viewer", VIEWER]
+        environment = os.environ | state_overrides(tmp_path)
+        with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE) as running:
+            orders = ErasureOrders(stopped.log)
+            wait_until(
+                lambda: any("spool-001" in orders.done(one) for one in orders.open()),
+                60,
+                "the first part to be done",
+            )
+            running.kill()
+    assert erase(tmp_path).exit_code == 0
+    assert files_with(tmp_path, VIEWER) == []
+    assert stopped.left() == ["d:d2", "f:e2", "d:d3"]
+
+
+def test_a_viewer_is_found_under_a_hashed_id(tmp_path: Path) -> None:
+    hashed = state_overrides(tmp_path) | {"MARQUEE__PRIVACY__VIEWER_IDS": "hashed"}
+    stored = ViewerIds.from_config(load_config(None, hashed)).stored(VIEWER)
+    stopped = Stopped(tmp_path)
+    config = LogConfig(heartbeat_s=3600)
+    with closing(SqliteEventWriter.open(stopped.log, stopped.clock, config, NoMetrics())) as one:
+        stopped.write(one, decision("d7", stored), click("e7", "d7"))
+    assert erase(tmp_path).exit_code == 0
+    assert files_with(tmp_path, stored) == []
+    assert stopped.left() == ["d:d2", "f:e2", "d:d3"]
 
 
 def test_a_writer_does_its_part_while_pages_come_in(tmp_path: Path) -> None:
