@@ -12,7 +12,7 @@ from tests.faults.api_trials import Role, is_needed_role, trials_of, try_route
 from tests.faults.hostile_storm import ADMIN_KEY, CLIENT_KEY, SETTINGS, processes_of
 from tests.faults.torture.rows import Options, Row
 
-EXAMPLES, QUICK_EXAMPLES = 40, 3
+EXAMPLES, QUICK_EXAMPLES = 20, 3
 """Valid requests a trial, and as many invalid ones; a quarter as callers of too few rights."""
 
 
