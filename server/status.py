@@ -75,6 +75,8 @@ class LearnerReport(msgspec.Struct, frozen=True):
     """Models that know less than what is being served and are not published yet, and why."""
     unreadable_spools: dict[str, str]
     """Spools of the log that it passes over, and why."""
+    log_holds_s: float | None
+    """Age of the oldest record that the log still holds; absent where it is empty."""
 
 
 class StatusAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -198,6 +200,9 @@ def _learner(status: LearnerStatus, now_us: int) -> LearnerReport:
         published={surface: model.version for surface, model in status.models.items()},
         held_models=status.held_models,
         unreadable_spools=status.unreadable_spools,
+        log_holds_s=None
+        if status.log_holds_from_us is None
+        else max(0.0, (now_us - status.log_holds_from_us) / MICROSECONDS),
     )
 
 

@@ -110,3 +110,11 @@ def test_spools_that_are_passed_over_are_told(tmp_path: Path, snapshots: FileSna
     status = answer(tmp_path, snapshots, unreadable_spools={"spool-000": "no database"})
     assert status.learner is not None
     assert status.learner.unreadable_spools == {"spool-000": "no database"}
+
+
+def test_from_when_the_log_holds_records_is_told(
+    tmp_path: Path, snapshots: FileSnapshotStore
+) -> None:
+    status = answer(tmp_path, snapshots, log_holds_from_us=NOW_US - 90_000_000)
+    assert status.learner is not None
+    assert status.learner.log_holds_s == 90
