@@ -51,7 +51,9 @@ class Run(NamedTuple):
 
     def served(self) -> str:
         """Return the snapshot that a page was scored by."""
-        answer = urllib3.request("POST", f"{self.server.url}/v1/rank", json=PAGE, retries=False)
+        # Over a connection of its own, which may come to any worker.
+        with urllib3.PoolManager(retries=False, timeout=WAIT_S) as newcomer:
+            answer = newcomer.request("POST", f"{self.server.url}/v1/rank", json=PAGE)
         assert answer.status == 201
         version: str = answer.json()["snapshots"]["artwork"]
         return version
