@@ -76,6 +76,15 @@ def load_checkpoint(directory: Path) -> tuple[Checkpoint | None, list[str]]:
     return None, problems
 
 
+def set_checkpoint_aside(directory: Path) -> None:
+    """Rename the checkpoint that would be loaded next, so that the one before it is."""
+    for name in (CURRENT_NAME, PREVIOUS_NAME):
+        if (directory / name).exists():
+            (directory / name).replace(directory / f"{name}.refused")
+            sync_directory(directory)
+            return
+
+
 def _decode(data: bytes) -> Checkpoint:
     head, body = data[: _DIGEST_LENGTH + 1], data[_DIGEST_LENGTH + 1 :]
     if hashlib.sha256(body).hexdigest().encode() + b"\n" != head:

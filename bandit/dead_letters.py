@@ -2,7 +2,10 @@
 
 A failure is first taken for an accident: the learner goes back to its checkpoint and tries
 again. Attempts are counted in a file of their own, so that they outlive the process; after
-``attempts_max`` of them the culprit is written to ``dead-letters.jsonl`` and passed over.
+``attempts_max`` of them the culprit is written to ``dead-letters.jsonl`` and passed over. A crash
+of the whole process counts as a failed attempt as well, of what :mod:`bandit.at_work` names: an
+outcome that was being learned, or the checkpoint that was being restored, whose file is then set
+aside for the one before it.
 """
 
 from __future__ import annotations
@@ -15,13 +18,17 @@ from typing import Final, Literal
 import msgspec
 import structlog
 
+from bandit.at_work import AtWork
 from bandit.files import write_atomically
 
 LETTERS_NAME: Final = "dead-letters.jsonl"
 ATTEMPTS_NAME: Final = "attempts.json"
 FORMAT_VERSION: Final = 1
 
-Stage = Literal["read", "join", "learn"]
+CHECKPOINT: Final = "the checkpoint"
+"""Stands for it where decisions have their ids, which hold no space."""
+
+Stage = Literal["read", "join", "learn", "restore"]
 
 _log = structlog.get_logger(__name__)
 
@@ -52,7 +59,8 @@ class DeadLetters:
         self._attempts_path = directory / ATTEMPTS_NAME
         self._attempts_max = attempts_max
         self._damaged: set[tuple[str | None, int | None]] = set()
-        self._ids: dict[Stage, set[str | None]] = {"join": set(), "learn": set()}
+        self._ids: dict[Stage, set[str | None]] = {"join": set(), "learn": set(), "restore": set()}
+        self._at_work = AtWork(directory)
         self._torn = False
         for line in self._lines():
             self._remember(line)
@@ -65,15 +73,27 @@ class DeadLetters:
         """Tell whether a decision is to be passed over at a stage."""
         return decision_id in self._ids[stage]
 
+    def begins(self, stage: Stage, name: str) -> bool:
+        """Note that something begins that may crash the process; False if it is to be passed over.
+
+        :meth:`passed` and :meth:`blame` say that it is over.
+        """
+        if stage == "learn" and self.holds(stage, name):
+            return False
+        self._at_work.begin(stage, name)
+        return True
+
     def set_damaged_aside(self, spool: str, sequence: int, reason: str, now_us: int) -> None:
         """Set aside a record that cannot be read, once however often it is met."""
         if (spool, sequence) not in self._damaged:
             self._append(DeadLetter("read", reason, now_us, spool=spool, sequence=sequence))
 
-    def blame(self, stage: Stage, decision_id: str, reason: str, now_us: int) -> None:
-        """Count a failed attempt, and set its cause aside after the last one allowed."""
+    def blame(self, stage: Stage, decision_id: str, reason: str, now_us: int) -> bool:
+        """Count a failed attempt; True if it was the last one allowed: its cause is set aside."""
+        self._at_work.end()
         attempts = self._attempts.get(decision_id, 0) + 1
-        if attempts >= self._attempts_max:
+        is_last = attempts >= self._attempts_max
+        if is_last:
             self._append(
                 DeadLetter(stage, reason, now_us, decision_id=decision_id, attempts=attempts)
             )
@@ -81,9 +101,11 @@ class DeadLetters:
         else:
             self._attempts[decision_id] = attempts
             self._write_attempts()
+        return is_last
 
     def passed(self, decision_id: str) -> None:
         """Forget the failed attempts of what went well in the end."""
+        self._at_work.end()
         if self._attempts.pop(decision_id, None) is not None:
             self._write_attempts()
 

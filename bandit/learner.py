@@ -40,7 +40,7 @@ from bandit.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from bandit.clock import MICROSECONDS, Clock, to_us
 from bandit.collecting import collecting_rarely
 from bandit.config.schema import Config
-from bandit.dead_letters import DeadLetters
+from bandit.dead_letters import CHECKPOINT, DeadLetters
 from bandit.disk_room import DiskRoom
 from bandit.engines import Engines
 from bandit.errors import MarqueeError
@@ -138,7 +138,9 @@ class Learner:
     def _usable_checkpoint(self) -> tuple[Checkpoint | None, list[str]]:
         """Restore the engines; return the checkpoint to go on from, and what was wrong."""
         checkpoint, problems = load_checkpoint(self._directory)
+        self._dead.begins("restore", CHECKPOINT)
         unfit = self._engines.restore({} if checkpoint is None else checkpoint.engines)
+        self._dead.passed(CHECKPOINT)
         if checkpoint is None or not unfit:
             return checkpoint, problems
         if not merge.is_whole(self._reader, checkpoint.position):
@@ -222,7 +224,7 @@ class Learner:
 
     def _learn(self, sealed: Sealed, now_us: int) -> int:
         decision_id = sealed.decision_id
-        if self._dead.holds("learn", decision_id):
+        if not self._dead.begins("learn", decision_id):
             return 0
         try:
             outcome = sealed.open()
