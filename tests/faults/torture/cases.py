@@ -85,7 +85,9 @@ CASES = [
         "rotation of the key that signs tokens",
         [
             "faults/test_tokens_over_http.py"
-            "::test_tokens_of_an_old_key_are_good_for_as_long_as_it_is_listed"
+            "::test_tokens_of_an_old_key_are_good_for_as_long_as_it_is_listed",
+            "faults/test_services_clocks.py"
+            "::test_tokens_of_an_old_key_are_good_everywhere_until_it_is_taken_out",
         ],
     ),
     Case(
@@ -98,6 +100,8 @@ CASES = [
             "::test_five_seconds_either_way_close_no_window_early_with_a_leeway_for_both",
             "faults/test_clock_skew.py"
             "::test_a_clock_that_steps_back_loses_nothing_and_closes_nothing_early",
+            "faults/test_services_clocks.py"
+            "::test_tokens_are_good_at_a_service_whose_clock_is_ten_seconds_apart",
         ],
     ),
     Case(
@@ -127,12 +131,17 @@ CASES = [
             "::test_half_sent_bodies_behind_the_proxy_cost_the_others_nothing",
             "faults/test_slow_clients_and_proxy.py"
             "::test_half_sent_bodies_without_a_proxy_hold_no_thread",
+            "faults/test_slow_clients_and_proxy.py::test_no_half_sent_body_reaches_the_service",
         ],
     ),
     Case(
         14,
         "a snapshot truncated, bit-flipped or signed by somebody else",
         [
+            "faults/test_bad_snapshots_served.py"
+            "::test_a_bad_snapshot_is_refused_told_and_the_last_good_one_serves",
+            "faults/test_bad_snapshots_served.py"
+            "::test_whole_snapshots_are_served_on_after_the_bad_ones",
             "bandit/test_snapshots.py::test_a_flipped_bit_in_any_file_is_noticed",
             "bandit/test_snapshots.py::test_a_truncated_or_missing_file_is_noticed_named_and_not_listed",
             "bandit/test_snapshots.py::test_a_key_that_is_not_in_the_ring_is_refused_and_named",
@@ -171,8 +180,14 @@ CASES = [
     ),
     Case(
         18,
-        "the torn tail of a spool",
-        ["bandit/test_eventlog_journal.py::test_a_tail_cut_at_any_byte_costs_the_cut_frame_alone"],
+        "the torn tail of a spool, or a flipped bit",
+        [
+            "bandit/test_eventlog_journal.py::test_a_tail_cut_at_any_byte_costs_the_cut_frame_alone",
+            "bandit/test_eventlog_journal.py::test_a_flipped_bit_never_changes_a_record",
+            "bandit/test_eventlog_sqlite.py::test_a_torn_tail_leaves_the_records_before_it",
+            "faults/test_flipped_bits.py"
+            "::test_a_flip_in_the_write_ahead_log_leaves_true_records_from_the_first_on",
+        ],
     ),
     Case(
         19,
