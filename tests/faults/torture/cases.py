@@ -209,6 +209,7 @@ CASES = [
         21,
         "the log's queue is full",
         [
+            "faults/test_full_queue.py::test_a_full_queue_does_what_is_configured",
             "bandit/test_eventlog_hand_over.py::test_block_waits_for_room_and_gives_up_in_time",
             "bandit/test_eventlog_hand_over.py::test_drop_never_waits_and_records_what_it_drew",
             "statistical/test_queue_drops.py::test_weighted_counts_of_what_is_logged_are_unbiased",
