@@ -1,6 +1,6 @@
 """Disks of their own: the guard before a full one, and one that becomes read-only.
 
-Left out as a whole where no disk can be mounted: see ``tests/conftest.py``.
+Left out as a whole where no disk can be mounted, unless asked for: see ``tests/conftest.py``.
 """
 
 from __future__ import annotations
@@ -20,10 +20,13 @@ from bandit.snapshots import Pointer
 from bandit.status import read_status
 from server.local import LocalServer, state_overrides, wait_until
 from tests.faults.callers import WAIT_S, Callers, metrics
-from tests.faults.disks import SmallDisk, small_disk
+from tests.faults.disks import SmallDisk, can_mount, small_disk
 from tests.faults.test_full_disk import MEGABYTES, SETTINGS, Run, check_books, goes_on
 
-pytestmark = pytest.mark.processes
+pytestmark = [
+    pytest.mark.processes,
+    pytest.mark.skipif(not can_mount(), reason="no disk can be mounted here"),
+]
 
 
 def test_the_guard_stops_before_the_disk_is_full_and_lets_go_again(tmp_path: Path) -> None:
