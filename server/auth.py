@@ -28,7 +28,7 @@ from server.rate_limits import check_rate_limits
 Role = Literal["client", "admin"]
 
 _DIGEST_PREFIX: Final = "sha256:"
-_DIGEST: Final = re.compile(rf"\A{_DIGEST_PREFIX}([0-9a-f]{{64}})\Z")
+_DIGEST: Final = re.compile(rf"\A{_DIGEST_PREFIX}([0-9a-f]{{64}})\Z", re.IGNORECASE)
 
 _HOW_TO_GIVE: Final = "send `Authorization: Bearer <key>` or `X-API-Key: <key>`"
 
@@ -79,12 +79,15 @@ class Authenticator:
         """Read all keys; where none is configured, let everyone in on a loopback address.
 
         Raises:
-            ConfigError: a key file cannot be read, or there is no key where one is needed: whoever
-                names a file of keys wants the door shut, even if the file is still empty.
+            ConfigError: a key file cannot be read, a key is a digest that is none, or there is no
+                key where one is needed: whoever names a file of keys wants the door shut, even if
+                the file is still empty.
         """
         auth = config.auth
         client_keys = [*auth.client_keys, *_file_keys(auth.client_keys_file, "client_keys_file")]
         admin_keys = [*auth.admin_keys, *_file_keys(auth.admin_keys_file, "admin_keys_file")]
+        _check_digests("auth.client_keys", client_keys)
+        _check_digests("auth.admin_keys", admin_keys)
         if client_keys or admin_keys:
             return cls(client_keys, admin_keys)
         if needs_keys(config):
@@ -173,6 +176,17 @@ def without_keys(config: Config) -> Config:
         for name, keys in (("client_keys", auth.client_keys), ("admin_keys", auth.admin_keys))
     }
     return msgspec.structs.replace(config, auth=msgspec.structs.replace(auth, **digests))
+
+
+def _check_digests(path: str, keys: Iterable[str]) -> None:
+    """Refuse what looks like a digest and is none: it would be taken for a key, and open."""
+    for number, key in enumerate(keys, 1):
+        if key.strip().lower().startswith(_DIGEST_PREFIX) and not _DIGEST.match(key):
+            raise ConfigError(
+                path,
+                f"key {number} begins with {_DIGEST_PREFIX} and is no digest",
+                hint=f"write {_DIGEST_PREFIX} and 64 hexadecimal digits, and nothing after them",
+            )
 
 
 def _configured(key: str) -> bytes:

@@ -157,8 +157,27 @@ def test_a_key_may_be_configured_by_its_digest_which_opens_nothing_itself() -> N
     assert role_of(authenticator, None, "c-one") == "client"
     with pytest.raises(UnauthenticatedError):
         authenticator.caller(None, digest)
-    # What only looks like one is a key as any other.
-    assert role_of(Authenticator(["sha256:abc"], []), None, "sha256:abc") == "client"
+
+
+@pytest.mark.parametrize("prefix", ["sha256:", "SHA256:"])
+def test_a_digest_in_capitals_is_one_and_opens_nothing_itself(prefix: str) -> None:
+    digest = prefix + hashlib.sha256(b"c-one").hexdigest().upper()
+    authenticator = Authenticator.from_config(config(client_keys=[digest]))
+    assert role_of(authenticator, None, "c-one") == "client"
+    with pytest.raises(UnauthenticatedError):
+        authenticator.caller(None, digest)
+
+
+@pytest.mark.parametrize("wrong", ["sha256:abc", "SHA256:", f"sha256:{'ab' * 32}  -"])
+@pytest.mark.parametrize("name", ["client", "admin"])
+def test_what_only_looks_like_a_digest_is_no_key(tmp_path: Path, name: str, wrong: str) -> None:
+    file = tmp_path / "keys"
+    file.write_text(f"a-key\n{wrong}\n")
+    for given in ({f"{name}_keys": ["a-key", wrong]}, {f"{name}_keys_file": str(file)}):
+        with pytest.raises(ConfigError, match="key 2 begins with sha256: and is no digest") as told:
+            Authenticator.from_config(config(**given))
+        assert told.value.path == f"auth.{name}_keys"
+        assert wrong[7:] not in str(told.value) or not wrong[7:]
 
 
 def test_what_a_run_writes_down_knows_the_keys_and_does_not_tell_them() -> None:
