@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bandit import merge
-from bandit.eventlog.protocol import SpoolBatch
+from bandit.eventlog.protocol import Learned, SpoolBatch
 from bandit.events import (
     ActivationRecord,
     DecisionRecord,
@@ -47,6 +47,15 @@ class ListedLog:
 
     def sequence_before(self, spool: str, at_us: int) -> int:
         return sum(one.at_us < at_us for one in self.records[spool])
+
+    def first_at_us(self, spool: str) -> int | None:
+        return next((one.at_us for one in self.records[spool]), None)
+
+    def release(self, learned: dict[str, Learned]) -> None:
+        raise NotImplementedError
+
+    def released(self) -> dict[str, Learned]:
+        return {}
 
     def last_sequence(self, spool: str) -> int:
         return len(self.records[spool])
