@@ -9,9 +9,11 @@ journal, which keeps what it held long after its commit.
 from __future__ import annotations
 
 import base64
+import re
 import sqlite3
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from hashlib import blake2b
 from pathlib import Path
@@ -101,15 +103,18 @@ def _erase(
             if found is not None:
                 connection.execute(
                     "UPDATE records SET key = ?, payload = ? WHERE sequence = ?",
-                    (_nameless(found[0], order), ERASED, sequence),
+                    (_nameless(found[0], sequence, order), ERASED, sequence),
                 )
 
 
-def _nameless(key: str, order: ErasureOrder) -> str:
-    """Return a record's key, or something as unique where the client put the viewer's id in it."""
+def _nameless(key: str, sequence: int, order: ErasureOrder) -> str:
+    """Return a record's key, or something unique where the client put the viewer's id in it.
+
+    What the key was is forgotten, so that a repeat of the record enters, to be erased in turn.
+    """
     if not order.concerns(key):
         return key
-    return f"e:{blake2b(key.encode(), digest_size=16).hexdigest()}"
+    return f"e:{blake2b(f'{sequence} {key}'.encode(), digest_size=16).hexdigest()}"
 
 
 def _empty_write_ahead_log(connection: sqlite3.Connection) -> bool:
@@ -145,7 +150,25 @@ def _is_of(line: bytes, order: ErasureOrder) -> bool:
         payload = base64.b64decode(found.payload)
     except ValueError:
         return order.concerns(line.decode(errors="replace"))
-    return order.concerns(found.key) or is_of(payload, order.viewers, order.decisions)
+    return _is_named_after(found.key, payload, order) or is_of(
+        payload, order.viewers, order.decisions
+    )
+
+
+def _is_named_after(key: str, payload: bytes, order: ErasureOrder) -> bool:
+    """Tell whether a record that tells of no viewer bears the viewer's id, whole, in its key.
+
+    Ids may be parts of each other, as viewer-7 is of viewer-70: what letters or digits go on with
+    is another's.
+    """
+    with suppress(LogDamagedError):
+        record = decode_record(payload)
+        if isinstance(record, DecisionRecord) and record.viewer_id is not None:
+            return False
+    return any(
+        re.search(rf"(?<![A-Za-z0-9]){re.escape(viewer)}(?![A-Za-z0-9])", key)
+        for viewer in order.viewers
+    )
 
 
 def is_of(payload: bytes, viewers: Sequence[str], decisions: Sequence[str]) -> bool:

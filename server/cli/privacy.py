@@ -6,9 +6,11 @@ import getpass
 from pathlib import Path
 
 import click
+import msgspec
 
 from bandit.clock import WallClock
 from bandit.erasure import Erasure
+from bandit.types import Id
 from server.cli.shared import config_option, print_table, read_config
 from server.exit_codes import FAILED
 
@@ -32,8 +34,25 @@ def privacy() -> None:
     """
 
 
+def _lawful(_ctx: click.Context, _option: click.Parameter, viewer: str) -> str:
+    """Refuse what no page can have carried: the empty text is part of whatever is stored."""
+    try:
+        return msgspec.convert(viewer, Id)
+    except msgspec.ValidationError as error:
+        raise click.BadParameter(
+            f"{viewer!r} is no viewer's id: those are 1 to 256 of the characters "
+            "A-Z a-z 0-9 _ . : @ / -"
+        ) from error
+
+
 @privacy.command()
-@click.option("--viewer", required=True, metavar="ID", help="The viewer's id, as callers send it.")
+@click.option(
+    "--viewer",
+    required=True,
+    metavar="ID",
+    callback=_lawful,
+    help="The viewer's id, as callers send it.",
+)
 @click.option(
     "--export",
     "exports",

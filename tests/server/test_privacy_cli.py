@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import shutil
 import subprocess
@@ -19,9 +20,10 @@ from bandit.config.loading import load_config
 from bandit.config.schema import Config, LogConfig
 from bandit.erasure import Erasure
 from bandit.eventlog.erasure_orders import ErasureOrders
+from bandit.eventlog.refusal import refused_path
 from bandit.eventlog.sqlite_reader import SqliteEventReader
 from bandit.eventlog.sqlite_writer import SqliteEventWriter
-from bandit.events import DecisionRecord, FeedbackRecord, Record
+from bandit.events import DecisionRecord, FeedbackRecord, Record, encode_record
 from bandit.metrics import NoMetrics
 from bandit.outcome_files import OutcomeFiles, export_log
 from bandit.types import TitleChoice
@@ -115,6 +117,49 @@ def test_everything_of_the_viewer_goes_and_nothing_else(tmp_path: Path) -> None:
     told = msgspec.json.decode(line)
     assert told["erased"] == {"spool-000": 1, "spool-001": 3, "learner": 0}
     assert told["by"]
+
+
+@pytest.mark.parametrize("viewer", ["", " ", "viewer of", f"{VIEWER}\n", "v" * 257])
+def test_what_is_no_viewer_s_id_erases_nothing(tmp_path: Path, viewer: str) -> None:
+    stopped = Stopped(tmp_path)
+    refused = refuse(stopped, decision("r1", OTHER), click("r2", "r1"))
+    before = refused.read_bytes()
+    command = ["privacy", "erase", "--viewer", viewer]
+    result = CliRunner().invoke(main, command, env=state_overrides(tmp_path))
+    assert result.exit_code == 2
+    assert "is no viewer's id" in result.output
+    assert refused.read_bytes() == before
+    assert not (stopped.log / "keeping").exists()
+
+
+def test_of_refused_records_those_of_a_viewer_with_a_longer_id_stay(tmp_path: Path) -> None:
+    stopped = Stopped(tmp_path)
+    longer = f"{VIEWER}2"
+    theirs: list[Record] = [
+        decision(f"{longer}/1", longer),
+        click(f"{longer}:e", "r1"),
+        decision(f"{VIEWER}/x", OTHER),
+    ]
+    own: list[Record] = [
+        decision("r4", VIEWER),
+        click("r5", "d1"),
+        click(f"{VIEWER}:e", "r4"),
+        decision(f"{VIEWER}/y", None),
+    ]
+    refused = refuse(stopped, *theirs, *own)
+    lines = refused.read_bytes().splitlines()
+    assert erase(tmp_path).exit_code == 0
+    assert refused.read_bytes().splitlines() == lines[: len(theirs)]
+
+
+def refuse(stopped: Stopped, *records: Record) -> Path:
+    """Have records lie where those do which could not be stored."""
+    path = refused_path(stopped.log, "spool-000")
+    for one in records:
+        payload = base64.b64encode(encode_record(one)).decode()
+        with path.open("ab") as file:
+            file.write(msgspec.json.encode({"key": one.key, "payload": payload}) + b"\n")
+    return path
 
 
 def test_it_may_be_repeated(tmp_path: Path) -> None:
