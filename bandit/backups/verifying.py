@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -38,6 +39,7 @@ def verify(directory: Path, progress: Progress = lambda _bytes: None) -> Verifie
     for file in manifest.files:
         _check_file(directory, file, progress)
     for spool in manifest.spools:
+        safe_path(f"log/{spool.name}")
         found = look_into(spool_path(directory / "log", spool.name))
         if found != spool:
             raise BackupError(
@@ -84,7 +86,11 @@ def _check_formats(manifest: BackupManifest) -> None:
 def _check_file(directory: Path, file: StoredFile, progress: Progress) -> None:
     path = directory / safe_path(file.path)
     try:
-        size = path.stat().st_size
+        status = path.lstat()
+        if not stat.S_ISREG(status.st_mode):
+            # A link leads out of what was copied, and a pipe or device may never end.
+            raise BackupError(f"{path} is no regular file", hint=_COPY_AGAIN)
+        size = status.st_size
         if size != file.bytes:
             raise BackupError(f"{path} has {size:,} bytes, not {file.bytes:,}", hint=_COPY_AGAIN)
         found = digest_of(path, progress)
@@ -101,6 +107,7 @@ def safe_path(path: str) -> PurePosixPath:
         BackupError: it leads elsewhere.
     """
     found = PurePosixPath(path)
-    if len(found.parts) < 2 or found.parts[0] not in PARTS or ".." in found.parts:
+    strays = len(found.parts) < 2 or found.parts[0] not in PARTS or ".." in found.parts
+    if strays or "\0" in path:
         raise BackupError(f"{path!r} is no place in a backup", hint=_COPY_AGAIN)
     return found

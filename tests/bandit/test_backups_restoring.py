@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -101,6 +102,26 @@ def _outside(backup: Path) -> None:
     _changed(backup, files=[{"path": "log/../../x", "bytes": 0, "sha256": ""}])
 
 
+def _strange(backup: Path) -> None:
+    _changed(backup, files=[{"path": "log/a\0b", "bytes": 0, "sha256": ""}])
+
+
+def _strange_spool(backup: Path) -> None:
+    spool = {"name": "../../x", "file_id": "", "records": 0, "last_sequence": 0, "horizon_us": 0}
+    _changed(backup, spools=[spool])
+
+
+def _link(backup: Path) -> None:
+    current = backup / "catalog" / "current"
+    current.rename(backup / "elsewhere")
+    current.symlink_to(backup / "elsewhere")
+
+
+def _pipe(backup: Path) -> None:
+    (backup / "catalog" / "current").unlink()
+    os.mkfifo(backup / "catalog" / "current")
+
+
 @pytest.mark.parametrize(
     ("damage", "why"),
     [
@@ -113,6 +134,10 @@ def _outside(backup: Path) -> None:
         (_later_spools, "of spool, and"),
         (_unknown_format, "format 1 of posters, and none"),
         (_outside, "no place in a backup"),
+        (_strange, "no place in a backup"),
+        (_strange_spool, "no place in a backup"),
+        (_link, "no regular file"),
+        (_pipe, "no regular file"),
     ],
 )
 def test_what_is_not_a_whole_backup_of_ours_is_refused_with_a_hint(
