@@ -32,9 +32,11 @@ from bandit.eventlog.erasure_orders import (
     ErasureRecord,
 )
 from bandit.eventlog.erasure_search import ErasureSearch
+from bandit.eventlog.learned import KEEPING
 from bandit.eventlog.sqlite_slots import spool_names, unclaimed
 from bandit.eventlog.sqlite_spool import SpoolFile
 from bandit.eventlog.takeover import recover_unclaimed, take_over
+from bandit.files import exclusive_lock
 from bandit.lease import Lease
 from bandit.outcome_files.erasing import erase_from_export
 from bandit.secret_keys import viewer_keys
@@ -42,6 +44,7 @@ from bandit.viewer_ids import ViewerIds, all_stored
 
 LOOKS_MAX: Final = 5
 _PAUSE_S: Final = 0.1
+_LOCK_NAME: Final = ".erasing.lock"
 
 
 class Erased(NamedTuple):
@@ -70,11 +73,22 @@ class Erasure:
     def erase(self, viewer_id: str, exports: Sequence[Path], timeout_s: float) -> Erased:
         """Erase a viewer from exports and log; what was begun before is finished first.
 
+        So is what another process is at: two that carry out the same order would take it from
+        each other.
+
         Raises:
             ConfigError: the keys that hash viewers' ids cannot be read.
             OutcomeFilesError: an export cannot be written anew; nothing else was done.
             OSError: the log's directory cannot be written.
         """
+        if not self._log.exists():
+            return self._erase(viewer_id, exports, timeout_s)
+        lock = self._log / KEEPING / _LOCK_NAME
+        lock.parent.mkdir(exist_ok=True)
+        with exclusive_lock(lock):
+            return self._erase(viewer_id, exports, timeout_s)
+
+    def _erase(self, viewer_id: str, exports: Sequence[Path], timeout_s: float) -> Erased:
         until_s = time.monotonic() + timeout_s
         viewers = all_stored(self._config, viewer_id)
         counts = Counter({f"export {one}": erase_from_export(one, viewers) for one in exports})
