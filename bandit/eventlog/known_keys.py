@@ -72,6 +72,7 @@ _NUMBER: Final = struct.Struct("<Q")
 _POSITION_BITS: Final = 9
 _POSITION: Final = 8 * LINE_BYTES - 1
 _KEYS_AT_ONCE: Final = 1 << 16
+_BLOCK_BYTES: Final = 512
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 
 _log = structlog.get_logger(__name__)
@@ -223,7 +224,9 @@ def _map(path: Path) -> mmap.mmap:
         path.unlink()
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, PUBLIC_MODE)
     try:
-        if os.fstat(handle).st_size != SIZE_BYTES:
+        status = os.fstat(handle)
+        # A copy may have holes, for which a full disk has no room when they are written.
+        if status.st_size != SIZE_BYTES or status.st_blocks * _BLOCK_BYTES < SIZE_BYTES:
             _allocate(handle, path)
         return mmap.mmap(handle, SIZE_BYTES, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
     finally:

@@ -45,21 +45,24 @@ class LearnedFile:
 
     def __init__(self, log: Path) -> None:
         self._path = _path(log)
-        self._known = _Known(0, {})
+        self._known = _Known((0, 0), {})
 
     def read(self) -> dict[str, Learned]:
         """Return what is learned, by spool; nothing where that is not known."""
         try:
-            changed_ns = self._path.stat().st_mtime_ns
-            if changed_ns != self._known.changed_ns:
-                self._known = _Known(changed_ns, _decode(self._path.read_bytes()))
+            status = self._path.stat()
+            # Two files of one tick of the kernel's clock have one time.
+            seen = (status.st_ino, status.st_mtime_ns)
+            if seen != self._known.seen:
+                self._known = _Known(seen, _decode(self._path.read_bytes()))
         except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
-            self._known = _Known(0, {})
+            self._known = _Known((0, 0), {})
         return self._known.spools
 
 
 class _Known(NamedTuple):
-    changed_ns: int
+    seen: tuple[int, int]
+    """The file's inode and time."""
     spools: dict[str, Learned]
 
 

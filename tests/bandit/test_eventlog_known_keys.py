@@ -253,6 +253,17 @@ def test_where_no_filter_can_be_made_the_log_goes_on(
         assert reader.known_keys([*KEYS, NEW]) == set(KEYS)
 
 
+def test_holes_of_a_copied_filter_are_filled_before_it_is_mapped(tmp_path: Path) -> None:
+    store(tmp_path, KEYS)
+    path = keys_path(spool_path(tmp_path, SPOOL))
+    path.unlink()
+    with path.open("wb") as file:
+        file.truncate(SIZE_BYTES)
+    store(tmp_path, [])
+    assert path.stat().st_blocks * 512 >= SIZE_BYTES
+    assert is_believed(tmp_path)
+
+
 def test_a_damaged_spool_costs_the_filter_alone(tmp_path: Path) -> None:
     with sqlite3.connect(":memory:") as connection:
         assert KnownKeys.open(tmp_path / "spool-000.sqlite", connection) is None
