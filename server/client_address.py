@@ -7,8 +7,9 @@ the address that vouches for it belongs to a trusted proxy.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final
 
 from bandit.errors import ConfigError
@@ -17,6 +18,8 @@ Network = IPv4Network | IPv6Network
 
 _FORWARDED_MAX: Final = 2_048
 """Characters at the end of X-Forwarded-For that are read."""
+
+_WITH_PORT: Final = re.compile(r"\A(?:([0-9.]+)|\[([0-9A-Fa-f:.]+)\])(?::[0-9]+)?\Z")
 
 _SUBSCRIBER_BITS: Final = 64
 """Of an IPv6 address, those that one subscriber cannot change at will."""
@@ -57,21 +60,30 @@ def client_network(remote: str, forwarded: str | None, proxies: Sequence[Network
 
 
 def _is_within(address: str, networks: Sequence[Network]) -> bool:
-    try:
-        found = ip_address(address)
-    except ValueError:
-        return False
-    return any(found in network for network in networks)
+    found = _parsed(address)
+    return found is not None and any(found in network for network in networks)
 
 
 def _subscriber(address: str) -> str:
-    try:
-        found = ip_address(address)
-    except ValueError:
-        # Proxies may write names or ports; as long as they are trusted, these tell callers apart.
+    found = _parsed(address)
+    if found is None:
+        # Proxies may write names; as long as they are trusted, these tell callers apart.
         return address
-    if not isinstance(found, IPv6Address):
-        return str(found)
-    if found.ipv4_mapped is not None:
-        return str(found.ipv4_mapped)
-    return str(ip_network((int(found), _SUBSCRIBER_BITS), strict=False))
+    if isinstance(found, IPv6Address):
+        return str(ip_network((int(found), _SUBSCRIBER_BITS), strict=False))
+    return str(found)
+
+
+def _parsed(text: str) -> IPv4Address | IPv6Address | None:
+    """Read an address, None if it is none.
+
+    A port after it does not count: some proxies write the client's, another for each connection.
+    A socket for both families has IPv4 addresses in the form of IPv6.
+    """
+    with_port = _WITH_PORT.match(text)
+    try:
+        found = ip_address(text if with_port is None else with_port[1] or with_port[2])
+    except ValueError:
+        return None
+    mapped = found.ipv4_mapped if isinstance(found, IPv6Address) else None
+    return found if mapped is None else mapped
