@@ -22,6 +22,7 @@ from bandit.erasure import Erasure
 from bandit.eventlog.erasure_orders import ErasureOrders
 from bandit.eventlog.refusal import refused_path
 from bandit.eventlog.sqlite_reader import SqliteEventReader
+from bandit.eventlog.sqlite_slots import Slot
 from bandit.eventlog.sqlite_writer import SqliteEventWriter
 from bandit.events import DecisionRecord, FeedbackRecord, Record, encode_record
 from bandit.metrics import NoMetrics
@@ -186,14 +187,16 @@ def test_what_a_dead_worker_left_in_its_journal_goes_too(tmp_path: Path) -> None
 
 def test_an_order_waits_for_a_writer_and_the_next_call_goes_on(tmp_path: Path) -> None:
     stopped = Stopped(tmp_path)
-    asleep = LogConfig(heartbeat_s=3600)
-    with closing(SqliteEventWriter.open(stopped.log, stopped.clock, asleep, NoMetrics())):
+    slot = Slot.claim(stopped.log)
+    try:
         result = erase(tmp_path, "--timeout-s", "0")
         assert result.exit_code == 1
         assert "spool-000" in result.output
         assert "What remains" not in result.output
         (order,) = ErasureOrders(stopped.log).open()
-        assert ErasureOrders(stopped.log).outstanding(order) == ["spool-000"]
+        assert ErasureOrders(stopped.log).outstanding(order) == [slot.name]
+    finally:
+        slot.release()
     result = erase(tmp_path)
     assert result.exit_code == 0, result.output
     assert "going on" in result.output
