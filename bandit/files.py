@@ -20,6 +20,7 @@ PUBLIC_MODE: Final = 0o644
 """Owner writes, everyone reads (less what the umask takes away)."""
 PRIVATE_MODE: Final = 0o600
 """The owner alone reads and writes."""
+PRIVATE_DIRECTORY_MODE: Final = 0o700
 READ_ONLY_MODE: Final = 0o444
 """Everyone reads. For what is mapped: a file cut short ends every process that reads what is gone
 (SIGBUS); replaced by renaming, it stays as it was for whoever has it mapped."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from bandit.errors import ConfigError
-from bandit.files import PRIVATE_MODE, create_atomically
+from bandit.files import PRIVATE_DIRECTORY_MODE, PRIVATE_MODE, create_atomically
 
 KEY_LENGTH_MIN: Final = 16
 """Fewest characters a key may have."""
@@ -116,7 +116,9 @@ def read_keys(path: Path) -> KeyRing:
 
 def _create(path: Path) -> None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.parent.exists():
+            path.parent.parent.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(PRIVATE_DIRECTORY_MODE, exist_ok=True)
         create_atomically(path, f"{secrets.token_urlsafe(_KEY_BYTES)}\n".encode(), PRIVATE_MODE)
     except OSError as error:
         raise ConfigError(

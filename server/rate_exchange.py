@@ -41,6 +41,9 @@ TIMEOUT_S: Final = 0.05
 RETRY_S: Final = 1.0
 """How long a Redis that failed is left alone, in seconds."""
 
+CLOSE_S: Final = 1.0
+"""How long an end waits for an exchange under way, in seconds."""
+
 BELIEVED_S: Final = 0.5
 """How long what was told is believed, in seconds."""
 
@@ -102,10 +105,10 @@ class Exchange:
             self._wake.set()
 
     def close(self) -> None:
-        """End the thread and the connection."""
+        """End the thread and the connection, which a Redis that answers by drips may hold up."""
         self._closed.set()
         self._wake.set()
-        self._thread.join()
+        self._thread.join(CLOSE_S)
         self._redis.close()
 
     def _run(self) -> None:

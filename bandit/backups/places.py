@@ -8,8 +8,8 @@ what leaves the journal in between is in the spool by then. What is set aside go
 Erasures go first of all: what a copied mark says is done was done to all that is copied after it.
 
 Left out is what is made again or belongs to running processes: locks of slots and stores, the
-lease, the status, how far the log may be forgotten, compiled catalogs, filters of known keys,
-SQLite's own side files, and whatever begins with a dot.
+lease, the status, what is under way and the last crash, how far the log may be forgotten, compiled
+catalogs, filters of known keys, SQLite's own side files, and whatever begins with a dot.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from bandit.at_work import AT_WORK_NAME, CRASH_NAME
 from bandit.checkpoint import CURRENT_NAME, PREVIOUS_NAME
 from bandit.config.schema import Config
 from bandit.errors import BackupError
@@ -31,7 +32,7 @@ PARTS: Final = ("learner", "snapshots", "log", "catalog", "secrets")
 
 _JOURNAL: Final = re.compile(r"spool-\d{3}\.journal-[01]")
 _NOT_KEPT: Final[Mapping[str, re.Pattern[str]]] = {
-    "learner": re.compile(r"lease|status\.json"),
+    "learner": re.compile(rf"lease|status\.json|{re.escape(AT_WORK_NAME)}|{re.escape(CRASH_NAME)}"),
     "log": re.compile(rf"slots\.lock|.*\.keys|.*{re.escape(SUFFIX)}.*|.*\.building.*"),
     "catalog": re.compile(r".*\.arrays"),
     "secrets": re.compile(r"(?!)"),

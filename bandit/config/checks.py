@@ -35,6 +35,9 @@ _SECRET_FILE_KEYS = (
     ("snapshots", "signing_keys_file"),
 )
 
+RETENTION_PER_WINDOW: Final = 2
+"""Least log.retention_s, by the time for which decisions stay open."""
+
 RATE_PER_SHARE_MAX: Final = 1.0
 """Largest learning_rate / zero_reward_share.
 
@@ -51,6 +54,7 @@ def find_contradictions(config: Config) -> list[Problem]:
         *_server(config),
         *_auth(config),
         *_context(config),
+        *_retention(config),
         *_directories(config),
     ]
 
@@ -223,6 +227,18 @@ def _context(config: Config) -> Iterator[Problem]:
     both = sorted(set(config.context.allow or ()) & set(config.context.deny))
     if both:
         yield Problem("context.deny", f"{', '.join(both)}: allowed and denied at once")
+
+
+def _retention(config: Config) -> Iterator[Problem]:
+    kept_s = config.log.retention_s
+    open_s = config.reward.window_s + config.reward.clock_leeway_s
+    if kept_s is not None and kept_s < RETENTION_PER_WINDOW * open_s:
+        yield Problem(
+            "log.retention_s",
+            f"{kept_s:g} s is less than twice the {open_s:g} s for which decisions stay open "
+            "(reward.window_s and reward.clock_leeway_s): a backup could lack what its own "
+            "checkpoint still needs",
+        )
 
 
 def _directories(config: Config) -> Iterator[Problem]:

@@ -35,6 +35,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -220,17 +221,15 @@ class SqliteEventWriter:
 
     def _tend(self) -> None:
         """Look after what the spool holds; its failing keeps no record from being committed."""
-        try:
-            self._erasing.tend()
-            self._retention.tend(self.spool)
-        except Exception as error:  # noqa: BLE001 - the thread must outlive whatever it is
-            if not self._is_uncared_for:
-                _log.warning(
-                    "removing records failed; tried again", spool=self.spool, why=repr(error)
-                )
-            self._is_uncared_for = True
-        else:
-            self._is_uncared_for = False
+        failed: Exception | None = None
+        for tend in (self._erasing.tend, partial(self._retention.tend, self.spool)):
+            try:
+                tend()
+            except Exception as error:  # noqa: BLE001 - the thread must outlive whatever it is
+                failed = error
+        if failed is not None and not self._is_uncared_for:
+            _log.warning("removing records failed; tried again", spool=self.spool, why=repr(failed))
+        self._is_uncared_for = failed is not None
 
     def _commit(self, group: list[QueuedWrite]) -> list[bool]:
         """Commit a group, in whole or but for what is set aside; return which rows were stored."""

@@ -179,7 +179,9 @@ def test_what_is_announced_to_readers_is_kept(served: tuple[Site, Node], tmp_pat
 def test_what_is_made_again_is_left_out(served: tuple[Site, Node], tmp_path: Path) -> None:
     old, _ = served
     log = Path(old.config.log.directory)
-    (log / "spool-000.keys").write_bytes(b"a filter")
+    # Replaced, not cut short: the writer has it mapped.
+    (tmp_path / "filter").write_bytes(b"a filter")
+    (tmp_path / "filter").replace(log / "spool-000.keys")
     (log / "spool-000.refused").write_bytes(b"set aside\n")
     order = log / "keeping" / "erasures" / "x" / "order.json"
     order.parent.mkdir(parents=True)

@@ -92,6 +92,7 @@ WRONG: list[tuple[str, Any, str, str]] = [
     ("limits.feedback_events_max", 20_001, "limits.feedback_events_max", "log.queue_max, 20000"),
     ("log.queue_max", 999, "limits.feedback_events_max", "log.queue_max, 999"),
     ("context", {"allow": ["age"], "deny": ["age"]}, "context.deny", "allowed and denied"),
+    ("log", {"retention_s": 900}, "log.retention_s", "less than twice the 605 s"),
     ("", {"log": {"queue_full": "drop"},
           "surfaces": {"rows": {"model": {"arguments": ["--ftrl"]}}}},
      "log.queue_full", "leave out --ftrl in surfaces.rows.model.arguments"),

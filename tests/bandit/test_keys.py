@@ -89,6 +89,7 @@ def test_a_default_key_is_made_once_private_and_kept(tmp_path: Path) -> None:
 
     assert load_or_create_keys(None, path) == made
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     assert len(made.keys[0]) >= 40
     assert made != load_or_create_keys(None, tmp_path / "other")
     assert list(path.parent.iterdir()) == [path]
