@@ -94,9 +94,16 @@ class Master(Arbiter):  # type: ignore[misc]  # gunicorn comes without types
         return pid
 
     def manage_workers(self) -> None:
-        """Start workers that are missing, and end those that others have replaced."""
+        """Start workers that are missing, and end those that others have replaced.
+
+        Raises:
+            StopIteration: the end has come amid a reload, of which the rest would wait for workers
+                that nobody told to end.
+        """
         if self._is_reloading:
             self._await_successors()
+            if self._is_ending:
+                raise StopIteration
         own = [pid for pid in self.WORKERS if self._generations[pid] == self._generation]
         if time.monotonic() >= self._spawn_at:
             own += [self.spawn_worker() for _ in range(self.num_workers - len(own))]
@@ -149,12 +156,21 @@ class Master(Arbiter):  # type: ignore[misc]  # gunicorn comes without types
         newest = max((self._generations.pop(pid) for pid in gone), default=-1)
         self._serving -= gone.keys()
         if self._is_ending:
+            self._tell_the_young()
             return
         if halt is not None and newest > self._proven:
             raise halt
         for worker in gone.values():
             if not worker.has_left():
                 self._died(worker)
+
+    def _tell_the_young(self) -> None:
+        """Tell workers again that they are to end, whose ears for signals may not have been open.
+
+        Until a new process has handlers of its own, a signal goes to its copy of our queue.
+        """
+        for pid in [pid for pid, worker in self.WORKERS.items() if not worker.has_worked()]:
+            self.kill_worker(pid, signal.SIGTERM)
 
     def _clear_away(self, gone: Iterable[InlineWorker]) -> None:
         """Do what gunicorn leaves undone for workers that could not be built."""

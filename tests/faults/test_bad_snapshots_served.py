@@ -18,7 +18,7 @@ import pytest
 import urllib3
 
 from bandit.config import load_config
-from bandit.files import write_atomically
+from bandit.files import exclusive_lock, write_atomically
 from bandit.keys import KeyRing
 from bandit.secret_keys import snapshot_keys
 from bandit.snapshots import FileDigest, Manifest, Pointer
@@ -63,7 +63,9 @@ class Run(NamedTuple):
 
     def point_to(self, version: str) -> None:
         pointer = Pointer(version, pinned=False)
-        write_atomically(self.place / "pointer.json", msgspec.json.encode(pointer))
+        # As all who change the pointer: others take files that are not whole for leftovers.
+        with exclusive_lock(self.place / "lock"):
+            write_atomically(self.place / "pointer.json", msgspec.json.encode(pointer))
 
 
 @pytest.fixture(scope="module")

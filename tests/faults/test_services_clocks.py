@@ -45,7 +45,6 @@ def two(tmp_path: Path) -> Iterator[Two]:
             settings = {
                 "MARQUEE__SERVER__WORKERS": "1",
                 "MARQUEE__SERVER__DRAIN_S": "0",
-                "MARQUEE__SERVER__GRACEFUL_TIMEOUT_S": "3",
                 "MARQUEE__AUTH__TOKEN_KEYS_FILE": str(keys),
                 "MARQUEE__AUTH__CLIENT_KEYS_FILE": str(clients),
                 OFFSET_VARIABLE: str(offset_s),

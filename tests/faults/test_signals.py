@@ -225,3 +225,15 @@ def test_nothing_outlives_a_killed_supervisor(server: LocalServer) -> None:
     wait_until(
         lambda: not any(Path(f"/proc/{pid}").exists() for pid in everything), WAIT_S, "their end"
     )
+
+
+def test_an_ending_amid_reloads_does_not_wait_for_its_time_limit(tmp_path: Path) -> None:
+    """Workers that are just being built when the end comes are told of it as well."""
+    settings = {"MARQUEE__SERVER__GRACEFUL_TIMEOUT_S": "250", "MARQUEE__SERVER__DRAIN_S": "0"}
+    with LocalServer(tmp_path, settings=settings) as server:
+        for _ in range(2):
+            server.signal(signal.SIGHUP)
+            wait_for_log(server, "child started")
+        server.signal(signal.SIGTERM)
+        # A worker that did not hear of it would be killed after its 250 s.
+        assert server.wait(120) == 0
