@@ -7,9 +7,13 @@ sign.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 from bandit.config.schema import Config
 from bandit.keys import KeyRing, load_or_create_keys, read_keys
+
+_SNAPSHOTS: Final = "snapshots.keys"
+_VIEWERS: Final = "viewers.keys"
 
 
 def snapshot_keys(config: Config) -> KeyRing:
@@ -18,7 +22,7 @@ def snapshot_keys(config: Config) -> KeyRing:
     Raises:
         ConfigError: the keys cannot be read or made.
     """
-    return load_or_create_keys(config.snapshots.signing_keys_file, _snapshot_default(config))
+    return load_or_create_keys(config.snapshots.signing_keys_file, _default(config, _SNAPSHOTS))
 
 
 def known_snapshot_keys(config: Config) -> KeyRing | None:
@@ -27,8 +31,7 @@ def known_snapshot_keys(config: Config) -> KeyRing | None:
     Raises:
         ConfigError: the keys cannot be read.
     """
-    path = Path(config.snapshots.signing_keys_file or _snapshot_default(config))
-    return read_keys(path) if config.snapshots.signing_keys_file or path.exists() else None
+    return _known(config.snapshots.signing_keys_file, _default(config, _SNAPSHOTS))
 
 
 def token_keys(config: Config) -> KeyRing:
@@ -37,8 +40,7 @@ def token_keys(config: Config) -> KeyRing:
     Raises:
         ConfigError: the keys cannot be read or made.
     """
-    default = Path(config.auth.secrets_directory) / "tokens.keys"
-    return load_or_create_keys(config.auth.token_keys_file, default)
+    return load_or_create_keys(config.auth.token_keys_file, _default(config, "tokens.keys"))
 
 
 def viewer_keys(config: Config) -> KeyRing:
@@ -47,7 +49,7 @@ def viewer_keys(config: Config) -> KeyRing:
     Raises:
         ConfigError: the keys cannot be read or made.
     """
-    return load_or_create_keys(config.privacy.viewer_keys_file, _viewer_default(config))
+    return load_or_create_keys(config.privacy.viewer_keys_file, _default(config, _VIEWERS))
 
 
 def known_viewer_keys(config: Config) -> KeyRing | None:
@@ -56,13 +58,15 @@ def known_viewer_keys(config: Config) -> KeyRing | None:
     Raises:
         ConfigError: the keys cannot be read.
     """
-    path = Path(config.privacy.viewer_keys_file or _viewer_default(config))
-    return read_keys(path) if config.privacy.viewer_keys_file or path.exists() else None
+    return _known(config.privacy.viewer_keys_file, _default(config, _VIEWERS))
 
 
-def _viewer_default(config: Config) -> Path:
-    return Path(config.auth.secrets_directory) / "viewers.keys"
+def _default(config: Config, name: str) -> Path:
+    return Path(config.auth.secrets_directory) / name
 
 
-def _snapshot_default(config: Config) -> Path:
-    return Path(config.auth.secrets_directory) / "snapshots.keys"
+def _known(named: str | None, default: Path) -> KeyRing | None:
+    """Read the file that is named, which must be there, or the default one, which may not be."""
+    if named is not None:
+        return read_keys(Path(named))
+    return read_keys(default) if default.exists() else None
