@@ -45,6 +45,17 @@ class Scene:
         snapshots = MemorySnapshotStore()
         return Learner(self.config, reader, snapshots, self.catalogs, self.clock, NoMetrics())
 
+    def half_learned(self, reader: SqliteEventReader) -> Learner:
+        """Return a learner whose checkpoint has 20 pages learned; 20 later ones are open."""
+        self.write(0, 20)
+        self.clock.advance_s(1000)
+        learner = self.learner(reader)
+        self.finish(learner)
+        learner.checkpoint(self.clock.now_us())
+        self.write(20, 40)
+        self.finish(learner)
+        return learner
+
     def finish(self, learner: Learner) -> None:
         for _ in range(2000):
             if learner.step(self.clock.now_us()).idle:
@@ -63,14 +74,8 @@ def _of_viewer(record: Record) -> Record:
 
 def test_what_was_open_is_forgotten_and_what_was_learned_counts_once(tmp_path: Path) -> None:
     scene = Scene(tmp_path)
-    scene.write(0, 20)
-    scene.clock.advance_s(1000)
     with closing(SqliteEventReader(scene.log, scene.clock)) as reader:
-        learner = scene.learner(reader)
-        scene.finish(learner)
-        learner.checkpoint(scene.clock.now_us())
-        scene.write(20, 40)
-        scene.finish(learner)
+        learner = scene.half_learned(reader)
         assert sum(learner.counts.outcomes.values()) == 20
         assert learner.status(0).open_decisions == 20
         with Lease(Path(scene.config.learner.directory), scene.clock.now_us()):
@@ -88,14 +93,8 @@ def test_what_was_open_is_forgotten_and_what_was_learned_counts_once(tmp_path: P
 
 def test_a_learner_that_was_killed_meanwhile_starts_from_what_is_left(tmp_path: Path) -> None:
     scene = Scene(tmp_path)
-    scene.write(0, 20)
-    scene.clock.advance_s(1000)
     with closing(SqliteEventReader(scene.log, scene.clock)) as reader:
-        learner = scene.learner(reader)
-        scene.finish(learner)
-        learner.checkpoint(scene.clock.now_us())
-        scene.write(20, 40)
-        scene.finish(learner)
+        learner = scene.half_learned(reader)
         learner.checkpoint(scene.clock.now_us())
     assert scene.erase() == {}
     with closing(SqliteEventReader(scene.log, scene.clock)) as reader:
