@@ -6,7 +6,6 @@ as it was: those are counts, of nobody.
 
 from __future__ import annotations
 
-import secrets
 import shutil
 from collections import Counter
 from collections.abc import Collection
@@ -15,10 +14,9 @@ from typing import Any
 
 import msgspec
 
-from bandit.errors import OutcomeFilesError
 from bandit.files import sync_directory, sync_file
 from bandit.outcome_files.arrow import arrow
-from bandit.outcome_files.export import put_in_place
+from bandit.outcome_files.export import replacing
 from bandit.outcome_files.manifest import FILE_NAME, ExportedFile, write_manifest
 from bandit.outcome_files.reading import OutcomeFiles
 
@@ -39,19 +37,8 @@ def erase_from_export(directory: Path, viewers: Collection[str]) -> int:
     export = OutcomeFiles(directory)
     if not any(_of(batch, viewers) for batch in export.batches(columns=["viewer_id"])):
         return 0
-    beside = directory.with_name(f".{directory.name}.{secrets.token_hex(8)}.tmp")
-    try:
-        beside.mkdir()
-        erased = _write_without(export, beside, viewers)
-        put_in_place(beside, directory)
-    except OSError as error:
-        raise OutcomeFilesError(
-            f"{directory} cannot be written without the viewer: {error.strerror or error}",
-            hint="make room there, or make it writable, and erase again",
-        ) from error
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
-    return erased
+    with replacing(directory) as beside:
+        return _write_without(export, beside, viewers)
 
 
 def _of(batch: Any, viewers: Collection[str]) -> list[int]:

@@ -11,7 +11,8 @@ from __future__ import annotations
 import secrets
 import shutil
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -89,20 +90,8 @@ def export_log(
         LibraryMissingError: pyarrow is not installed.
     """
     check_replaceable(directory)
-    beside = directory.with_name(f".{directory.name}.{secrets.token_hex(8)}.tmp")
-    try:
-        beside.mkdir(parents=True)
-        with collecting_rarely():
-            report = _export_into(beside, reader, catalogs, config, now_us, progress)
-        put_in_place(beside, directory)
-    except OSError as error:
-        raise OutcomeFilesError(
-            f"the export cannot be written to {directory}: {error.strerror or error}",
-            hint="make room there, or make it writable, and run the export again",
-        ) from error
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
-    return report
+    with replacing(directory) as beside, collecting_rarely():
+        return _export_into(beside, reader, catalogs, config, now_us, progress)
 
 
 def check_replaceable(directory: Path) -> None:
@@ -198,7 +187,28 @@ def _write_catalogs(
     return missing
 
 
-def put_in_place(beside: Path, directory: Path) -> None:
+@contextmanager
+def replacing(directory: Path) -> Iterator[Path]:
+    """Give a directory to write an export into, which takes ``directory``'s place once it is whole.
+
+    Raises:
+        OutcomeFilesError: the disk does not take it; what stood there is as it was.
+    """
+    beside = directory.with_name(f".{directory.name}.{secrets.token_hex(8)}.tmp")
+    try:
+        beside.mkdir(parents=True)
+        yield beside
+        _put_in_place(beside, directory)
+    except OSError as error:
+        raise OutcomeFilesError(
+            f"the export cannot be written to {directory}: {error.strerror or error}",
+            hint="make room there, or make it writable, and do the same again",
+        ) from error
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def _put_in_place(beside: Path, directory: Path) -> None:
     """Put a finished export in place of an earlier one, which goes last."""
     old = directory.with_name(f".{directory.name}.{secrets.token_hex(8)}.old")
     stood = directory.exists()
