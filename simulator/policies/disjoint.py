@@ -16,7 +16,7 @@ from simulator.errors import SimulationError
 from simulator.pages import Codes
 from simulator.policies.models import Asked, Observed, Problem, by_item, gathered
 from simulator.policies.posterior import Beliefs, Contest, Prior
-from simulator.policies.quadratic import inverse, products, weights, with_constant
+from simulator.policies.quadratic import inverse, product, products, weights, with_constant
 
 _NUMBERS_MAX: Final = 250_000_000
 """Two gigabytes of precision matrices."""
@@ -65,8 +65,9 @@ class DisjointPosterior:
     def beliefs(self, asked: Asked) -> Beliefs:
         """Return what is believed of every item."""
         contexts = with_constant(asked.contexts)
-        variances = products(contexts) @ self._variances.T
-        return Beliefs(contexts @ self._means.T, np.sqrt(np.maximum(variances, 0.0)))
+        variances = product(products(contexts), self._variances.T)
+        means = product(contexts, self._means.T)
+        return Beliefs(means, np.sqrt(np.maximum(variances, 0.0)))
 
     def draw(
         self, asked: Asked, sets: Codes, rng: np.random.Generator, scale: float

@@ -11,12 +11,33 @@ from __future__ import annotations
 import numpy as np
 
 from bandit.types import Float32Array, FloatArray
+from simulator.errors import SimulationError
 
 
 def products(vectors: Float32Array) -> Float32Array:
     """Return (m, P) the products of each pair of entries of (m, D) vectors."""
     first, second = np.triu_indices(vectors.shape[1])
     return vectors[:, first] * vectors[:, second]
+
+
+def product(left: Float32Array, right: Float32Array) -> Float32Array:
+    """Return the matrix product, judged by its numbers.
+
+    NumPy asks the processor whether a product met an invalid operation, and BLAS kernels that work
+    on more lanes than a small matrix fills answer yes by chance, from what lay in the others
+    (numpy#24067, OpenBLAS#1924). The numbers themselves tell for certain.
+
+    Raises:
+        SimulationError: the product holds numbers that are not finite.
+    """
+    with np.errstate(invalid="ignore"):
+        found = left @ right
+    if not np.isfinite(found).all():
+        raise SimulationError(
+            "a linear model's beliefs are no longer finite numbers",
+            hint="scale the features of contexts and items to sizes near 1",
+        )
+    return found
 
 
 def weights(matrices: FloatArray) -> Float32Array:

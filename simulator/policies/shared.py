@@ -26,7 +26,7 @@ from simulator.errors import SimulationError
 from simulator.pages import Codes
 from simulator.policies.models import Asked, Observed, Problem, by_item, gathered
 from simulator.policies.posterior import Beliefs, Contest, Prior
-from simulator.policies.quadratic import inverse, products, weights, with_constant
+from simulator.policies.quadratic import inverse, product, products, weights, with_constant
 
 _SHARED_BY: Final = 16
 """Where a round's sets are among so many times as many, all are worked out for all rounds."""
@@ -113,13 +113,14 @@ class SharedPosterior:
     def beliefs(self, asked: Asked) -> Beliefs:
         """Return what is believed of every item."""
         contexts = with_constant(asked.contexts)
-        variances = (products(contexts) @ self._pair_weights()) @ self._item_products.T
+        forms = product(products(contexts), self._pair_weights())
+        variances = product(forms, self._item_products.T)
         deviations = np.sqrt(np.maximum(variances, np.float32(0.0)))
         return Beliefs(self._means(contexts), deviations)
 
     def _means(self, contexts: Float32Array) -> Float32Array:
         theta = self._theta.reshape(self._widths).astype(np.float32)
-        return np.asarray((contexts @ theta) @ self._items.T, np.float32)
+        return product(product(contexts, theta), self._items.T)
 
     def draw(
         self, asked: Asked, sets: Codes, rng: np.random.Generator, scale: float
@@ -127,16 +128,16 @@ class SharedPosterior:
         """Draw weights for each round, and score all items by them."""
         contexts = with_constant(asked.contexts)
         noise = rng.standard_normal((len(contexts), len(self._theta)), dtype=np.float32)
-        drawn = self._theta.astype(np.float32) + np.float32(scale) * (noise @ self._roots().T)
+        drawn = self._theta.astype(np.float32) + np.float32(scale) * product(noise, self._roots().T)
         tastes = np.einsum("md,mdf->mf", contexts, drawn.reshape(-1, *self._widths))
-        return np.asarray(gathered(tastes @ self._items.T, sets), np.float32)
+        return np.asarray(gathered(product(tastes, self._items.T), sets), np.float32)
 
     def contest(self, asked: Asked, sets: Codes) -> Contest:
         """Return independent Gaussians, by centring; see the head of this module."""
         means = gathered(self._means(with_constant(asked.contexts)), sets).astype(np.float64)
         there = sets >= 0
         counts = np.maximum(there.sum(axis=-1, keepdims=True), 1)
-        forms = products(with_constant(asked.contexts)) @ self._pair_weights()
+        forms = product(products(with_constant(asked.contexts)), self._pair_weights())
         variances = self._centred_variances(forms, sets).reshape(means.shape)
         variances = np.maximum(variances, 0.0) * (counts / np.maximum(counts - 1, 1))
         return Contest(means, np.where(there, np.sqrt(variances), 0.0))
@@ -149,7 +150,7 @@ class SharedPosterior:
         centred = products(_centred(self._items, distinct)).reshape(len(distinct), width, -1)
         shared = len(distinct) <= _SHARED_BY * which.shape[1]
         if shared and len(forms) * distinct.size <= _TABLE_MAX:
-            table = forms @ centred.reshape(distinct.size, -1).T
+            table = product(forms, centred.reshape(distinct.size, -1).T)
             every = np.arange(len(forms))[:, None]
             found: Float32Array = table.reshape(len(forms), -1, width)[every, which]
             return found
