@@ -193,7 +193,8 @@ class Dispatcher:
     def _success(self, route: Route, reply: Reply, encoding: Encoding) -> _Outcome:
         status = reply.status or route.status
         if route.plain:
-            return _Outcome(status, reply.headers, route.plain, reply.answer)
+            media_type = reply.media_type or route.plain
+            return _Outcome(status, reply.headers, media_type, reply.answer)
         if route.answer is None:
             return _Outcome(status, reply.headers, None, b"")
         started = perf_counter()

@@ -15,6 +15,7 @@
         ├── NotAcceptableError     no encoding of ours is acceptable to the client
         ├── UnauthenticatedError   no key, or an unknown one
         ├── ForbiddenError         the key may not do this
+        ├── NoSuchPageError        there is no such page, or file of one
         ├── RateLimitedError       the caller has called too often
         └── TokenError             a decision token is missing, not ours, too old or too long
 """
@@ -78,6 +79,10 @@ class UnauthenticatedError(RequestError):
 
 class ForbiddenError(RequestError):
     """The API key is known and may not do this."""
+
+
+class NoSuchPageError(RequestError):
+    """There is no such page for people, or no such file of one."""
 
 
 class RateLimitedError(RequestError):

@@ -41,6 +41,8 @@ class Reply(NamedTuple):
     headers: Mapping[str, str] = {}
     decision_ids: Sequence[str] = ()
     """The decisions concerned, for the access log."""
+    media_type: str | None = None
+    """In place of the one that a plain route names."""
 
 
 Handler = Callable[[Call], Reply]

@@ -40,6 +40,7 @@ MEANINGS: Final[dict[type[Exception], Meaning]] = {
     edge.TokenError: Meaning(401, "token", "The decision token is refused"),
     edge.ForbiddenError: Meaning(403, "forbidden", "The key may not do this"),
     core.SnapshotError: Meaning(404, "snapshot", "The snapshot is not to be had"),
+    edge.NoSuchPageError: Meaning(404, "page", "There is no such page"),
     edge.NotAcceptableError: Meaning(406, "not-acceptable", "No acceptable encoding"),
     core.DecisionConflictError: Meaning(409, "decision-conflict", "The decision id is taken"),
     edge.LengthRequiredError: Meaning(411, "length-required", "The body's length is needed"),

@@ -4,7 +4,8 @@
 *feedback* an API key or, where ``auth.feedback_needs`` allows, decision tokens in the events.
 Probes, metrics and the API's description are open: they tell nothing of viewers, and what asks for
 them mostly cannot carry a key. Keep them from the public by the proxy in front. With
-``server.admin_port`` what is for admins, and the metrics, are served on that port alone.
+``server.admin_port`` what is for admins, the metrics and the dashboard are served on that port
+alone. Pages and their files hold no data and are open; what they show they ask for with a key.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ class Route(NamedTuple):
     @property
     def is_inner(self) -> bool:
         """Whether it is known on ``server.admin_port`` alone, where there is one."""
-        return self.access == "admin" or self.name == "metrics"
+        return self.access == "admin" or self.name in ("metrics", "dashboard")
 
 
 ROUTES: Final = (
@@ -193,5 +194,41 @@ ROUTES: Final = (
         "Return the description of this API.",
         "open",
         plain="application/json",
+    ),
+    Route(
+        "dashboard",
+        "GET",
+        "/",
+        "Return the dashboard, a page for people.",
+        "open",
+        refusals=(404,),
+        plain="text/html; charset=utf-8",
+    ),
+    Route(
+        "demo",
+        "GET",
+        "/demo",
+        "Return the demo homepage, a page for people.",
+        "open",
+        refusals=(404,),
+        plain="text/html; charset=utf-8",
+    ),
+    Route(
+        "static",
+        "GET",
+        "/static/<path:name>",
+        "Return a file that the pages are made of.",
+        "open",
+        refusals=(404,),
+        plain="application/octet-stream",
+    ),
+    Route(
+        "demo_file",
+        "GET",
+        "/demo/files/<path:name>",
+        "Return a file of what the demo homepage shows.",
+        "open",
+        refusals=(404,),
+        plain="application/octet-stream",
     ),
 )

@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from bandit.types import Id
-from server import health
+from server import health, pages
 from server.codec import RequestDecoder
 from server.counts import check_batch, check_page
 from server.errors import BodyInvalidError, RequestError
@@ -129,6 +129,10 @@ _PLAIN_HANDLERS: Final[dict[str, Handler]] = {
     "readyz": health.readyz,
     "metrics": health.metrics,
     "openapi": openapi,
+    "dashboard": pages.dashboard,
+    "demo": pages.demo,
+    "static": pages.static,
+    "demo_file": pages.demo_file,
 }
 
 

@@ -11,6 +11,12 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, field
 
+from bandit.config.operations import (
+    ChallengerConfig,
+    DriftConfig,
+    InsightsConfig,
+    PagesConfig,
+)
 from bandit.config.service import (
     AuthConfig,
     Count,
@@ -34,13 +40,17 @@ __all__ = [
     "ArtworkSurfaceConfig",
     "AuthConfig",
     "CatalogConfig",
+    "ChallengerConfig",
     "Config",
     "ContextConfig",
+    "DriftConfig",
     "Fraction",
+    "InsightsConfig",
     "LearnerConfig",
     "LimitsConfig",
     "LogConfig",
     "ModelConfig",
+    "PagesConfig",
     "PrivacyConfig",
     "RateLimitsConfig",
     "RowsSurfaceConfig",
@@ -180,6 +190,14 @@ class SnapshotsConfig(Section, frozen=True, kw_only=True):
         ),
     ] = None
     keep: Annotated[int, Meta(ge=2, description="How many snapshots of a surface are kept.")] = 20
+    keep_s: Annotated[
+        Positive | None,
+        Meta(
+            description="Age in seconds past which snapshots are removed though they are among "
+            "snapshots.keep; the one that is served and the two newest always stay. Unset: age "
+            "removes none."
+        ),
+    ] = None
     poll_interval_s: Annotated[
         Positive, Meta(description="How often workers look for a newer snapshot, in seconds.")
     ] = 0.1
@@ -249,3 +267,7 @@ class Config(Section, frozen=True, kw_only=True):
     privacy: PrivacyConfig = PrivacyConfig()
     snapshots: SnapshotsConfig = SnapshotsConfig()
     learner: LearnerConfig = LearnerConfig()
+    insights: InsightsConfig = InsightsConfig()
+    drift: DriftConfig = DriftConfig()
+    challenger: ChallengerConfig = ChallengerConfig()
+    pages: PagesConfig = PagesConfig()

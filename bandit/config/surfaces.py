@@ -30,6 +30,14 @@ class ModelConfig(Section, frozen=True, kw_only=True):
     power_t: Annotated[
         float, Meta(ge=0, le=1, description="How fast steps shrink; 0 never (VW's --power_t).")
     ] = 0.5
+    half_life_s: Annotated[
+        Positive | None,
+        Meta(
+            description="Time in seconds, by the log's clock, after which what sized the steps so "
+            "far counts half, so that steps grow again and the model follows what changed. Unset: "
+            "nothing is forgotten."
+        ),
+    ] = None
     l2: Annotated[
         float,
         Meta(
