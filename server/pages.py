@@ -1,8 +1,8 @@
 """The pages for people, and the files they are made of.
 
 A page is a shell without any data: scripts of ours ask the API for it, with the key that whoever
-looks has given, so that files need no protection of their own. Nothing is fetched from elsewhere and
-nothing inline runs; the policy below has browsers hold to that.
+looks has given, so that files need no protection of their own. Nothing is fetched from elsewhere
+and nothing inline runs; the policy below has browsers hold to that.
 
 Names of files are matched before they become paths, and never lead out of their directory.
 """

@@ -40,9 +40,7 @@ class InsightsConfig(Section, frozen=True, kw_only=True):
     ] = 8
     confidence: Annotated[
         OpenFraction,
-        Meta(
-            description="Confidence of the ranges told: over all times at once, where it says so."
-        ),
+        Meta(description="Confidence of the ranges told, over all times at once."),
     ] = 0.95
 
 
@@ -61,13 +59,11 @@ class DriftConfig(Section, frozen=True, kw_only=True):
     ] = 2000
     reward_drop: Annotated[
         OpenFraction,
-        Meta(
-            description="Fall of the mean reward, as a share of the usual, that is to be noticed."
-        ),
+        Meta(description="Fall of the mean reward that is to be noticed, by the usual."),
     ] = 0.2
     entropy_drop: Annotated[
         OpenFraction,
-        Meta(description="Fall of the entropy, as a share of the usual, that is to be noticed."),
+        Meta(description="Fall of the entropy that is to be noticed, by the usual."),
     ] = 0.5
 
 
