@@ -12,6 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from gunicorn.config import Config
 from gunicorn.http.message import Request
 from gunicorn.http.unreader import IterUnreader
 from gunicorn.http.wsgi import Response, create
@@ -23,8 +24,9 @@ from server.client_socket import ClientSocket
 from server.connection_table import SPREAD, VAIN_WAITS, WAIT_S, ConnectionTable, Slot
 from server.event_poller import EVENTS_A_TURN, EventPoller
 from server.http_children import check_installed, http_child
-from server.one_send import HeldHead, Outbox
+from server.one_send import HeldHead, WholeAnswer
 from server.open_files import CONNECTIONS_MAX, KEPT_FOR_OTHERS, connections_allowed
+from server.strict_headers import STRICT
 
 
 def claimed(table: ConnectionTable) -> Slot:
@@ -260,10 +262,78 @@ def test_a_head_leaves_with_what_follows() -> None:
         alone.flush()
         assert theirs.recv(100) == b"head"
         assert alone.fileno() == ours.fileno()
-    outbox = Outbox()
-    outbox.sendall(b"a")
-    outbox.sendall(b"b")
-    assert outbox.contents() == b"ab"
+
+
+HEADERS = [("Content-Type", "text/plain"), ("Content-Length", "3"), ("X-Request-Id", "a/b:c")]
+
+
+def by_gunicorn(status: str, headers: list[tuple[str, str]], body: bytes, *, keep: bool) -> bytes:
+    """Return an answer as gunicorn's own response writes it."""
+    head = b"POST /v1/rank HTTP/1.1\r\nHost: here\r\nContent-Length: 0\r\n\r\n"
+    request = Request(Config(), IterUnreader(iter((head,))), ("127.0.0.1", 1))
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        response = Response(request, ours, Config())
+        if not keep:
+            response.force_close()
+        response.start_response(status, headers)
+        response.write(body)
+        response.close()
+        ours.shutdown(socket.SHUT_WR)
+        return b"".join(iter(lambda: theirs.recv(1 << 16), b""))
+
+
+@pytest.mark.parametrize("keep", [True, False])
+@pytest.mark.parametrize(
+    ("status", "headers", "body"),
+    [
+        ("201 CREATED", [*HEADERS, *STRICT], b"abc"),
+        ("503 SERVICE UNAVAILABLE", [*HEADERS, ("Retry-After", "1")], b"abc"),
+        ("204 NO CONTENT", [("X-Request-Id", "d")], b""),
+    ],
+)
+def test_whole_answers_are_those_of_gunicorn(
+    status: str,
+    headers: list[tuple[str, str]],
+    body: bytes,
+    keep: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("time.time", lambda: 1_700_000_000.5)
+    answer = WholeAnswer()
+    answer.start_response(status, headers)
+    whole = answer.contents([body[:1], body[1:]], (1, 1), keep=keep)
+    assert whole == by_gunicorn(status, headers, body, keep=keep)
+    monkeypatch.setattr("time.time", lambda: 1_700_000_001.0)
+    later = answer.contents([body], (1, 1), keep=keep)
+    assert later == whole.replace(b"22:13:20", b"22:13:21")
+
+
+def test_a_body_of_no_announced_length_is_given_one() -> None:
+    answer = WholeAnswer()
+    answer.start_response("200 OK", [])
+    assert b"\r\nContent-Length: 2\r\n\r\nab" in answer.contents([b"ab"], (1, 0), keep=False)
+
+
+@pytest.mark.parametrize(
+    ("status", "header"),
+    [
+        ("200 OK", ("X-A", "1\r\nSet-Cookie: b")),
+        ("200 OK", ("X-A\r\nX-B", "1")),
+        ("200 OK", ("X-A", "1\n")),
+        ("200 OK", ("X A", "1")),
+        ("200 OK", ("X-A", "\x00")),
+        ("200 OK", ("X-A", "\u2028")),
+        ("200 OK\r\nX-A: 1", ("X-B", "1")),
+    ],
+)
+def test_no_head_is_sent_that_would_say_something_else(
+    status: str, header: tuple[str, str]
+) -> None:
+    answer = WholeAnswer()
+    answer.start_response(status, [header])
+    with pytest.raises(ValueError, match="not lawful"):
+        answer.contents([b""], (1, 1), keep=True)
 
 
 def test_the_configured_http_server_is_run(tmp_path: Path) -> None:
