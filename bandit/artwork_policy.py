@@ -55,7 +55,7 @@ class ArtworkPolicy:
             return ArtworkDraw(np.zeros(0, np.intp), np.zeros(0), None, None)
         match: float | None = None
         if self._settings.mode == "apprentice" and model is not None:
-            scores, _ = _scores(titles, asker.context, model, spreads=False)
+            scores, _ = score_titles(titles, asker.context, model, spreads=False)
             # The strategy says which is best, and refuses scores that are not finite.
             best = Greedy().pmf(scores, titles.eligible)
             match = float(best[:, 0].mean())
@@ -80,7 +80,7 @@ class ArtworkPolicy:
         learned = online and share == "learned"
         if learned and model is not None:
             wants = settings.exploration.needs_spreads
-            scores, spreads = _scores(titles, asker.context, model, spreads=wants)
+            scores, spreads = score_titles(titles, asker.context, model, spreads=wants)
             return settings.exploration.pmf(scores, eligible, spreads)
         if learned or (online and share == "explore") or settings.baseline == "uniform":
             return Uniform().pmf(np.zeros(eligible.shape), eligible)
@@ -98,9 +98,10 @@ def _first(eligible: BoolArray) -> FloatArray:
     return pmf
 
 
-def _scores(
+def score_titles(
     titles: PageTitles, context: Encoded, model: ServedModel, *, spreads: bool
 ) -> tuple[FloatArray, FloatArray | None]:
+    """Return (N, K) a model's scores of the titles' artworks, and where asked their spreads."""
     means, deviations = [], []
     for part in titles.parts:
         catalog = part.catalog

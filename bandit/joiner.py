@@ -92,6 +92,14 @@ class MergedRecord(NamedTuple):
     """It showed up after the log clock had passed its time."""
 
 
+class Standing(NamedTuple):
+    """Where one decision id stands."""
+
+    state: State
+    deadline_us: int
+    """When it closes, expires or is forgotten, if nothing more comes."""
+
+
 class JoinerMemo(msgspec.Struct, frozen=True):
     """What rebuilds a joiner, beside the log."""
 
@@ -189,6 +197,11 @@ class Joiner:
     def waiting(self) -> int:
         """How many ids await their outcome."""
         return len(self._waiting)
+
+    def standing(self, decision_id: str) -> Standing | None:
+        """Return where an id stands, None for one that is not known."""
+        entry = self._entries.get(decision_id)
+        return None if entry is None else Standing(entry.state, entry.armed[0])
 
     def oldest_needed_us(self) -> int | None:
         """Return when the first record of the oldest id still known was taken."""

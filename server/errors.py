@@ -4,6 +4,7 @@
 
     MarqueeError
     ├── StateUnavailableError  the state directory cannot be read or written now
+    ├── ExplainerBusyError     one explanation is made at a time
     └── RequestError           a request is refused; may carry the field at fault
         ├── BodySyntaxError        the body is not the JSON or MessagePack it claims to be
         ├── BodyLengthError        the body's length is nonsense, or the body ended early
@@ -16,6 +17,7 @@
         ├── UnauthenticatedError   no key, or an unknown one
         ├── ForbiddenError         the key may not do this
         ├── NoSuchPageError        there is no such page, or file of one
+        ├── NoSuchDecisionError    the log holds no such decision
         ├── RateLimitedError       the caller has called too often
         └── TokenError             a decision token is missing, not ours, too old or too long
 """
@@ -31,6 +33,10 @@ TokenCode = Literal["token_missing", "token_invalid", "token_expired", "token_to
 
 class StateUnavailableError(MarqueeError):
     """The state directory cannot be read or written now; the same call may succeed later."""
+
+
+class ExplainerBusyError(MarqueeError):
+    """Another explanation is being made; the same call may succeed a moment later."""
 
 
 class RequestError(MarqueeError):
@@ -83,6 +89,10 @@ class ForbiddenError(RequestError):
 
 class NoSuchPageError(RequestError):
     """There is no such page for people, or no such file of one."""
+
+
+class NoSuchDecisionError(RequestError):
+    """The log holds no decision of this id."""
 
 
 class RateLimitedError(RequestError):

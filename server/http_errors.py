@@ -41,6 +41,7 @@ MEANINGS: Final[dict[type[Exception], Meaning]] = {
     edge.ForbiddenError: Meaning(403, "forbidden", "The key may not do this"),
     core.SnapshotError: Meaning(404, "snapshot", "The snapshot is not to be had"),
     edge.NoSuchPageError: Meaning(404, "page", "There is no such page"),
+    edge.NoSuchDecisionError: Meaning(404, "decision", "There is no such decision"),
     edge.NotAcceptableError: Meaning(406, "not-acceptable", "No acceptable encoding"),
     core.DecisionConflictError: Meaning(409, "decision-conflict", "The decision id is taken"),
     edge.LengthRequiredError: Meaning(411, "length-required", "The body's length is needed"),
@@ -59,6 +60,7 @@ MEANINGS: Final[dict[type[Exception], Meaning]] = {
         503, "snapshots-unavailable", "The snapshots are not available"
     ),
     edge.StateUnavailableError: Meaning(503, "state-unavailable", "The state is not available"),
+    edge.ExplainerBusyError: Meaning(503, "explainer-busy", "Another explanation is being made"),
 }
 
 INTERNAL: Final = Meaning(500, "internal", "The server failed")

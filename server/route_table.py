@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import Final, Literal, NamedTuple
 
 from bandit.catalog import CatalogDocument, CatalogPatch
+from server.explain_wire import ExplainAnswer, WeightsAnswer
 from server.status import StatusAnswer
 from server.wire import (
     CatalogAnswer,
@@ -107,6 +108,26 @@ ROUTES: Final = (
         "Tell that a deferred decision was shown; its reward window starts now.",
         "client",
         status=204,
+        refusals=(422, 503),
+    ),
+    Route(
+        "explain",
+        "GET",
+        "/v1/decisions/<path:decision_id>/explain",
+        "Tell why a logged decision was made so: scores, probabilities, what moved the scores, the "
+        "feedback so far and what it earns.",
+        "admin",
+        answer=ExplainAnswer,
+        refusals=(404, 422, 503),
+    ),
+    Route(
+        "weights",
+        "GET",
+        "/v1/weights/<surface>",
+        "List the weights that matter most in the model that is served, by name; surface is "
+        "artwork or rows.",
+        "admin",
+        answer=WeightsAnswer,
         refusals=(422, 503),
     ),
     Route(

@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from bandit.types import Id
+from bandit.types import SURFACES, Id, Surface
 from server import health, pages
 from server.codec import RequestDecoder
 from server.counts import check_batch, check_page
@@ -69,6 +69,17 @@ def activate(call: Call) -> Reply:
     return Reply(decision_ids=[decision_id])
 
 
+def explain(call: Call) -> Reply:
+    """Tell why a decision was made so, and what came of it."""
+    decision_id = _id_in_path(call.path["decision_id"], "decision_id")
+    return Reply(call.service.explain(decision_id), decision_ids=[decision_id])
+
+
+def weights(call: Call) -> Reply:
+    """Tell which of a model's weights matter most."""
+    return Reply(call.service.weights(_surface_in_path(call.path["surface"])))
+
+
 def get_catalog(call: Call) -> Reply:
     """Return the catalog that is served, under its version."""
     version, document = call.service.catalog_document(call.answers_in.name)
@@ -119,6 +130,8 @@ def handlers(depth_max: int) -> dict[str, Handler]:
 _PLAIN_HANDLERS: Final[dict[str, Handler]] = {
     "rank": rank,
     "activate": activate,
+    "explain": explain,
+    "weights": weights,
     "get_catalog": get_catalog,
     "put_catalog": put_catalog,
     "patch_catalog": patch_catalog,
@@ -134,6 +147,15 @@ _PLAIN_HANDLERS: Final[dict[str, Handler]] = {
     "static": pages.static,
     "demo_file": pages.demo_file,
 }
+
+
+def _surface_in_path(value: str) -> Surface:
+    for surface in SURFACES:
+        if surface == value:
+            return surface
+    raise BodyInvalidError(
+        "the address does not name a surface", hint=f"use {' or '.join(SURFACES)}", field="surface"
+    )
 
 
 def _id_in_path(value: str, field: str) -> str:

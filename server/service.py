@@ -17,9 +17,12 @@ from bandit.events import ActivationRecord, feedback_key
 from bandit.metrics import Metrics
 from bandit.policy import Policy
 from bandit.snapshots import SnapshotStore
+from bandit.types import Surface
 from bandit.viewer_ids import ViewerIds
 from server.answers import feedback_record
 from server.catalog_admin import CatalogAdmin, EncodingName, UndecodedBody
+from server.explain_wire import ExplainAnswer, WeightsAnswer
+from server.explainer import Explainer
 from server.page_ranker import PageRanker
 from server.run_directory import LEARNER, given_up, is_draining
 from server.serving import ServingState
@@ -54,6 +57,7 @@ class Service:
         tokens: TokenSigner,
         clock: Clock,
         metrics: Metrics,
+        explainer: Explainer,
     ) -> None:
         self.config = config
         self.metrics = metrics
@@ -76,6 +80,7 @@ class Service:
         self._serving = serving
         self._tokens = tokens
         self._clock = clock
+        self._explainer = explainer
 
     def rank(self, request: RankRequest) -> RankAnswer:
         """Decide a page and log the decision.
@@ -138,6 +143,14 @@ class Service:
         """
         pending = self._writer.append([ActivationRecord(decision_id=decision_id)])
         pending.wait(self.config.log.commit_timeout_s)
+
+    def explain(self, decision_id: str) -> ExplainAnswer:
+        """Explain a decision, just answered or logged; errors are those of :class:`Explainer`."""
+        return self._explainer.explain(decision_id, self._writer.uncommitted)
+
+    def weights(self, surface: Surface) -> WeightsAnswer:
+        """Return the weights that matter most; errors are those of :class:`Explainer`."""
+        return self._explainer.weights(surface)
 
     def verify_token(self, token: str, decision_id: str) -> None:
         """Check that a token is ours, for this decision, and of this time.
@@ -226,3 +239,4 @@ class Service:
         self._serving.close()
         self._writer.close()
         self._reader.close()
+        self._explainer.close()

@@ -31,6 +31,7 @@ from bandit.secret_keys import snapshot_keys, token_keys
 from bandit.snapshots import FileSnapshotStore
 from server import SERVICE_EXTENSION
 from server.app import create_app
+from server.explainer import Explainer
 from server.logs import configure_logs
 from server.prometheus import PrometheusMetrics
 from server.rate_limits import RateLimiter
@@ -62,6 +63,13 @@ def build_service(config: Config, clock: Clock, metrics: Metrics) -> Service:
     )
     serving = ServingState(config, catalogs, snapshots, clock, metrics)
     serving.start()
+    explainer = Explainer(
+        config,
+        reader=SqliteEventReader(log_directory, clock),
+        catalogs=catalogs,
+        snapshots=snapshots,
+        serving=lambda: serving.current,
+    )
     writer = SqliteEventWriter.open(log_directory, clock, config.log, metrics)
     return Service(
         config,
@@ -73,6 +81,7 @@ def build_service(config: Config, clock: Clock, metrics: Metrics) -> Service:
         tokens=tokens,
         clock=clock,
         metrics=metrics,
+        explainer=explainer,
     )
 
 

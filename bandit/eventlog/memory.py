@@ -163,6 +163,12 @@ class MemoryEventReader:
                 horizon_us = records[-1].at_us
         return SpoolBatch(records, horizon_us, [], records[-1].sequence if records else after)
 
+    def about(self, spool: str, decision_id: str, after: int, limit: int) -> SpoolBatch:
+        """Look at up to ``limit`` records above ``after``; return those that name a decision."""
+        batch = self.read(spool, after, limit)
+        found = [one for one in batch.records if one.record.decision_id == decision_id]
+        return batch._replace(records=found)
+
     def sequence_before(self, spool: str, at_us: int) -> int:
         """Return the greatest sequence whose time is before ``at_us``, 0 if there is none."""
         with self._lock:

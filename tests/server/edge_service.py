@@ -21,9 +21,12 @@ from bandit.errors import (
     PageError,
     SnapshotError,
 )
+from bandit.explained import NamedWeight, Rewards
 from bandit.metrics import Metrics
-from bandit.types import Title
+from bandit.types import Surface, Title
 from server.app import create_app
+from server.errors import NoSuchDecisionError
+from server.explain_wire import ExplainAnswer, ExplainedFeedback, WeightsAnswer
 from server.prometheus import PrometheusMetrics
 from server.service import Service
 from server.tokens import TokenSigner
@@ -100,6 +103,31 @@ class EdgeService:
 
     def activate(self, decision_id: str) -> None:
         self.activated.append(decision_id)
+
+    def explain(self, decision_id: str) -> ExplainAnswer:
+        if decision_id == "never":
+            raise NoSuchDecisionError(f"no decision {decision_id!r}", hint="rank a page first")
+        return ExplainAnswer(
+            decision_id=decision_id,
+            decided_at=self.now_us / 1e6,
+            share={"artwork": "learned"},
+            policy="greedy+greedy",
+            catalog=VERSION,
+            snapshots={"artwork": SNAPSHOT.version},
+            context={},
+            exact=True,
+            notes=[],
+            titles=[],
+            rows=[],
+            feedback=ExplainedFeedback(complete=True, events=[], state="open"),
+            rewards=Rewards(),
+        )
+
+    def weights(self, surface: Surface) -> WeightsAnswer:
+        weight = NamedWeight("title.year", 0.5, 0.1)
+        return WeightsAnswer(
+            surface=surface, snapshot=SNAPSHOT.version, weights=[weight], named=1, unnamed=0
+        )
 
     def verify_token(self, token: str, decision_id: str) -> None:
         self.tokens.verify(token, decision_id, self.now_us)
