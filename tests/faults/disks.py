@@ -72,7 +72,16 @@ class SmallDisk:
     def read_only(self, *, is_so: bool) -> None:
         """Mount it anew for reading alone, or for writing as well; no file may be open to write."""
         how = "ro" if is_so else "rw"
-        subprocess.run(["mount", "-o", f"remount,{how}", str(self.directory)], check=True)
+        command = ["mount", "-o", f"remount,{how}", str(self.directory)]
+        subprocess.run(command, check=True, capture_output=True)
+
+    def becomes_read_only(self) -> bool:
+        """Try to mount it for reading alone, which fails while a file is open to write."""
+        try:
+            self.read_only(is_so=True)
+        except subprocess.CalledProcessError:
+            return False
+        return True
 
 
 def _write_until_full(handle: int, chunk: bytes) -> None:

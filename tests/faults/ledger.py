@@ -23,6 +23,7 @@ from server.local import wait_until
 from server.wire import FeedbackAnswer, FeedbackEvent, RankAnswer, RankRequest
 
 _PAUSE_S = 0.05
+_REFUSED = "the server answered 503"
 _REPEATED = 0.1
 """The share of acknowledged feedback requests that are sent again."""
 
@@ -35,6 +36,8 @@ class Ledger:
     """Decision ids sent."""
     decisions: set[str] = field(default_factory=set)
     """Decision ids answered as logged."""
+    unlogged: set[str] = field(default_factory=set)
+    """Decision ids of pages that were served and told not to be logged."""
     sent: set[str] = field(default_factory=set)
     """Event ids sent."""
     events: set[str] = field(default_factory=set)
@@ -49,6 +52,8 @@ class Ledger:
     """Events that answers called known."""
     unanswered: int = 0
     """Events in tries without a usable answer, each try counted."""
+    refused: int = 0
+    """Events in tries that were refused for now, counted among those above as well."""
     unanswered_pages: int = 0
     """Tries of pages without a usable answer."""
     given_up: list[str] = field(default_factory=list)
@@ -80,15 +85,23 @@ PACE = Pace()
 
 
 class Viewer:
-    """Opens pages, and reports an impression of every title and a play of some."""
+    """Opens pages, and reports an impression of every title and a play of some, or nothing."""
 
     def __init__(
-        self, url: str, ledger: Ledger, titles: Sequence[str], seed: int, pace: Pace
+        self,
+        url: str,
+        ledger: Ledger,
+        titles: Sequence[str],
+        seed: int,
+        pace: Pace,
+        *,
+        reports: bool = True,
     ) -> None:
         self._transport = Transport(url, api_key=None, encoding="msgpack", connections=1)
         self._ledger = ledger
         self._titles = titles
         self._pace = pace
+        self._reports = reports
         self._patience = Patience(deadline_s=pace.try_s, retries=0)
         self._random = np.random.default_rng(seed)
 
@@ -96,6 +109,8 @@ class Viewer:
         """Open one page and report on it; enter what the server acknowledged."""
         try:
             decided = self._open()
+            if not self._reports:
+                return
             events = self._events(decided)
             self._ledger.sent.update(event.event_id for event in events)
             self._report(events)
@@ -123,8 +138,8 @@ class Viewer:
                 _rest(until)
                 continue
             self._ledger.pages += 1
-            if decided.logged:
-                self._ledger.decisions.add(decided.decision_id)
+            kept = self._ledger.decisions if decided.logged else self._ledger.unlogged
+            kept.add(decided.decision_id)
             return decided
 
     def _report(self, events: list[FeedbackEvent]) -> None:
@@ -134,9 +149,10 @@ class Viewer:
             try:
                 answer = self._call("/v1/feedback", {"events": events})
                 taken: FeedbackAnswer = decode_answer(answer, FeedbackAnswer)
-            except NoAnswerError:
+            except NoAnswerError as error:
                 self._ledger.unsure |= ids
                 self._ledger.unanswered += len(events)
+                self._ledger.refused += len(events) if error.reason == _REFUSED else 0
                 _rest(until)
                 continue
             self._ledger.events |= ids
@@ -195,13 +211,15 @@ class Crowd:
         *,
         pace: Pace = PACE,
         seed: int = 0,
+        reports: bool = True,
     ) -> None:
         self.ledgers = [Ledger() for _ in range(viewers)]
         self._leave = threading.Event()
         self._think_s = pace.think_s
         self._threads = [
             threading.Thread(
-                target=self._browse, args=(Viewer(url, ledger, titles, seed + viewer, pace),)
+                target=self._browse,
+                args=(Viewer(url, ledger, titles, seed + viewer, pace, reports=reports),),
             )
             for viewer, ledger in enumerate(self.ledgers)
         ]
@@ -216,6 +234,10 @@ class Crowd:
     def pages(self) -> int:
         """Return how many pages were acknowledged so far."""
         return sum(len(ledger.decisions) for ledger in self.ledgers)
+
+    def unlogged(self) -> int:
+        """Return how many pages were served and told not to be logged so far."""
+        return sum(len(ledger.unlogged) for ledger in self.ledgers)
 
     def wait_for(self, pages: int) -> None:
         """Wait until so many more pages were acknowledged."""

@@ -5,7 +5,6 @@ Left out as a whole where no disk can be mounted, unless asked for: see ``tests/
 
 from __future__ import annotations
 
-import functools
 import os
 import subprocess
 import sys
@@ -20,7 +19,7 @@ from bandit.snapshots import Pointer
 from bandit.status import read_status
 from server.local import LocalServer, state_overrides, wait_until
 from tests.faults.callers import WAIT_S, Callers, metrics
-from tests.faults.disks import SmallDisk, can_mount, small_disk
+from tests.faults.disks import can_mount, small_disk
 from tests.faults.test_full_disk import MEGABYTES, SETTINGS, Run, check_books, goes_on
 
 pytestmark = [
@@ -65,15 +64,6 @@ def newest_snapshot(directory: Path) -> str | None:
     return msgspec.json.decode(text, type=Pointer).version
 
 
-def becomes_read_only(disk: SmallDisk) -> bool:
-    """Try to mount a disk for reading alone, which fails while a file is being written."""
-    try:
-        disk.read_only(is_so=True)
-    except subprocess.CalledProcessError:
-        return False
-    return True
-
-
 def put_catalog(server: LocalServer, title: str) -> tuple[int, str | None]:
     catalog = {"titles": [{"id": title, "artworks": [{"id": "a"}]}]}
     answer = urllib3.request("PUT", f"{server.url}/v1/catalog", json=catalog, retries=False)
@@ -94,7 +84,7 @@ def test_a_read_only_disk_costs_no_page_and_is_gone_on_with_by_itself(tmp_path: 
         assert put_catalog(server, "before") == (200, None)
         callers = stack.enter_context(Callers(server.url))
         wait_until(lambda: newest_snapshot(snapshots), WAIT_S, "a snapshot")
-        wait_until(functools.partial(becomes_read_only, disk), WAIT_S, "a moment without writers")
+        wait_until(disk.becomes_read_only, WAIT_S, "a moment without writers")
         last = newest_snapshot(snapshots)
 
         def learner_tells() -> bool:

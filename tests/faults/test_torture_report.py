@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import msgspec
 import pytest
 
 from tests.faults.torture import __main__ as torture
 from tests.faults.torture.cases import CASES, Case, exists, results, row_of
+from tests.faults.torture.damage import Damage
+from tests.faults.torture.kill_storm import LEFT_OUT, rows_of
 from tests.faults.torture.parts import Part
 from tests.faults.torture.plan import KILLS, Plan, draw_plan
 from tests.faults.torture.rows import Options, Row
+from tests.faults.torture.storm import Report
 
 REPORT = """<testsuites><testsuite>
 <testcase classname="tests.faults.test_a" name="test_good[1]" time="0.5"/>
@@ -133,17 +137,24 @@ def test_a_seed_draws_the_same_plan_and_a_schedule_is_read_back() -> None:
 
 
 def test_a_plan_does_everything_and_ends_in_calm() -> None:
-    plan = draw_plan(3, 400, steps_back=True)
+    plan = draw_plan(3, 1200, steps_back=True, disks=True)
     faults = [fault for life in plan.lives for fault in life.faults]
-    assert plan.kills >= 400
+    assert plan.kills >= 1200
     assert {fault.kind for fault in faults} == set(KILLS)
     assert {life.faults[-1].kind for life in plan.lives[:-1]} == {"supervisor", "everything"}
+    assert {life.damage for life in plan.lives} == set(get_args(Damage))
     offsets = [life.clock_offset_s for life in plan.lives]
     assert min(offsets) < 0 < max(offsets) == offsets[-1]
     assert plan.lives[-1].faults == []
     steady = draw_plan(3, 400, stops=False)
     forward = [life.clock_offset_s for life in steady.lives]
     assert forward == sorted(forward)
-    assert not any(
-        fault.kind.startswith("stopped") for life in steady.lives for fault in life.faults
-    )
+    kinds = {fault.kind for life in steady.lives for fault in life.faults}
+    assert not [kind for kind in kinds if kind.startswith("stopped") or "disk" in kind]
+    assert "read-only state" not in {life.damage for life in steady.lives}
+
+
+def test_a_storm_without_disks_says_what_it_left_out_and_fails() -> None:
+    (row,) = rows_of([Report([], {"worker": 9}, {}, {}, disks=False)], 1)
+    assert not row.passed
+    assert row.figures["findings"] == LEFT_OUT

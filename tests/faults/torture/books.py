@@ -101,6 +101,10 @@ def check_log(ledger: Ledger, book: LogBook, *, stopped: bool = False) -> list[s
     findings = _named("decisions lost", ledger.decisions - book.decisions.keys())
     findings += _named("events lost", ledger.events - book.events.keys())
     findings += _named("decisions that nobody asked for", book.decisions.keys() - ledger.asked)
+    # A try without an answer may have logged what the next one told of as unlogged.
+    told = ledger.unlogged & book.decisions.keys()
+    if len(told) > ledger.unanswered_pages:
+        findings += _named("decisions logged that were told not to be", told)
     findings += _named("events that nobody sent", book.events.keys() - ledger.sent)
     allowed = ledger.unsure if stopped else set()
     twice = {event for event, times in book.events.items() if times > 1}
@@ -130,6 +134,7 @@ class Counted(NamedTuple):
     """What metrics say of pages and feedback."""
 
     pages: float = 0
+    unlogged: float = 0
     accepted: float = 0
     duplicates: float = 0
     taken: float = 0
@@ -143,6 +148,7 @@ class Counted(NamedTuple):
 
 _METRICS = {
     ("marquee_decisions_total", ""): "pages",
+    ("marquee_decisions_unlogged_total", ""): "unlogged",
     ("marquee_feedback_total", "accepted"): "accepted",
     ("marquee_feedback_total", "duplicate"): "duplicates",
     ("marquee_join_events_total", "joined"): "taken",
@@ -210,6 +216,12 @@ def check_metrics(ledger: Ledger, metrics: Counted, book: LogBook) -> list[str]:
             f"pages: {ledger.pages} by answers, {metrics.pages:g} by metrics, "
             f"{ledger.unanswered_pages} tries without an answer"
         )
+    beyond = metrics.unlogged - len(ledger.unlogged)
+    if not 0 <= beyond <= ledger.unanswered_pages:
+        findings.append(
+            f"unlogged: {len(ledger.unlogged)} by answers, {metrics.unlogged:g} by metrics, "
+            f"{ledger.unanswered_pages} tries without an answer"
+        )
     return findings
 
 
@@ -224,6 +236,7 @@ def check_calm(ledger: Ledger, metrics: Counted, before: LogBook, after: LogBook
         *_equal("calm: duplicates by metrics and answers", metrics.duplicates, ledger.duplicates),
         *_equal("calm: pages by metrics and log", metrics.pages, decisions),
         *_equal("calm: pages by answers and log", ledger.pages, decisions),
+        *_equal("calm: unlogged by answers and metrics", len(ledger.unlogged), metrics.unlogged),
         *_equal("calm: taken by the learner and log", metrics.taken, events),
         *_equal("calm: outcomes by metrics and log", metrics.outcomes, decisions),
     ]

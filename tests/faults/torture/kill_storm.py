@@ -16,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 
+from tests.faults.disks import can_mount
 from tests.faults.torture.plan import Plan, draw_plan
 from tests.faults.torture.rows import Options, Row
 from tests.faults.torture.storm import Report, Storm
@@ -29,6 +30,8 @@ _PATIENCE = 2.0
 """How many times longer than on four idle cores it may take before it is cut short."""
 _SPARE = 1.06
 """Some victims die before they are killed: a plan has a few kills more than are asked for."""
+
+LEFT_OUT = "no disk can be mounted here: full and read-only disks were left out; be root"
 
 _TEST = "tests/faults/torture/kill_storm.py"
 
@@ -45,7 +48,13 @@ def draw_plans(options: Options) -> list[Plan]:
     services, kills = 1 if options.quick else _SERVICES, kills_in(options)
     each = int(kills * _SPARE / services) + 1
     return [
-        draw_plan(options.seed * 100 + number, each, steps_back=bool(number % 2))
+        draw_plan(
+            options.seed * 100 + number,
+            each,
+            steps_back=bool(number % 2),
+            disks=can_mount(),
+            guarded=number >= services // 2,
+        )
         for number in range(services)
     ]
 
@@ -65,7 +74,8 @@ def run(options: Options) -> Iterator[Row]:
 def carry_out(plans: list[Plan], options: Options, kills: int) -> Iterator[Row]:
     """Carry out plans at once, and tell of them together."""
     for plan in plans:
-        print(f"service {plan.seed}: {plan.kills} kills in {len(plan.lives)} lives")
+        without = "" if plan.disks else f"; {LEFT_OUT}"
+        print(f"service {plan.seed}: {plan.kills} kills in {len(plan.lives)} lives{without}")
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(len(plans), mp_context=context) as pool:
         reports = list(
@@ -95,6 +105,8 @@ def rows_of(reports: list[Report], kills: int) -> Iterator[Row]:
         others.update(report.others)
         for kind, times in report.ready_s.items():
             ready.setdefault(kind, []).extend(times)
+    if not all(report.disks for report in reports):
+        findings.append(LEFT_OUT)
     if killed.total() < kills:
         findings.append(f"{killed.total()} kills of {kills} in the time there was")
     for finding in findings:
@@ -105,6 +117,9 @@ def rows_of(reports: list[Report], kills: int) -> Iterator[Row]:
         **dict(sorted(others.items())),
         "decisions acknowledged": sum(report.decisions for report in reports),
         "events acknowledged": sum(report.events for report in reports),
+        "pages served and told not to be logged": sum(report.unlogged for report in reports),
+        "events refused for now": sum(report.refused for report in reports),
+        "MB of a state's disk": max(report.state_megabytes for report in reports),
         "events stored twice and learned once": sum(report.twice for report in reports),
         "pages and events in tries without an answer": sum(report.retried for report in reports),
         "findings": "; ".join(findings) or "nothing lost, nothing twice, all counts agree",

@@ -11,7 +11,9 @@ import signal
 import time
 from collections import Counter, defaultdict
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
+from shutil import disk_usage
 
 import msgspec
 import urllib3
@@ -33,7 +35,15 @@ from tests.faults.torture.books import (
     counted_in,
     settled_records,
 )
-from tests.faults.torture.damage import flip_a_bit, half_sent_bodies
+from tests.faults.torture.damage import do_damage, half_sent_bodies
+from tests.faults.torture.disk_faults import (
+    WAIT_S,
+    StormDisks,
+    refused_start,
+    storm_disks,
+    while_full,
+    while_read_only,
+)
 from tests.faults.torture.plan import KILLS, Fault, Life, Plan, described
 from tests.faults.torture.processes import (
     Processes,
@@ -48,7 +58,6 @@ from tests.faults.torture.reference import check_models
 from tests.faults.torture.world import DOCUMENT, SETTINGS, TITLES, free_port
 from tests.waiting import wait_until_closed
 
-WAIT_S = 90.0
 WORKERS = 3
 _CALM_PAGES = 40
 _SETTINGS = {
@@ -59,6 +68,9 @@ _SETTINGS = {
     "MARQUEE__SERVER__RESTART_BACKOFF_S": "0.02",
     "MARQUEE__SERVER__DEATHS_MAX": "1000",
     "MARQUEE__SERVER__GRACEFUL_TIMEOUT_S": "2",
+    # Short, so that a full disk is soon felt: the journal takes what the queue has room for.
+    "MARQUEE__LOG__QUEUE_MAX": "100",
+    "MARQUEE__LIMITS__FEEDBACK_EVENTS_MAX": "100",
 }
 
 
@@ -78,9 +90,23 @@ class Report(msgspec.Struct):
     events: int = 0
     retried: int = 0
     """Pages and events in tries without an answer."""
+    unlogged: int = 0
+    """Pages that were served and told not to be logged."""
+    refused: int = 0
+    """Events in tries that were refused for now."""
+    state_megabytes: float = 0.0
+    """What the state's disk held in the end."""
+    disks: bool = True
+    """Whether there were disks to fill and to make read-only."""
     took_s: float = 0.0
     cut_short: bool = False
     """Whether time was up before the plan was done."""
+
+
+def is_at_rest(client: Client) -> bool:
+    """Tell whether the learner waits for nothing, be it for decisions that were never logged."""
+    learner = client.status()["learner"]
+    return learner is not None and learner["open_decisions"] == 0
 
 
 class Storm:
@@ -97,11 +123,14 @@ class Storm:
         environ: Mapping[str, str] | None = None,
     ) -> None:
         self._plan = plan
-        self._settings = {**_SETTINGS, "MARQUEE__SERVER__PORT": str(free_port()), **(environ or {})}
-        self._port = int(self._settings["MARQUEE__SERVER__PORT"])
+        self._port = free_port()
+        self._settings = {
+            **_SETTINGS,
+            "MARQUEE__SERVER__PORT": str(self._port),
+            "MARQUEE__LOG__DISK_FREE_BYTES_MIN": str(plan.guard_bytes),
+            **(environ or {}),
+        }
         self._directory = directory
-        overrides = {**state_overrides(directory), **self._settings}
-        self._config = load_config(None, overrides)
         self._compare_models = compare_models
         self._viewers = viewers
         self._pace = Pace(think_s, try_s=1.5, give_up_s=WAIT_S)
@@ -109,15 +138,32 @@ class Storm:
         self._ready_s: defaultdict[str, list[float]] = defaultdict(list)
         self._others: Counter[str] = Counter()
         self._counted = Counted()
+        self._findings: list[str] = []
+        self._passing: list[Ledger] = []
+        """The books of those who asked for pages only while a disk was full."""
+        self._disks: StormDisks | None = None
 
     def run(self, seconds: float = 3600.0) -> Report:
         """Do it all, within about so many seconds; a service that does not come back is told."""
         began = time.monotonic()
-        report = Report([], self._kills, self._ready_s, self._others)
+        report = Report(self._findings, self._kills, self._ready_s, self._others)
+        report.disks = self._plan.disks
+        with ExitStack() as stack:
+            if self._plan.disks:
+                self._disks = stack.enter_context(storm_disks(self._directory))
+                self._settings |= self._disks.settings
+            overrides = {**state_overrides(self._directory), **self._settings}
+            self._config = load_config(None, overrides)
+            self._serve(report, began + seconds)
+            report.state_megabytes = round(disk_usage(self._directory).used / 1e6, 1)
+        report.took_s = time.monotonic() - began
+        return report
+
+    def _serve(self, report: Report, until: float) -> None:
         CatalogStore(self._config.catalog.directory, self._config.limits).replace(None, DOCUMENT)
         self._server = self._start(self._plan.lives[0])
         try:
-            self._weather(report, began + seconds)
+            self._weather(report, until)
         except TimeoutError as error:
             report.findings.append(str(error))
         finally:
@@ -125,8 +171,6 @@ class Storm:
         if self._compare_models and not report.findings:
             reference = self._directory / "reference"
             report.findings += check_models(self._config, reference, self._clock)
-        report.took_s = time.monotonic() - began
-        return report
 
     def _weather(self, report: Report, until: float) -> None:
         pace = self._pace
@@ -134,8 +178,9 @@ class Storm:
         try:
             self._strike(crowd, report, until)
         finally:
-            ledger = crowd.leave()
+            ledger = Ledger.of([crowd.leave(), *self._passing])
         report.decisions, report.events = len(ledger.decisions), len(ledger.events)
+        report.unlogged, report.refused = len(ledger.unlogged), ledger.refused
         report.retried = ledger.unanswered_pages + ledger.unanswered
         if ledger.given_up:
             why = ledger.given_up[0]
@@ -151,6 +196,8 @@ class Storm:
                     return
                 crowd.wait_for(fault.after_pages)
                 self._do(fault, life, self._plan.lives[number + 1])
+                if "disk" in fault.kind:
+                    crowd.wait_for(1)
 
     def _start(self, life: Life) -> LocalServer:
         offset = {OFFSET_VARIABLE: str(life.clock_offset_s)}
@@ -186,6 +233,14 @@ class Storm:
             with half_sent_bodies(self._port):
                 time.sleep(fault.pause_s)
             self._others["half-sent bodies"] += 1
+        elif self._disks is not None and fault.kind == "read-only disk":
+            learner = Path(self._config.learner.directory)
+            while_read_only(self._disks.serving, learner, fault.pause_s)
+            self._others["read-only disks"] += 1
+        elif self._disks is not None and "full disk" in fault.kind:
+            kills = [victim] if fault.kind == "kills on a full disk" else []
+            self._fill(self._disks, now, fault, kills)
+            self._others["full disks"] += 1
         elif fault.kind.startswith("stopped"):
             self._stop_for(victim if fault.kind == "stopped worker" else now.learner, fault.pause_s)
         else:
@@ -203,16 +258,40 @@ class Storm:
             kill(pid, signal.SIGCONT)
             self._others["stopped for a while"] += 1
 
-    def _kill_below(
+    def _fill(self, disks: StormDisks, now: Processes, fault: Fault, workers: list[int]) -> None:
+        """Fill the state's disk; kill workers and the learner meanwhile, if any workers at all."""
+        dead: dict[int, str] = {}
+
+        def meanwhile() -> None:
+            began = time.monotonic()
+            dead.update(self._strike_down(now, workers, learner=bool(workers), gunicorn=False))
+            if "worker" in dead.values():
+                self._note_workers(now, dead, began, " on a full disk")
+
+        seed = self._plan.seed * 1000 + len(self._passing)
+        self._passing.append(
+            while_full(disks.state, self._server.url, seed, fault.pause_s, meanwhile)
+        )
+        if "learner" in dead.values():
+            wait_until(lambda: self._is_learning(now.learner), WAIT_S, "a new learner")
+
+    def _strike_down(
         self, now: Processes, workers: list[int], *, learner: bool, gunicorn: bool
-    ) -> None:
-        began = time.monotonic()
+    ) -> dict[int, str]:
+        """Kill them; return what each one was."""
         dead = {pid: "worker" for pid in workers if kill(pid)}
         if gunicorn and now.gunicorn is not None and kill(now.gunicorn):
             dead[now.gunicorn] = "gunicorn"
         if learner and now.learner is not None and kill(now.learner):
             dead[now.learner] = "learner"
         self._kills.update(dead.values())
+        return dead
+
+    def _kill_below(
+        self, now: Processes, workers: list[int], *, learner: bool, gunicorn: bool
+    ) -> None:
+        began = time.monotonic()
+        dead = self._strike_down(now, workers, learner=learner, gunicorn=gunicorn)
         if "learner" in dead.values():
             wait_until(lambda: self._is_learning(now.learner), WAIT_S, "a new learner")
             self._ready_s["learner"].append(time.monotonic() - began)
@@ -225,7 +304,9 @@ class Storm:
             Path(self._config.learner.directory), pid or 0
         )
 
-    def _note_workers(self, before: Processes, dead: dict[int, str], began: float) -> None:
+    def _note_workers(
+        self, before: Processes, dead: dict[int, str], began: float, where: str = ""
+    ) -> None:
         """Wait until as many workers are at work as before, none of them one that died."""
 
         def is_served() -> bool:
@@ -239,7 +320,7 @@ class Storm:
         took_s = time.monotonic() - began
         for what in dead.values():
             if what != "learner":
-                self._ready_s[what].append(took_s)
+                self._ready_s[what + where].append(took_s)
 
     def _end_life(self, now: Processes, life: Life, after: Life, *, everything: bool) -> None:
         began = time.monotonic()
@@ -255,14 +336,19 @@ class Storm:
         wait_until(lambda: not any(map(lives, now.all())), WAIT_S, "the end of what it ran")
         if counted is not None:
             self._counted = self._counted.plus(counted_in(counted))
-        if life.damage != "none":
-            learner, snapshots = self._config.learner.directory, self._config.snapshots.directory
-            self._others[f"flipped bits of a {life.damage}"] += flip_a_bit(
-                life.damage, Path(learner), Path(snapshots), life.damage_seed
-            )
+        self._damage(life)
         self._others["clock changes"] += after.clock_offset_s != life.clock_offset_s
         self._start(after)
         self._ready_s["supervisor"].append(time.monotonic() - began)
+
+    def _damage(self, life: Life) -> None:
+        if life.damage == "read-only state":
+            if self._disks is not None:
+                self._findings += refused_start(self._disks.state, self._settings)
+                self._others["starts on a read-only disk"] += 1
+        elif life.damage != "none":
+            done = do_damage(life.damage, self._config, self._clock, life.damage_seed)
+            self._others[f"{life.damage}s"] += done
 
     def _reckon(self, ledger: Ledger, report: Report) -> list[str]:
         """Let everything settle and compare all books; then do so again over a time of calm."""
@@ -271,6 +357,7 @@ class Storm:
         with Client(self._server.url, deadline_s=20) as client:
             before = LogBook.of(settled_records(directory, self._clock))
             wait_until_closed(client, len(before.decisions))
+            wait_until(lambda: is_at_rest(client), WAIT_S, "an end of what waits for decisions")
             report.twice = before.events.total() - len(before.events)
             findings = check_log(ledger, before, stopped=self._plan.stops)
             learner = client.status()["learner"]
