@@ -187,7 +187,7 @@ class Journal:
 
         Raises:
             LogUnavailableError: it cannot be read.
-            LogDamagedError: it was written in a later format.
+            LogDamagedError: it was written in a later format, or by something else.
         """
         sides = [_Side(journal_path(directory, spool, side)) for side in _SIDES]
         try:
@@ -332,7 +332,18 @@ def _frames(data: bytes, path: Path) -> Iterator[tuple[int, int, list[Row] | Non
         whole = crc32(body, crc32(_NUMBERS.pack(number, committed))) == check
         if whole and number >> _FORMAT_SHIFT:
             raise _newer(path, (number >> _FORMAT_SHIFT) + FORMAT_VERSION)
-        yield number, committed, _decoder.decode(body) if whole else None, start
+        yield number, committed, _rows(body, number, path) if whole else None, start
+
+
+def _rows(body: memoryview, number: int, path: Path) -> list[Row]:
+    try:
+        return _decoder.decode(body)
+    except msgspec.MsgspecError as error:
+        raise LogDamagedError(
+            f"{path} holds frame {number} as it was written, and it is no list of records: {error}",
+            hint="no release writes such a frame: move the journal's files away to keep them for "
+            "repair, then restart",
+        ) from error
 
 
 def _newer(path: Path, found: int) -> LogDamagedError:

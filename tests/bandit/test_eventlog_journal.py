@@ -7,10 +7,11 @@ import random
 import struct
 from collections.abc import Sequence
 from pathlib import Path
+from zlib import crc32
 
 import pytest
 
-from bandit.errors import LogUnavailableError
+from bandit.errors import LogDamagedError, LogUnavailableError
 from bandit.eventlog import journal as journal_module
 from bandit.eventlog.journal import Frame, Journal, Row, journal_path, journal_spools
 
@@ -73,6 +74,20 @@ def test_frames_come_back_whole_in_order_and_go_on_counting(tmp_path: Path) -> N
     assert journal.write(rows("d")) == 4
     journal.close(emptied=False)
     assert reread(tmp_path) == [*written, rows("d")]
+
+
+def test_a_whole_frame_that_holds_no_records_is_told_with_its_place_and_left(
+    tmp_path: Path,
+) -> None:
+    write_all(tmp_path, "a")
+    body, numbers = b"\x93\x01\x02\x03", struct.pack("<QQ", 2, 0)
+    frame = struct.pack("<II", len(body), crc32(body, crc32(numbers))) + numbers + body
+    data = content(tmp_path) + frame
+    place = crashed(tmp_path / "odd", data)
+    with pytest.raises(LogDamagedError, match=r"spool-000\.journal-0 holds frame 2 ") as caught:
+        open_journal(place)
+    assert "move the journal's files away" in caught.value.hint
+    assert content(place) == data
 
 
 def test_what_is_known_to_be_committed_does_not_come_back(tmp_path: Path) -> None:
