@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3.12 python3.11 python3; do $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' 2>/dev/null && { echo $$p; break; }; done)
 WORKERS ?= auto
+NPM := npm --prefix clients/typescript
 
 .PHONY: setup demo serve test torture lint audit types bench bench-quick docs clean
 .DEFAULT_GOAL := help
@@ -56,6 +57,9 @@ docs: setup  ## write the generated references under docs/ again
 	$(BIN)/python -m server.metrics_reference > docs/metrics.md
 	$(BIN)/marquee openapi > docs/openapi.json
 	$(BIN)/python -m server.api_reference > docs/http-api.md
+	@if command -v npm >/dev/null; then $(NPM) ci --silent && $(NPM) run --silent types; \
+	else echo "without npm the TypeScript client's types stay as they are"; fi
 
 clean:  ## remove what the other targets made
+	rm -rf $(addprefix clients/typescript/,node_modules build dist test/examples)
 	rm -rf $(VENV) build state .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
