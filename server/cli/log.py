@@ -129,7 +129,7 @@ def export(out: Path, config_path: Path | None) -> None:
     config = read_config(config_path)
     clock = WallClock.from_environment()
     catalogs = CatalogStore(config.catalog.directory, config.limits)
-    log_reader = _open_log(Path(config.log.directory), clock)
+    log_reader = open_log(Path(config.log.directory), clock)
     with closing(log_reader) as reader, _progress() as progress:
         total = sum(
             reader.last_sequence(spool) - reader.sequence_before(spool, 0)
@@ -187,10 +187,10 @@ def _tell_export(out: Path, report: ExportReport) -> None:
 
 def _reader(config_path: Path | None) -> EventReader:
     config = read_config(config_path)
-    return _open_log(Path(config.log.directory), WallClock.from_environment())
+    return open_log(Path(config.log.directory), WallClock.from_environment())
 
 
-def _open_log(directory: Path, clock: Clock) -> EventReader:
+def open_log(directory: Path, clock: Clock) -> SqliteEventReader:
     """Open a log for reading, whole: with what dead workers were about to store in it."""
     recovered = recover_unclaimed(directory, clock)
     if recovered.records:

@@ -9,6 +9,7 @@ import click
 
 from server.cli.catalog import catalog
 from server.cli.config import config
+from server.cli.explain import explain
 from server.cli.log import log
 from server.cli.privacy import privacy
 from server.cli.shared import ErrorsTold, config_option
@@ -54,5 +55,5 @@ def openapi() -> None:
     click.echo(openapi_json(), nl=False)
 
 
-for group in (config, catalog, snapshots, log, privacy, state, status):
-    main.add_command(group)
+for command in (config, catalog, explain, snapshots, log, privacy, state, status):
+    main.add_command(command)
