@@ -16,6 +16,7 @@
     │   └── SnapshotUnavailableError    not now: disk full, read-only, unreadable (try again later)
     ├── ModelError         a model's weights or shape cannot be used
     │   └── UnlearnableError        an example that no model can be taught
+    ├── ChallengerError         there is no challenger, or it cannot be moved now
     ├── BackupError             the state cannot be backed up, or a backup not be restored
     ├── OutcomeFilesError       exported outcomes cannot be written or read
     ├── LibraryMissingError     a library that is not always installed is needed
@@ -119,6 +120,10 @@ class UnlearnableError(ModelError):
 
 class OutcomeFilesError(MarqueeError):
     """Exported outcomes cannot be written, or are not what they should be."""
+
+
+class ChallengerError(MarqueeError):
+    """There is no challenger, or it cannot be promoted or demoted now."""
 
 
 class BackupError(MarqueeError):

@@ -47,7 +47,7 @@ from bandit.errors import MarqueeError
 from bandit.eventlog.erasure_orders import LEARNER, Done, ErasureOrders
 from bandit.eventlog.protocol import EventReader
 from bandit.joiner import Joiner, MergedRecord, Sealed
-from bandit.learner_words import Catalogs, PoisonError, StepReport
+from bandit.learner_words import NOBODY, Catalogs, Onlooker, PoisonError, StepReport
 from bandit.merge import LogMerge
 from bandit.metrics import Metrics
 from bandit.releasing import Releases
@@ -77,8 +77,11 @@ class Learner:
         clock: Clock,
         metrics: Metrics,
         tidy: Callable[[int, int | None], None] = lambda now_us, log_holds_from_us: None,
+        *,
+        name: str = LEARNER,
+        onlooker: Onlooker = NOBODY,
     ) -> None:
-        """Go on from the checkpoint, or start from nothing.
+        """Go on from the checkpoint, or start from nothing; ``name`` signs what it erased.
 
         Raises:
             ConfigError: a surface's model cannot be made as configured.
@@ -92,6 +95,8 @@ class Learner:
         self._directory.mkdir(parents=True, exist_ok=True)
         self._engines = Engines(config, snapshots)
         self._tidy = tidy
+        self._name = name
+        self._onlooker = onlooker
         self._room = DiskRoom(Path(config.snapshots.directory), config.log.disk_free_bytes_min)
         self._dead = DeadLetters(self._directory, config.learner.attempts_max)
         self._rejections = 0
@@ -130,6 +135,7 @@ class Learner:
             self._counts = checkpoint.counts
             needed_us = checkpoint.joiner.replay_from_us
             self._releases.went_back_to(checkpoint.position, needed_us)
+        self._onlooker.restore(b"" if checkpoint is None else checkpoint.onlooker)
         for problem in problems:
             self._reject("checkpoint", problem, now_us)
         self._unsaved = False
@@ -228,6 +234,7 @@ class Learner:
             return 0
         try:
             outcome = sealed.open()
+            self._onlooker.look(outcome)
             found = self._trainer.train(outcome)
             learned = {
                 surface: self._engines.learn(surface, examples)
@@ -268,8 +275,11 @@ class Learner:
         position = self._merge.position(memo.replay_from_us)
         if not self._unsaved and not self._releases.are_behind(position, memo.replay_from_us):
             return
-        states = self._engines.states()
-        saved = Checkpoint(position=position, joiner=memo, counts=self._counts, engines=states)
+        self._onlooker.settle(self._merge.clock_us, now_us)
+        states, seen = self._engines.states(), self._onlooker.memo()
+        saved = Checkpoint(
+            position=position, joiner=memo, counts=self._counts, engines=states, onlooker=seen
+        )
         save_checkpoint(self._directory, saved)
         self._unsaved = False
         self._releases.saved(position, memo.replay_from_us)
@@ -313,13 +323,13 @@ class Learner:
         what was learned is in the checkpoint, so that nothing is learned twice.
         """
         for order in self._erasures.open():
-            if LEARNER in self._erasures.done(order) or self._erasures.outstanding(order):
+            if self._name in self._erasures.done(order) or self._erasures.outstanding(order):
                 continue
             letters = self._dead.forget(order.decisions)
             self.checkpoint(now_us)
             self._stale = True
             self._restore(now_us)
-            self._erasures.mark(order, LEARNER, Done(letters))
+            self._erasures.mark(order, self._name, Done(letters))
 
     def tell(self, now_us: int) -> None:
         """Write the status file and report the metrics."""

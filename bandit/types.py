@@ -95,6 +95,10 @@ SHARES: Final[tuple[Share, ...]] = ("learned", "holdout", "explore")
 
 FeedbackType = Literal["impression", "click", "play"]
 
+LineName = Literal["champion", "challenger"]
+"""Who decides: the policy as configured, or the one that may take over from it."""
+LINES: Final[tuple[LineName, ...]] = ("champion", "challenger")
+
 
 class Artwork(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One candidate image of one title."""

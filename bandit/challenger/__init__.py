@@ -1,0 +1,1 @@
+"""The challenger: a second way to serve that learns in shadow, is judged, and may take over."""

@@ -1,0 +1,189 @@
+"""Is one line better than the other? A sequential test that may be looked at after every page.
+
+Of each page i the judge gives two values, what the page would have earned under the champion's and
+under the challenger's probabilities: a_i and b_i, importance-weighted sums of rewards, each clipped
+to [0, M]. Whether the line that does not serve is better by a share m of the other's reward is the
+question whether the mean of X_i = b_i - (1 + m) a_i (or with a and b exchanged) is above 0.
+
+After Howard, Ramdas, McAuliffe and Sekhon (2021), "Time-uniform, nonparametric, nonasymptotic
+confidence sequences", theorem 4, and Waudby-Smith, Wu, Ramdas, Karampatziakis and Mineiro (2022),
+"Anytime-valid off-policy inference for contextual bandits", which use it as here. With a prediction
+p_i made of earlier pages alone and a c such that X_i - p_i >= -c always, for each stake 0 < λ < 1
+
+    exp( λ Σ (X_i - E_i[X_i]) / c  -  ψ(λ) Σ ((X_i - p_i) / c)² ),   ψ(λ) = -log(1 - λ) - λ,
+
+is a supermartingale that begins at 1 (Fan, Grama and Liu, 2015). So with a chance of 1 - α, at all
+times at once, the running mean of E_i[X_i], the expectations given all before, is above
+
+    mean(X) - c/n · min_j ( log(1/α) + log(1/π_j) + ψ(λ_j) V ) / λ_j,   V = Σ ((X_i - p_i) / c)²
+
+for stakes λ_j with shares π_j that sum to 1 (Ville's inequality for each, and a union over them).
+
+What it estimates: both lines go on learning, so the lift drifts. The bound is on the *running mean*
+of the lift over the pages of this evidence, each at the models of its time; it is no promise about
+tomorrow's models. Nothing is assumed of pages but that: they may depend on each other, since each
+expectation is given all that was before.
+
+Clipping: a value cut at M is judged too low. It falls on the line whose probabilities are far from
+those logged, which is the one that does not serve, so that cuts speak against a change. Small M
+keep bounds narrow where weights are small, large ones see what only rare weights tell; nobody knows
+before which is right. So each M of :data:`CLIPS` has evidence of its own at α / 3, and the change
+is made when any of them asks for it.
+
+All that is kept of the pages are five sums for each M, since p_i = p(b)_i - (1 + m) p(a)_i makes V
+a quadratic in m: any m can be asked about later. Arrays may have further axes in front, for many
+tests at once.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from bandit.types import FloatArray
+
+CLIPS: Final = np.array([10.0, 40.0, 160.0])
+"""M: the most that a page may be said to have earned."""
+PREDICTED_MAX: Final = 0.1
+"""Largest prediction, as a share of M."""
+STAKES: Final = 0.8 * 2.0 ** -np.arange(14.0)
+_DRIFTS: Final = -np.log1p(-STAKES) - STAKES
+_PRICES: Final = np.log((np.arange(14.0) + 1) * (np.arange(14.0) + 2) * 14 / 15)
+"""log(1/π_j), with π_j ∝ 1/((j+1)(j+2))."""
+LIFT_MAX: Final = 100.0
+"""Largest lift that is looked for."""
+_HALVINGS: Final = 50
+
+
+class Sums(NamedTuple):
+    """What is kept of n pages; arrays are of shape (..., 3), one entry a clip."""
+
+    pages: int
+    champion: FloatArray
+    """Sum of the champion's values."""
+    challenger: FloatArray
+    champion_spread: FloatArray
+    """Sum of the squared distances of the champion's values from what was predicted."""
+    challenger_spread: FloatArray
+    common_spread: FloatArray
+    """Sum of the products of both lines' distances."""
+
+
+class Range(NamedTuple):
+    """An estimate and its bounds; None where there is none."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+
+
+def no_pages(*shape: int) -> Sums:
+    """Return the sums of nothing, for tests of ``shape``."""
+    return Sums(0, *(np.zeros((*shape, len(CLIPS))) for _ in range(5)))
+
+
+def with_page(sums: Sums, champion: FloatArray, challenger: FloatArray) -> Sums:
+    """Return the sums with one page more; values of shape (...)."""
+    before = max(sums.pages, 1)
+    most = PREDICTED_MAX * CLIPS
+    ours = np.clip(np.asarray(champion)[..., None], 0.0, CLIPS)
+    theirs = np.clip(np.asarray(challenger)[..., None], 0.0, CLIPS)
+    off = ours - np.minimum(sums.champion / before, most)
+    other_off = theirs - np.minimum(sums.challenger / before, most)
+    return Sums(
+        sums.pages + 1,
+        sums.champion + ours,
+        sums.challenger + theirs,
+        sums.champion_spread + off * off,
+        sums.challenger_spread + other_off * other_off,
+        sums.common_spread + off * other_off,
+    )
+
+
+def promotes(sums: Sums, margin: float, rate: float) -> FloatArray:
+    """Return (...) whether the challenger is better by more than ``margin``; 1.0 or 0.0.
+
+    The chance that it ever says so of one whose running mean is not is at most ``rate``.
+    """
+    low = _excess(sums, 1.0, -(1.0 + margin), rate / len(CLIPS))
+    return np.asarray((low > 0).any(axis=-1), dtype=np.float64)
+
+
+def demotes(sums: Sums, rate: float) -> FloatArray:
+    """Return (...) whether the champion is better than the challenger; as :func:`promotes`."""
+    low = _excess(sums, -1.0, 1.0, rate / len(CLIPS))
+    return np.asarray((low > 0).any(axis=-1), dtype=np.float64)
+
+
+def most_telling(sums: Sums, *, serving_challenger: bool, rate: float) -> int:
+    """Return the clip under which the line that does not serve looks best, by its lower bound."""
+    signs = (-1.0, 1.0) if serving_challenger else (1.0, -1.0)
+    return int(np.argmax(_excess(sums, *signs, rate / len(CLIPS))))
+
+
+def value_of(sums: Sums, clip: int, *, of_challenger: bool, rate: float) -> Range:
+    """Return what a page earns under one line on average, with bounds valid at all times.
+
+    Each bound fails with a chance of ``rate`` at most, whichever clip is looked at.
+    """
+    if not sums.pages:
+        return Range(None, None, None)
+    alpha, n = rate / len(CLIPS), sums.pages
+    theirs, ours = (1.0, 0.0) if of_challenger else (0.0, 1.0)
+    total = sums.challenger if of_challenger else sums.champion
+    low = float(_excess(sums, theirs, ours, alpha)[clip])
+    high = -float(_excess(sums, -theirs, -ours, alpha)[clip])
+    return Range(float(total[clip]) / n, max(0.0, low), min(high, float(CLIPS[clip])))
+
+
+def lift_of(sums: Sums, clip: int, rate: float) -> Range:
+    """Return the challenger's lift over the champion, as a share of the champion's reward.
+
+    ``low`` is the largest lift that is excluded from below and ``high`` the smallest from above,
+    None from :data:`LIFT_MAX` on; bounds as :func:`value_of` has them.
+    """
+    ours, theirs = float(sums.champion[clip]), float(sums.challenger[clip])
+    value = theirs / ours - 1.0 if ours > 0 else None
+    alpha = rate / len(CLIPS)
+
+    def is_above(lift: float) -> bool:
+        return float(_excess(sums, 1.0, -(1.0 + lift), alpha)[clip]) > 0
+
+    def is_below(lift: float) -> bool:
+        return float(_excess(sums, -1.0, 1.0 + lift, alpha)[clip]) > 0
+
+    low, high = -1.0, None
+    if is_above(-1.0):
+        low = _last(is_above, -1.0, LIFT_MAX)
+    if is_below(LIFT_MAX):
+        high = -_last(lambda negated: is_below(-negated), -LIFT_MAX, 1.0)
+    return Range(value, low, high)
+
+
+def _excess(sums: Sums, theirs: float, ours: float, alpha: float) -> FloatArray:
+    """Return (..., 3) the lower bound of the mean of theirs · challenger + ours · champion."""
+    if not sums.pages:
+        return np.full(np.shape(sums.champion), -math.inf)
+    lowest = min(theirs, 0.0) + min(ours, 0.0)
+    predicted = PREDICTED_MAX * (max(theirs, 0.0) + max(ours, 0.0))
+    scale = CLIPS * (predicted - lowest)
+    spread = (
+        theirs * theirs * sums.challenger_spread
+        + ours * ours * sums.champion_spread
+        + 2.0 * theirs * ours * sums.common_spread
+    )
+    total = theirs * sums.challenger + ours * sums.champion
+    used = np.maximum(spread, 0.0) / (scale * scale)
+    lines = (-math.log(alpha) + _PRICES + _DRIFTS * used[..., None]) / STAKES
+    return np.asarray((total - scale * lines.min(axis=-1)) / sums.pages)
+
+
+def _last(holds: Callable[[float], bool], low: float, high: float) -> float:
+    """Return the last number from ``low`` on at which something holds, to 1e-13 of the range."""
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if holds(middle) else (low, middle)
+    return low
