@@ -67,7 +67,7 @@ def create_app(
         public = _router(dispatcher, endpoints, [route for route in ROUTES if not route.is_inner])
         behind = ByPort(str(config.server.admin_port), behind, public.wsgi_app)
     # As Flask documents it: whoever calls the application calls what stands here.
-    app.wsgi_app = Front(hot, behind)  # type: ignore[method-assign]
+    app.wsgi_app = Front(hot, behind, dispatcher.unknown)  # type: ignore[method-assign]
     return app
 
 

@@ -21,6 +21,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import structlog
+from werkzeug.exceptions import NotFound
 
 from server.access_log import log_request
 from server.auth import Authenticator, Role
@@ -114,6 +115,10 @@ class Dispatcher:
         outcome = _problem(environ, refusal_of(error))
         request_id = _request_id(environ)
         return self._account("unmatched", environ, outcome, started, request_id, Reply())
+
+    def unknown(self, environ: Environ, _path: Path) -> Answer:
+        """Answer a request to an address that nothing may serve."""
+        return self.unrouted(environ, NotFound())
 
     def empty(self, rule: str) -> Endpoint:
         """Return what answers with nothing but the headers of every answer."""

@@ -3,6 +3,9 @@
 A call whose method and address are exactly those of a hot route goes straight to its endpoint;
 everything else, wrong methods and unknown addresses included, goes to the application behind,
 which serves the same endpoints by its own routes.
+
+An address that does not begin with exactly one slash is unknown here: the router would take
+``//metrics`` for ``/metrics``, past whatever a proxy before it forbids by its address.
 """
 
 from __future__ import annotations
@@ -22,17 +25,27 @@ class Front:
     Args:
         hot: endpoints without variable parts, by method and address.
         behind: serves all other calls.
+        unknown: answers calls to addresses that nothing may serve.
     """
 
-    def __init__(self, hot: Mapping[tuple[str, str], Endpoint], behind: WSGIApplication) -> None:
+    def __init__(
+        self,
+        hot: Mapping[tuple[str, str], Endpoint],
+        behind: WSGIApplication,
+        unknown: Endpoint,
+    ) -> None:
         self._hot = dict(hot)
         self._behind = behind
+        self._unknown = unknown
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Serve one request."""
-        endpoint = self._hot.get((environ["REQUEST_METHOD"], environ.get("PATH_INFO", "")))
+        address = environ.get("PATH_INFO", "")
+        endpoint = self._hot.get((environ["REQUEST_METHOD"], address))
         if endpoint is None:
-            return self._behind(environ, start_response)
+            if not address or (address[0] == "/" and address[1:2] != "/"):
+                return self._behind(environ, start_response)
+            endpoint = self._unknown
         status, headers, body = endpoint(environ, NO_PATH)
         start_response(status, headers)
         return [body]

@@ -146,7 +146,6 @@ ORDINARY: dict[str, tuple[str, Case]] = {
     "HEAD": ("/v1/rank", {"REQUEST_METHOD": "HEAD"}),
     "OPTIONS": ("/v1/rank", {"REQUEST_METHOD": "OPTIONS"}),
     "slash at the end": ("/v1/rank", {"PATH_INFO": "/v1/rank/"}),
-    "two slashes": ("/v1/rank", {"PATH_INFO": "//v1/rank"}),
     "no address": ("/v1/rank", {"PATH_INFO": ""}),
     "other letters": ("/v1/rank", {"PATH_INFO": "/V1/rank"}),
     "batch": ("/v1/rank", {"PATH_INFO": "/v1/rank/batch", "body": b'{"pages":[{}]}'}),
@@ -228,3 +227,14 @@ def test_the_client_of_tests_and_servers_come_through_the_front_door(
     client: FlaskClient = app.test_client()
     assert client.post("/v1/rank", json=PAGE).status_code == 201
     assert client.post("/v1/feedback", json={"events": [EVENT]}).status_code == 202
+
+
+@pytest.mark.parametrize("path", ["//metrics", "///metrics", "//v1/rank", "//", "metrics", "*"])
+@pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS"])
+def test_an_address_that_does_not_begin_with_one_slash_is_unknown(method: str, path: str) -> None:
+    """A proxy that forbids an address by its beginning is not walked around."""
+    door = Door(OPEN, front=True)
+    status, _, body = door.call("/v1/rank", {"REQUEST_METHOD": method, "PATH_INFO": path})
+    assert status == "404 NOT FOUND"
+    assert json.loads(body)["hint"]
+    assert door.counts()["marquee_requests_total[('route', 'unmatched'), ('status', '404')]"] == 1
