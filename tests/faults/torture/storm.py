@@ -65,7 +65,7 @@ _SETTINGS = {
     "MARQUEE__SERVER__WORKERS": str(WORKERS),
     # Longer than a restart takes, so that most feedback of interrupted visits is in time.
     "MARQUEE__REWARD__WINDOW_S": "4",
-    "MARQUEE__SERVER__RESTART_BACKOFF_S": "0.02",
+    "MARQUEE__SERVER__RESTART_BACKOFF_S": "0.005",
     "MARQUEE__SERVER__DEATHS_MAX": "1000",
     "MARQUEE__SERVER__GRACEFUL_TIMEOUT_S": "2",
     # Short, so that a full disk is soon felt: the journal takes what the queue has room for.
