@@ -8,7 +8,7 @@ in which scores are summed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import reduce
 from typing import Final, NamedTuple
 from urllib.parse import unquote
@@ -39,6 +39,8 @@ class _Term(NamedTuple):
     """One list a factor."""
     values: FloatArray
     """One axis a factor."""
+    is_alike: bool
+    """Whether all candidates have it."""
 
 
 class Contributions:
@@ -50,14 +52,21 @@ class Contributions:
         flat = [term.values.ravel() for term in terms]
         self.values: FloatArray = np.concatenate(flat) if flat else np.zeros(0)
         """Shape (C,): what each contribution adds to the score."""
+        self.alike: float = sum(float(term.values.sum()) for term in terms if term.is_alike)
+        """What all candidates have in common: it moves none of them before another."""
+        sizes = [np.abs(term.values.ravel()) * (not term.is_alike) for term in terms]
+        self._sizes = np.concatenate(sizes) if sizes else np.zeros(0)
 
     def largest(self, most: int) -> list[Contribution]:
-        """Return the ``most`` largest by size, largest first; those that add nothing are none."""
-        places = np.argsort(-np.abs(self.values), kind="stable")[:most].tolist()
+        """Return the ``most`` largest by size of those that tell candidates apart, largest first.
+
+        Those that add nothing are left out.
+        """
+        places = np.argsort(-self._sizes, kind="stable")[:most].tolist()
         return [
             Contribution(self._name(place), float(self.values[place]))
             for place in places
-            if self.values[place] != 0
+            if self._sizes[place] != 0
         ]
 
     def _name(self, place: int) -> str:
@@ -89,7 +98,10 @@ def named(namespace: str, features: Features) -> Named:
 
 
 def contributions(
-    weights: Float32Array, shape: ModelShape, groups: Mapping[str, Named]
+    weights: Float32Array,
+    shape: ModelShape,
+    groups: Mapping[str, Named],
+    alike: Collection[str] = (),
 ) -> Contributions:
     """Take one candidate's score apart.
 
@@ -97,16 +109,21 @@ def contributions(
         weights: shape (2^bits,).
         shape: the model's; namespaces missing from ``groups`` contribute nothing.
         groups: the candidate's features by namespace, the shared ones among them.
+        alike: the namespaces that all candidates have in common.
     """
     mask = len(weights) - 1
     terms = []
     if shape.constant:
-        terms.append(_Term([[CONSTANT]], np.array([weights[CONSTANT_HASH & mask]], np.float64)))
+        constant = np.array([weights[CONSTANT_HASH & mask]], np.float64)
+        terms.append(_Term([[CONSTANT]], constant, is_alike=True))
     for names in _present(shape, groups):
         factors = [groups[name] for name in names]
         places = cross_indices([factor.features.hashes for factor in factors], mask)
         values = reduce(np.multiply.outer, [_wide(factor.features) for factor in factors])
-        terms.append(_Term([factor.names for factor in factors], weights[places] * values))
+        is_alike = all(name in alike for name in names)
+        terms.append(
+            _Term([factor.names for factor in factors], weights[places] * values, is_alike)
+        )
     return Contributions(terms)
 
 

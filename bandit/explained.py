@@ -20,8 +20,9 @@ class ExplainedArtwork(msgspec.Struct, frozen=True, gc=False):
     """An artwork that was eligible.
 
     ``score`` and ``spread`` (its standard deviation, where the strategy goes by it) are absent
-    where no model scored the page. ``contributions`` are the largest by size; with ``rest``, the
-    sum of all others, they make the score.
+    where no model scored the page. ``contributions`` are the largest by size of those that tell the
+    title's artworks apart; with ``rest``, the sum of all others, they make the score. ``alike`` is
+    the part of the rest that all artworks of the title share.
     """
 
     id: str
@@ -30,6 +31,7 @@ class ExplainedArtwork(msgspec.Struct, frozen=True, gc=False):
     spread: float | None = None
     contributions: list[Contribution] = []
     rest: float = 0.0
+    alike: float = 0.0
 
 
 class ExplainedTitle(msgspec.Struct, frozen=True, gc=False):
@@ -49,7 +51,8 @@ class ExplainedTitle(msgspec.Struct, frozen=True, gc=False):
 class ExplainedRow(msgspec.Struct, frozen=True, gc=False):
     """A row in its place, from 0 at the top, and the logged probability with which it got there.
 
-    ``probability`` is the same, recomputed, given the rows above it.
+    ``probability`` is the same, recomputed, given the rows above it. What makes the score is told
+    as of an artwork; ``alike`` is what all rows share.
     """
 
     id: str
@@ -60,6 +63,7 @@ class ExplainedRow(msgspec.Struct, frozen=True, gc=False):
     score: float | None = None
     contributions: list[Contribution] = []
     rest: float = 0.0
+    alike: float = 0.0
 
 
 class RewardReason(msgspec.Struct, frozen=True, gc=False):

@@ -37,6 +37,9 @@ CONTRIBUTIONS_MAX: Final = 10
 CROSSES_MAX: Final = 4_000_000
 """Most contributions worked out for one decision: about a second."""
 
+_ALIKE: Final[Mapping[Surface, tuple[str, ...]]] = {"artwork": (CONTEXT, TITLE), "rows": (CONTEXT,)}
+"""What the artworks of one title, or the rows of a page, have in common."""
+
 TOLERANCE: Final = 1e-6
 """Probabilities that differ by no more count as equal: sums may be rounded differently."""
 
@@ -94,6 +97,7 @@ class _Taken(NamedTuple):
 
     largest: list[Contribution]
     rest: float
+    alike: float = 0.0
 
 
 def deciding_config(_record: DecisionRecord, config: Config) -> Config:
@@ -279,9 +283,9 @@ def _taken_apart(
             f"more than {CROSSES_MAX:,} contributions: scores from here on are not taken apart"
         )
         return _Taken([], score)
-    found: Contributions = contributions(model.arrays.weights, model.shape, known)
+    found: Contributions = contributions(model.arrays.weights, model.shape, known, _ALIKE[surface])
     largest = found.largest(CONTRIBUTIONS_MAX)
-    return _Taken(largest, score - sum(one.value for one in largest))
+    return _Taken(largest, score - sum(one.value for one in largest), found.alike)
 
 
 def _compare(evidence: _Evidence, titles: list[ExplainedTitle], rows: list[ExplainedRow]) -> bool:

@@ -70,7 +70,7 @@ def _combined(rule: RewardRule, touches: Sequence[FeedbackRecord]) -> str:
     gained = max(rule.default, *worths)
     lost = min(0.0, *worths)
     how = "; the best counts" if sum(worth >= 0 for worth in worths) > 1 else ""
-    if gained == rule.default and gained not in worths:
+    if rule.default and gained not in worths:
         how += f"; {default} is more"
     if lost:
         how += f"; {-lost:g} is taken for the quick abandon"

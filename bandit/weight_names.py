@@ -68,7 +68,8 @@ def named_weights(
     if shape.constant:
         place = CONSTANT_HASH & mask
         is_named[place] = True
-        found.append(_Found(abs(float(weights[place])), place, CONSTANT))
+        if weights[place]:
+            found.append(_Found(abs(float(weights[place])), place, CONSTANT))
     words = {name: _words(name, known) for name, known in vocabularies.items() if known.tokens}
     for names in [*((name,) for name in shape.namespaces), *shape.interactions]:
         if all(name in words for name in names):

@@ -136,7 +136,11 @@ def _print_title(answer: ExplainAnswer, name: str) -> None:
                     _number(artwork.score),
                     _number(artwork.spread),
                 ),
-                [*artwork.contributions, Contribution("all others", artwork.rest)]
+                [
+                    *artwork.contributions,
+                    Contribution("all others", artwork.rest - artwork.alike),
+                    Contribution("what all its artworks share", artwork.alike),
+                ]
                 if artwork.score is not None
                 else [],
             )

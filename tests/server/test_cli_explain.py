@@ -51,7 +51,7 @@ def test_it_is_readable(decided: tuple[Node, str]) -> None:
     assert "recomputed" in output
     assert "exactly" in output
     assert "seen, nothing done: default reward 0" in output
-    assert "context.hour:21 × artwork.mood=m" in output
+    assert "× artwork.mood=m" in output
     lines = run("explain", decision_id, "--title", "t0").stdout.splitlines()
     assert [line.split()[0] for line in lines if line[:1] == "a"] == [
         "artwork", "a0", "a1", "a2", "a3"
