@@ -65,6 +65,9 @@ class Outcome(NamedTuple):
     events: tuple[FeedbackRecord, ...]
     """In the log's order, each event id once."""
     closed_by: ClosedBy
+    opened_at_us: int = 0
+    """When its window began: with the decision, or with the activation of a deferred one."""
+    closed_at_us: int = 0
 
 
 class Sealed(NamedTuple):
@@ -75,11 +78,20 @@ class Sealed(NamedTuple):
     decided_at_us: int
     events: tuple[bytes, ...]
     closed_by: ClosedBy
+    opened_at_us: int
+    closed_at_us: int
 
     def open(self) -> Outcome:
         """Decode it."""
         events = tuple(map(_feedback.decode, self.events))
-        return Outcome(_decision.decode(self.decision), self.decided_at_us, events, self.closed_by)
+        return Outcome(
+            _decision.decode(self.decision),
+            self.decided_at_us,
+            events,
+            self.closed_by,
+            self.opened_at_us,
+            self.closed_at_us,
+        )
 
 
 class MergedRecord(NamedTuple):
@@ -119,14 +131,14 @@ class _Entry:
     """What is known of one decision id."""
 
     __slots__ = ("armed", "born_us", "decided_at_us", "decision", "digest", "events", "id",
-                 "last_us", "state")  # fmt: skip
+                 "last_us", "opened_us", "state")  # fmt: skip
 
     def __init__(self, decision_id: str, at_us: int) -> None:
         self.id = decision_id
         self.state = State.UNKNOWN
         self.born_us = self.last_us = at_us
         self.decision: bytes | None = None
-        self.decided_at_us = 0
+        self.decided_at_us = self.opened_us = 0
         self.digest: bytes | None = None
         self.events: dict[str, bytes] = {}
         """Encoded feedback by event id, in the log's order."""
@@ -297,6 +309,7 @@ class Joiner:
         if before is State.UNKNOWN:
             self._waiting[entry.id] = entry
         if state is State.OPEN:
+            entry.opened_us = at_us
             self._arm(entry, at_us + self._window_us)
             self._join_held(entry, at_us)
         elif state is State.CLOSING:
@@ -351,7 +364,10 @@ class Joiner:
             if given is Input.EVICTION:
                 closed_by = "evicted"
             events = tuple(entry.events.values())
-            sealed.append(Sealed(entry.id, entry.decision, entry.decided_at_us, events, closed_by))
+            decided_us, opened_us = entry.decided_at_us, entry.opened_us
+            sealed.append(
+                Sealed(entry.id, entry.decision, decided_us, events, closed_by, opened_us, at_us)
+            )
         entry.state = cell.state
         if cell.state is State.CLOSED:
             self._remember(entry, at_us)
