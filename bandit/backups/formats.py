@@ -8,7 +8,7 @@ from typing import Final
 from bandit import checkpoint, dead_letters, events, status
 from bandit.backups import manifest as backups
 from bandit.catalog import compiled
-from bandit.eventlog import journal, learned, sqlite_schema
+from bandit.eventlog import erasure_orders, journal, learned, sqlite_schema
 from bandit.outcome_files import manifest as outcome_files
 from bandit.snapshots import manifest as snapshots
 from bandit.snapshots import store as snapshot_store
@@ -25,6 +25,8 @@ STATE_FORMATS: Final[Mapping[str, int]] = {
     "snapshot": snapshots.FORMAT_VERSION,
     "snapshot pointer": snapshot_store.POINTER_FORMAT_VERSION,
     "catalog": CATALOG_FORMAT_VERSION,
+    "erasure order": erasure_orders.FORMAT_VERSION,
+    "erasure record": erasure_orders.FORMAT_VERSION,
 }
 """The formats in which the state lies, and so every backup of it."""
 

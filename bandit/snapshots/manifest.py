@@ -23,7 +23,7 @@ from bandit.keys import KeyRing, Signature
 from bandit.types import Surface
 
 FORMAT_VERSION: Final = 1
-_VERSION: Final = re.compile(r"\d{9}-[0-9a-f]{8}")
+_VERSION: Final = re.compile(r"[0-9]{9}-[0-9a-f]{8}")
 _CHECKED_AT_ONCE: Final = 1 << 20
 """Numbers checked at once: a large model needs no copy of itself to be looked through."""
 _REFUSED: Final = "the last good snapshot goes on serving; activate another version or publish anew"

@@ -37,6 +37,14 @@ from bandit.config.schema import (
 )
 from bandit.dead_letters import DeadLetters
 from bandit.engine import ModelArrays
+from bandit.eventlog.erasure_orders import (
+    LEARNER,
+    Done,
+    ErasureOrder,
+    ErasureOrders,
+    ErasureRecord,
+    SpoolPart,
+)
 from bandit.eventlog.journal import Journal, Row
 from bandit.eventlog.learned import write_learned
 from bandit.eventlog.protocol import Learned
@@ -175,6 +183,7 @@ def _make(root: Path, state: Path) -> None:
     back_up(config, root / "backup", clock)
     shutil.copy(state / "learner" / "status.json", root / "status.json")
     write_learned(root, {SPOOL: Learned(FILE_ID, 6, START_US)})
+    _write_erasures(root)
     shutil.copy(state / "catalog" / f"{version}.arrays", root / "compiled.arrays")
 
 
@@ -245,6 +254,29 @@ def _write_singles(root: Path, records: Sequence[Record]) -> None:
         (directory / f"{name}.msgpack").write_bytes(encode_record(record))
     signer = TokenSigner([KEY], tenant="golden", age_max_s=60.0, leeway_s=0.0)
     (root / "token.txt").write_text(signer.sign("d:full", START_US))
+
+
+def _write_erasures(root: Path) -> None:
+    """Write an order that is partly carried out, and the record of one that was."""
+    orders = ErasureOrders(root)
+    done = ErasureOrder(id="before", viewers=["viewer-0"], decisions=[], spools={})
+    orders.give(done)
+    record = ErasureRecord(
+        at_us=START_US + 3_600_000_000,
+        by="golden",
+        viewer="hash of a viewer",
+        erased={SPOOL: 2},
+    )
+    orders.finish(done, record)
+    order = ErasureOrder(
+        id="00000001700000000000000-golden",
+        viewers=["viewer-1", "hashed-1"],
+        decisions=["d:full", "bare"],
+        spools={SPOOL: SpoolPart(FILE_ID, [1, 3]), "spool-001": SpoolPart("", [])},
+    )
+    orders.give(order)
+    orders.mark(order, SPOOL, Done(2))
+    orders.mark(order, LEARNER, Done(1))
 
 
 if __name__ == "__main__":

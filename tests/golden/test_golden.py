@@ -11,6 +11,7 @@ import shutil
 from contextlib import closing
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -22,6 +23,13 @@ from bandit.checkpoint import load_checkpoint
 from bandit.clock import ManualClock
 from bandit.config.schema import LimitsConfig
 from bandit.dead_letters import DeadLetters
+from bandit.eventlog.erasure_orders import (
+    Done,
+    ErasureOrder,
+    ErasureOrders,
+    ErasureRecord,
+    SpoolPart,
+)
 from bandit.eventlog.journal import Journal
 from bandit.eventlog.learned import LearnedFile
 from bandit.eventlog.protocol import Learned
@@ -64,6 +72,8 @@ VERSIONS = {
         "compiled catalog": 1,
         "learner status": 1,
         "learned": 1,
+        "erasure order": 1,
+        "erasure record": 1,
     }
 }
 """By directory: in which versions its files were written."""
@@ -295,6 +305,27 @@ def test_a_status() -> None:
 def test_how_far_the_log_was_learned(golden: Path) -> None:
     learned = LearnedFile(golden).read()
     assert learned == {"spool-000": Learned("00112233445566ff", 6, 1_700_000_000_000_000)}
+
+
+def test_an_erasure_order(golden: Path) -> None:
+    orders = ErasureOrders(golden)
+    (order,) = orders.open()
+    assert order == ErasureOrder(
+        id="00000001700000000000000-golden",
+        viewers=["viewer-1", "hashed-1"],
+        decisions=["d:full", "bare"],
+        spools={"spool-000": SpoolPart("00112233445566ff", [1, 3]), "spool-001": SpoolPart("", [])},
+        v=1,
+    )
+    assert orders.done(order) == {"spool-000": Done(2), "learner": Done(1)}
+    assert orders.outstanding(order) == ["spool-001"]
+
+
+def test_an_erasure_record() -> None:
+    (line,) = (V1 / "keeping" / "erasures.jsonl").read_bytes().splitlines()
+    assert msgspec.json.decode(line, type=ErasureRecord) == ErasureRecord(
+        at_us=NOW_US, by="golden", viewer="hash of a viewer", erased={"spool-000": 2}, v=1
+    )
 
 
 def test_a_backup_is_restored_and_learned_on(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from bandit.clock import ManualClock
 from bandit.config.schema import LimitsConfig
 from bandit.dead_letters import DeadLetters
 from bandit.errors import CatalogError, LogDamagedError, MarqueeError, SnapshotError
+from bandit.eventlog.erasure_orders import ErasureOrders
 from bandit.eventlog.journal import Journal
 from bandit.eventlog.learned import LearnedFile
 from bandit.eventlog.sqlite_reader import SqliteEventReader
@@ -146,3 +147,11 @@ def test_a_status_is_as_if_there_were_none(golden: Path) -> None:
 def test_a_mark_of_what_was_learned_releases_nothing(golden: Path) -> None:
     rewrite(golden / "keeping" / "learned.json", v=2)
     assert LearnedFile(golden).read() == {}
+
+
+def test_an_erasure_order_is_left_to_whoever_gave_it(golden: Path) -> None:
+    (path,) = golden.glob("keeping/erasures/*/order.json")
+    rewrite(path, v=2)
+    before = path.read_bytes()
+    assert ErasureOrders(golden).open() == []
+    assert path.read_bytes() == before
