@@ -73,6 +73,9 @@ class Display(NamedTuple):
 
     reward: float
     events: Sequence[FeedbackRecord]
+    clicked: bool = False
+    played: bool = False
+    """It was played, and not abandoned at once."""
 
     @property
     def is_untouched(self) -> bool:

@@ -31,7 +31,7 @@ from bandit.catalog import Catalog
 from bandit.config.schema import Config
 from bandit.config.surfaces import SurfaceConfig
 from bandit.engine import TrainingExample
-from bandit.events import DecisionRecord
+from bandit.events import DecisionRecord, FeedbackRecord
 from bandit.exposure import Seen, seen
 from bandit.features import CONTEXT, Encoded, encode
 from bandit.joiner import Outcome
@@ -52,11 +52,22 @@ class Learned(NamedTuple):
     """What one outcome has to teach."""
 
     examples: dict[Surface, list[TrainingExample]]
-    displays: dict[Surface, list[Display]]
+    titles: list[tuple[TitleChoice, Display]]
+    """Those seen; of the learned share or not."""
+    rows: list[tuple[RowChoice, Display]]
+    """Those seen, the pinned ones too."""
     missing: int
     """Displays that would be learned, had their features been found."""
     unplaced: int
     """Events that name a title the page did not hold."""
+
+    @property
+    def displays(self) -> dict[Surface, list[Display]]:
+        """What was seen of each surface."""
+        return {
+            "artwork": [display for _, display in self.titles],
+            "rows": [display for _, display in self.rows],
+        }
 
 
 class Trainer:
@@ -85,11 +96,7 @@ class Trainer:
                 examples["artwork"], missing = self._of_titles(decision, titles, page)
             if self._learns("rows", self._surfaces.rows, decision):
                 examples["rows"] = self._of_rows(decision, rows, page)
-        displays: dict[Surface, list[Display]] = {
-            "artwork": [display for _, display in titles],
-            "rows": [display for _, display in rows],
-        }
-        return Learned(examples, displays, missing, artwork_seen.unplaced)
+        return Learned(examples, titles, rows, missing, artwork_seen.unplaced)
 
     def count(self, outcome: Outcome, learned: Learned, counts: LearningCounts) -> None:
         """Add what was learned to the running counts."""
@@ -103,22 +110,10 @@ class Trainer:
         for surface, displays in learned.displays.items():
             share = decision.shares.get(surface)
             if share is not None:
-                self._add(counts.shares[surface][share], displays)
+                _add(counts.shares[surface][share], displays)
         if decision.greedy_match is not None:
             counts.match_pages += 1
             counts.match_sum += decision.greedy_match
-
-    def _add(self, statistics: ShareStatistics, displays: Sequence[Display]) -> None:
-        for reward, events in displays:
-            statistics.displays += 1
-            statistics.reward += reward
-            touches = [event for event in events if event.type != "impression"]
-            if touches:
-                statistics.clicks += any(event.type == "click" for event in touches)
-                statistics.plays += any(
-                    event.type == "play" and not self._rule.is_quick_abandon(event)
-                    for event in touches
-                )
 
     def _learns(self, surface: Surface, settings: SurfaceConfig, decision: DecisionRecord) -> bool:
         return settings.mode != "log_only" and decision.shares.get(surface) in settings.learn_from
@@ -126,10 +121,10 @@ class Trainer:
     def _title_displays(
         self, decision: DecisionRecord, found: Seen
     ) -> list[tuple[TitleChoice, Display]]:
-        titles, reward = found.titles, self._rule.reward
+        titles, reward, judged = found.titles, self._rule.reward, self._judged
         shown = [choice for choice in decision.titles if choice.title in titles]
         return [
-            (choice, Display(reward(events), events))
+            (choice, judged(reward(events), events))
             for choice in shown
             for events in (titles[choice.title],)
         ]
@@ -143,8 +138,17 @@ class Trainer:
             if titles is not None:
                 rewards = [self._rule.reward(events) for events in titles.values()]
                 events = [event for several in titles.values() for event in several]
-                displays.append((row, Display(self._rule.row_reward(rewards), events)))
+                displays.append((row, self._judged(self._rule.row_reward(rewards), events)))
         return displays
+
+    def _judged(self, reward: float, events: Sequence[FeedbackRecord]) -> Display:
+        touches = [event for event in events if event.type != "impression"]
+        if not touches:
+            return Display(reward, events)
+        clicked = any(event.type == "click" for event in touches)
+        is_quick_abandon = self._rule.is_quick_abandon
+        played = any(event.type == "play" and not is_quick_abandon(event) for event in touches)
+        return Display(reward, events, clicked, played)
 
     def _of_titles(
         self, decision: DecisionRecord, titles: Sequence[tuple[TitleChoice, Display]], page: _Page
@@ -222,6 +226,14 @@ class Trainer:
         candidates = [page.features.row(name, row.position) for name in eligible]
         chosen = eligible.index(row.id)
         return TrainingExample(shared, candidates, chosen, row.propensity, reward, weight)
+
+
+def _add(statistics: ShareStatistics, displays: Sequence[Display]) -> None:
+    for reward, _, clicked, played in displays:
+        statistics.displays += 1
+        statistics.reward += reward
+        statistics.clicks += clicked
+        statistics.plays += played
 
 
 def _of_title(
