@@ -45,6 +45,8 @@ FEEDBACK_S: Final = 1.0
 FOUND_WITHIN_S: Final = 0.1
 """How long a decision that the log lacks is waited for."""
 _RETRY_S: Final = 0.02
+BUSY_S: Final = 2.0
+"""How long a question waits for the one before it: pages that people look at ask now and then."""
 
 WEIGHTS_MAX: Final = 50
 """How many weights are told."""
@@ -128,7 +130,7 @@ class Explainer:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        if not self._one.acquire(blocking=False):
+        if not self._one.acquire(timeout=BUSY_S):
             raise ExplainerBusyError(
                 "another explanation is being made", hint="ask again in a second"
             )
