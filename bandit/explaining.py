@@ -35,7 +35,8 @@ CONTRIBUTIONS_MAX: Final = 10
 """How many contributions to a score are told; the rest is summed."""
 
 CROSSES_MAX: Final = 4_000_000
-"""Most contributions worked out for one decision: about a second."""
+"""Most contributions worked out for one decision: a page of 240 titles with 8 artworks each, 20
+context features and 10 of each item has 800,000, which take 0.3 s."""
 
 _ALIKE: Final[Mapping[Surface, tuple[str, ...]]] = {"artwork": (CONTEXT, TITLE), "rows": (CONTEXT,)}
 """What the artworks of one title, or the rows of a page, have in common."""

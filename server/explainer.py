@@ -1,9 +1,9 @@
 """Explanations of logged decisions, and the weights that matter most, by name.
 
 It reads the log by a reader of its own: a long look must not hold the locks that the hot path
-needs. One question is answered at a time, in bounded time; who asks meanwhile is told to come
-again. What was not found may have been answered by another worker a moment ago: the log is asked
-again for as long as a commit takes.
+needs. One question is answered at a time, in bounded time, and one may wait; who asks besides is
+told to come again. What was not found may have been answered by another worker a moment ago: the
+log is asked again for as long as a commit takes.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from threading import Lock
+from threading import BoundedSemaphore, Lock
 from typing import Final, Protocol
 
 from bandit.catalog import Catalog, CatalogDocument, CatalogStore
@@ -47,6 +47,9 @@ FOUND_WITHIN_S: Final = 0.1
 _RETRY_S: Final = 0.02
 BUSY_S: Final = 2.0
 """How long a question waits for the one before it: pages that people look at ask now and then."""
+AT_ONCE: Final = 2
+"""Questions that one worker takes in hand at once: one is answered, one waits. Each holds a thread
+of the pool all the while; further ones are refused, so that feedback finds a thread."""
 
 WEIGHTS_MAX: Final = 50
 """How many weights are told."""
@@ -78,6 +81,7 @@ class Explainer:
         self._snapshots = snapshots
         self._serving = serving
         self._one = Lock()
+        self._places = BoundedSemaphore(AT_ONCE)
 
     def explain(
         self, decision_id: str, uncommitted: Callable[[str], Record | None] = lambda _key: None
@@ -130,14 +134,18 @@ class Explainer:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        if not self._one.acquire(timeout=BUSY_S):
-            raise ExplainerBusyError(
-                "another explanation is being made", hint="ask again in a second"
-            )
+        busy = ExplainerBusyError("other explanations are being made", hint="ask again in a second")
+        if not self._places.acquire(blocking=False):
+            raise busy
         try:
-            yield
+            if not self._one.acquire(timeout=BUSY_S):
+                raise busy
+            try:
+                yield
+            finally:
+                self._one.release()
         finally:
-            self._one.release()
+            self._places.release()
 
     def _record(
         self, decision_id: str, uncommitted: Callable[[str], Record | None]

@@ -5,14 +5,18 @@ from __future__ import annotations
 import shutil
 import threading
 from pathlib import Path
+from queue import Queue
 from typing import Any
 
 import msgspec
 import pytest
+from werkzeug.test import TestResponse
 
 from bandit.catalog import CatalogStore, empty_catalog
 from bandit.eventlog.sqlite_reader import SqliteEventReader
 from bandit.serving import Serving
+from server import explainer as explainer_module
+from server.app import create_app
 from server.explain_wire import ExplainAnswer
 from server.explainer import Explainer
 from tests.server.real_service import (
@@ -219,9 +223,13 @@ def test_unknown_and_erased_decisions_are_not_there(node: Node) -> None:
     assert "erased" in problem["hint"]
 
 
-def test_one_explanation_is_made_at_a_time(node: Node) -> None:
+def test_one_explanation_is_made_at_a_time_and_one_waits(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(explainer_module, "BUSY_S", 30.0)
     page = node.rank()
     inside, go_on = threading.Event(), threading.Event()
+    answers: Queue[TestResponse] = Queue()
     explainer = node.service._explainer
 
     def held(_key: str) -> None:
@@ -231,11 +239,33 @@ def test_one_explanation_is_made_at_a_time(node: Node) -> None:
     first = threading.Thread(target=explainer.explain, args=(page["decision_id"], held))
     first.start()
     assert inside.wait(30)
-    busy = node.http.get(f"/v1/decisions/{page['decision_id']}/explain")
+    url = f"/v1/decisions/{page['decision_id']}/explain"
+    others = [
+        threading.Thread(
+            target=lambda: answers.put(create_app(node.service).test_client().get(url))
+        )
+        for _ in range(3)
+    ]
+    for other in others:
+        other.start()
+    refused = [answers.get(timeout=30) for _ in range(2)]
     go_on.set()
-    first.join(30)
-    assert busy.status_code == 503
-    assert busy.headers["Retry-After"] == "1"
+    waited = answers.get(timeout=30)
+    for thread in [first, *others]:
+        thread.join(30)
+    assert [one.status_code for one in refused] == [503, 503]
+    assert {one.headers["Retry-After"] for one in refused} == {"1"}
+    assert waited.status_code == 200
+    assert told(node, page["decision_id"])["exact"]
+
+
+def test_who_waits_too_long_is_told_to_come_again(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(explainer_module, "BUSY_S", 0.0)
+    page = node.rank()
+    with node.service._explainer._alone():
+        assert node.http.get(f"/v1/decisions/{page['decision_id']}/explain").status_code == 503
     assert told(node, page["decision_id"])["exact"]
 
 
