@@ -1,5 +1,7 @@
 """What ``make demo`` runs: the service, viewers who use it, and a table that shows it learn.
 
+The demo homepage and the dashboard are served beside: whoever looks at them is one viewer more.
+
 Ctrl-C ends it. The state is kept in a temporary directory, or in ``--state``, where the next demo
 with the same option goes on learning.
 """
@@ -28,6 +30,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bandit.types import SHARES, SURFACES, Share
 from examples.catalog_files import CATALOG, HERE
+from examples.demo_files import write_all
 from examples.ledger import Tally, interval
 from examples.simulated_viewers import Viewers, arguments
 from server.client import Client, ClientError
@@ -35,6 +38,9 @@ from server.local import LocalServer, ServerDownError
 
 CONFIG: Final = HERE / "marquee.toml"
 REFRESH_S: Final = 0.5
+WINDOW_S: Final = 60.0
+"""Longer than the configuration's: people look and play slower than simulated viewers, of whose
+pages most close with a play anyway."""
 NAMES: Final[dict[Share, str]] = {
     "learned": "learned",
     "holdout": "holdout",
@@ -197,12 +203,20 @@ def run(options: argparse.Namespace, console: Console) -> None:
         port = choose_port(options.port)
         if options.port not in (0, port):
             console.print(f"[yellow]Port {options.port} is taken; using {port} instead.[/]")
+        shown = state / "demo"
         settings = {
             "MARQUEE__SERVER__PORT": str(port),
             "MARQUEE__CATALOG__SOURCE": str(CATALOG),
+            "MARQUEE__PAGES__DEMO_DIRECTORY": str(shown),
+            "MARQUEE__REWARD__WINDOW_S": str(WINDOW_S),
         }
+        write_all(shown)
         server = stack.enter_context(LocalServer(state, config=CONFIG, settings=settings))
-        console.print(f"Serving at [bold]{server.url}[/]; state and log in {state}. Ctrl-C ends.")
+        console.print(
+            f"Homepage   [bold green]{server.url}/demo[/]\n"
+            f"Dashboard  [bold green]{server.url}/[/]\n"
+            f"Serving at {server.url}; state and log in {state}. Ctrl-C ends."
+        )
         start = time.monotonic()
         viewers = Viewers(
             server.url,

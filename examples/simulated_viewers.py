@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+from msgspec.structs import replace
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -28,6 +29,7 @@ from bandit.catalog import CatalogDocument
 from bandit.types import Share
 from examples.catalog_files import read_document
 from examples.ledger import Ledger, Tally, interval
+from examples.viewer_countries import with_country
 from server.client import Client, NoAnswerError, RankResult
 from simulator.environments.homepage import Homepage, HomepageSettings
 from simulator.live import feedback_event, named_answers, rank_request
@@ -77,7 +79,9 @@ class Visitor:
         pages = self._pages
         if pages is None:
             return None
-        request = rank_request(self._environment.page(pages, 0), uuid.uuid4().hex)
+        asked = self._environment.page(pages, 0)
+        told = with_country(asked.context, asked.viewer_id or "")
+        request = rank_request(replace(asked, context=told), uuid.uuid4().hex)
         try:
             page = self._client.rank(request)
         except NoAnswerError:

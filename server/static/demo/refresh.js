@@ -1,0 +1,63 @@
+// When the page is asked for again by itself: once a newer model is served and the viewer is still.
+
+import { byId } from "./dom.js";
+import { service } from "./service.js";
+import { rank } from "./session.js";
+import { state } from "./state.js";
+
+const LOOK_EVERY_MS = 2500;
+const AT_MOST_EVERY_MS = 6000;
+const STILL_FOR_MS = 3500;
+const LEARNS_WITHIN_MS = 20000;
+const LOOK_FOR_PLAY_EVERY_MS = 400;
+
+let acted = 0;
+let ranked = 0;
+let waitsForPlay = false;
+
+for (const act of ["pointermove", "pointerdown", "keydown", "scroll", "touchmove"]) {
+  addEventListener(act, () => (acted = performance.now()), { passive: true, capture: true });
+}
+
+function isBusy() {
+  const still = performance.now() - acted > STILL_FOR_MS;
+  const waited = performance.now() - ranked > AT_MOST_EVERY_MS;
+  return !state.live || document.hidden || byId("sheet").open || waitsForPlay || !still || !waited;
+}
+
+async function isNewer(decision) {
+  const status = await service.status().catch(() => null);
+  if (!status) return false;
+  return Object.entries(status.models).some(
+    ([surface, served]) => served.version !== decision.snapshots[surface],
+  );
+}
+
+async function look() {
+  if (!state.decision || isBusy()) return;
+  if ((await isNewer(state.decision)) && !isBusy()) {
+    ranked = performance.now();
+    await rank({ askedByViewer: false });
+  }
+}
+
+export function followTheModel() {
+  setInterval(look, LOOK_EVERY_MS);
+}
+
+/** After a play: ask again at once, and once more as soon as a newer model is served. */
+export async function followPlay() {
+  await rank({ askedByViewer: true });
+  const { decision } = state;
+  const end = performance.now() + LEARNS_WITHIN_MS;
+  waitsForPlay = true;
+  try {
+    while (performance.now() < end && decision === state.decision && !byId("sheet").open) {
+      await new Promise((resume) => setTimeout(resume, LOOK_FOR_PLAY_EVERY_MS));
+      if (await isNewer(decision)) return decision === state.decision ? rank({ askedByViewer: true }) : null;
+    }
+  } finally {
+    waitsForPlay = false;
+  }
+  return null;
+}

@@ -1,0 +1,54 @@
+// Asking for the page, and showing what was decided.
+
+import { contextOf } from "./context.js";
+import { byId } from "./dom.js";
+import { showHero } from "./hero.js";
+import { begin } from "./impressions.js";
+import { openSheet } from "./sheet.js";
+import { service } from "./service.js";
+import { showRows } from "./shelves.js";
+import { state, tell } from "./state.js";
+
+let asked = 0;
+
+/** Have the page decided anew; return what changed, or null where another call came first. */
+export async function rank({ askedByViewer }) {
+  const mine = ++asked;
+  const { page, viewer } = state;
+  const request = {
+    viewer_id: viewer.id,
+    context: contextOf(viewer),
+    rows: page.rows.map(({ id, titles }) => ({ id, titles })),
+    max_rows: page.rows_shown,
+  };
+  let answer;
+  try {
+    answer = await service.rank(request);
+  } catch (error) {
+    complain(error);
+    return null;
+  }
+  if (mine !== asked) return null;
+  complain(null);
+  state.decision = answer;
+  byId("page").dataset.decision = answer.decision_id;
+  begin({ askedByViewer });
+  const change = show(answer.rows);
+  tell("decision", change);
+  return change;
+}
+
+function show(rows) {
+  const [top] = rows;
+  const isOther = showHero(top, top.titles[0], openSheet);
+  const below = rows.map((row) => (row === top ? { ...row, titles: row.titles.slice(1) } : row));
+  const change = showRows(below);
+  byId("page").setAttribute("aria-busy", "false");
+  return { ...change, changed: change.changed + (isOther ? 1 : 0) };
+}
+
+function complain(error) {
+  const place = byId("trouble");
+  place.hidden = error === null;
+  place.textContent = error ? `The page could not be decided: ${error.message}` : "";
+}
