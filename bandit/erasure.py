@@ -20,11 +20,13 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from bandit.clock import Clock
+from bandit.config.overlay import learner_directory
 from bandit.config.schema import Config
 from bandit.dead_letters import DeadLetters
 from bandit.errors import LeaseHeldError, LogError
 from bandit.eventlog.erasing import SpoolErasing
 from bandit.eventlog.erasure_orders import (
+    CHALLENGER,
     LEARNER,
     Done,
     ErasureOrder,
@@ -154,8 +156,8 @@ class Erasure:
                     except (LogError, OSError) as error:
                         left[spool] = str(error)
             left = {name: left[name] for name in self._orders.outstanding(order)}
-        if not left and LEARNER not in self._orders.done(order):
-            left = self._forget_in_learner(order)
+        if not left:
+            left = self._forget_in_learners(order)
         return left
 
     def _erase_in(self, spool: str, order: ErasureOrder) -> None:
@@ -168,15 +170,24 @@ class Erasure:
         finally:
             journal.close(emptied=is_done)
 
-    def _forget_in_learner(self, order: ErasureOrder) -> dict[str, str]:
-        directory = Path(self._config.learner.directory)
-        letters = 0
-        if directory.exists():
-            try:
-                with Lease(directory, self._clock.now_us()):
-                    dead = DeadLetters(directory, self._config.learner.attempts_max)
-                    letters = dead.forget(order.decisions)
-            except LeaseHeldError:
-                return {LEARNER: "it has not let go of its open decisions yet"}
-        self._orders.mark(order, LEARNER, Done(letters))
-        return {}
+    def _forget_in_learners(self, order: ErasureOrder) -> dict[str, str]:
+        """Let go for learners that are not at work; return those that are and did not yet."""
+        directories = {
+            LEARNER: Path(self._config.learner.directory),
+            CHALLENGER: learner_directory(self._config),
+        }
+        done, left = self._orders.done(order), {}
+        for name, directory in directories.items():
+            if name in done or (name == CHALLENGER and not directory.exists()):
+                continue
+            letters = 0
+            if directory.exists():
+                try:
+                    with Lease(directory, self._clock.now_us()):
+                        dead = DeadLetters(directory, self._config.learner.attempts_max)
+                        letters = dead.forget(order.decisions)
+                except LeaseHeldError:
+                    left[name] = "it has not let go of its open decisions yet"
+                    continue
+            self._orders.mark(order, name, Done(letters))
+        return left

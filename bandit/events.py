@@ -18,7 +18,16 @@ from typing import Annotated, Final
 import msgspec
 
 from bandit.errors import LogDamagedError
-from bandit.types import Features, FeedbackType, RowChoice, Share, Surface, Title, TitleChoice
+from bandit.types import (
+    Features,
+    FeedbackType,
+    LineName,
+    RowChoice,
+    Share,
+    Surface,
+    Title,
+    TitleChoice,
+)
 
 FORMAT_VERSION = 1
 """Raised only where a reader of today would misread what is new: see docs/formats.md."""
@@ -51,7 +60,8 @@ class DecisionRecord(
     no use for the page, was decided by the cold policy. ``greedy_match`` is kept in apprentice
     mode: the share of titles whose highest-scoring artwork is the baseline's.
     ``pass_probability`` is that with which the record was let into the log, below 1 where decisions
-    were dropped: it then stands for 1 / pass_probability of them.
+    were dropped: it then stands for 1 / pass_probability of them. ``line`` tells whose policy
+    decided it, and in whose store its snapshots lie.
     """
 
     decision_id: str
@@ -74,6 +84,7 @@ class DecisionRecord(
     greedy_match: float | None = None
     deferred: bool = False
     pass_probability: float = 1.0
+    line: LineName = "champion"
     v: int = FORMAT_VERSION
 
     @property

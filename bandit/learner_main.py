@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import structlog
@@ -32,11 +34,22 @@ def run_learner(config: Config, clock: Clock, metrics: Metrics, stop: threading.
         ConfigError: a model cannot be made as configured, or keys cannot be read.
         LogError: the log cannot be read at the start.
     """
+    with at_work(config, clock):
+        _learn(config, clock, metrics, stop)
+
+
+@contextmanager
+def at_work(config: Config, clock: Clock) -> Iterator[None]:
+    """Hold the lease on ``config.learner.directory``, and see to crashes: that before, and ours.
+
+    Raises:
+        LeaseHeldError: another learner is at work there.
+    """
     directory = Path(config.learner.directory)
     with Lease(directory, clock.now_us()):
         _blame_crash(directory, config.learner.attempts_max, clock.now_us())
         with crashes_noted(directory):
-            _learn(config, clock, metrics, stop)
+            yield
 
 
 def _blame_crash(directory: Path, attempts_max: int, now_us: int) -> None:

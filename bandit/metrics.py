@@ -45,6 +45,11 @@ MetricName = Literal[
     "marquee_learner_dead_letters_total",
     "marquee_open_decisions",
     "marquee_learner_given_up",
+    "marquee_challenger_serving",
+    "marquee_challenger_decisions",
+    "marquee_challenger_lift",
+    "marquee_challenger_lag_seconds",
+    "marquee_challenger_given_up",
 ]
 
 Kind = Literal["counter", "gauge", "histogram"]
@@ -182,6 +187,24 @@ METRICS: Final[dict[MetricName, MetricDefinition]] = {
     ),
     "marquee_learner_given_up": MetricDefinition(
         "gauge", (), "1 while the learner is given up, as it died again and again."
+    ),
+    "marquee_challenger_serving": MetricDefinition(
+        "gauge", (), "1 while the challenger serves in the champion's place."
+    ),
+    "marquee_challenger_decisions": MetricDefinition(
+        "gauge", (), "Pages judged under both lines since the last promotion or demotion."
+    ),
+    "marquee_challenger_lift": MetricDefinition(
+        "gauge",
+        ("bound",),
+        "The challenger's lift over the champion, as a share of the champion's reward: value, and "
+        "low and high, which hold at all times at once. NaN where there is none.",
+    ),
+    "marquee_challenger_lag_seconds": MetricDefinition(
+        "gauge", (), "How far the log clock of the challenger's learner is behind the present."
+    ),
+    "marquee_challenger_given_up": MetricDefinition(
+        "gauge", (), "1 while the challenger's learner is given up, as it died again and again."
     ),
 }
 

@@ -155,6 +155,7 @@ class Policy:
             deferred=deferred,
             loose_titles=known_titles([page.titles], titles)[0],
             omitted=titles.omitted,
+            line=serving.line,
         )
         unusable = [name for name in serving.models if name not in usable]
         bits: dict[Surface, float | None] = {"rows": surprisal, "artwork": drawn.entropy_bits}

@@ -13,7 +13,7 @@ from bandit.engine import ModelArrays
 from bandit.errors import ModelError
 from bandit.features import Encoded
 from bandit.scoring import ModelShape
-from bandit.types import Surface
+from bandit.types import LineName, Surface
 
 T = TypeVar("T")
 
@@ -34,6 +34,8 @@ class Serving:
 
     catalog: Catalog
     models: Mapping[Surface, ServedModel] = field(default_factory=dict)
+    line: LineName = "champion"
+    """Whose models they are, and whose policy is to decide by them."""
 
 
 class Asker(NamedTuple):

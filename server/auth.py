@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from bandit.config.checks import check_files, is_loopback, needs_keys
+from bandit.config.overlay import read_challenger
 from bandit.config.schema import Config
 from bandit.errors import ConfigError
 from server.errors import ForbiddenError, UnauthenticatedError
@@ -47,9 +48,11 @@ def check_named_files(config: Config) -> None:
     """Check everything that a configuration says of files, API keys and the edge's limits.
 
     Raises:
-        ConfigError: a file cannot be read or holds nothing that can be used, or a limit is none.
+        ConfigError: a file cannot be read or holds nothing that can be used, a limit is none, or
+            the challenger's file sets what it may not.
     """
     check_files(config)
+    read_challenger(config)
     Authenticator.from_config(config)
     check_rate_limits(config)
 

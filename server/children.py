@@ -52,6 +52,8 @@ class ChildSpec:
     """Exit codes that say it has tried often enough by itself."""
     is_vital: bool = False
     """Whether the service ends where it is given up; the others go on without any other one."""
+    is_wanted: Callable[[], bool] = lambda: True
+    """Whether it is to run; asked at the start and at each reload."""
 
 
 class Backoff:

@@ -44,6 +44,7 @@ MEANINGS: Final[dict[type[Exception], Meaning]] = {
     edge.NoSuchDecisionError: Meaning(404, "decision", "There is no such decision"),
     edge.NotAcceptableError: Meaning(406, "not-acceptable", "No acceptable encoding"),
     core.DecisionConflictError: Meaning(409, "decision-conflict", "The decision id is taken"),
+    core.ChallengerError: Meaning(409, "challenger", "The challenger cannot be moved"),
     edge.LengthRequiredError: Meaning(411, "length-required", "The body's length is needed"),
     core.CatalogConflictError: Meaning(412, "catalog-conflict", "The catalog has changed"),
     edge.BodyTooLargeError: Meaning(413, "body-too-large", "The body is too large"),

@@ -36,6 +36,7 @@ def state_overrides(directory: Path) -> dict[str, str]:
         "MARQUEE__CATALOG__DIRECTORY": str(directory / "catalog"),
         "MARQUEE__SNAPSHOTS__DIRECTORY": str(directory / "snapshots"),
         "MARQUEE__LEARNER__DIRECTORY": str(directory / "learner"),
+        "MARQUEE__CHALLENGER__DIRECTORY": str(directory / "challenger"),
         "MARQUEE__AUTH__SECRETS_DIRECTORY": str(directory / "secrets"),
         _RUN_DIRECTORY: str(directory / "run"),
     }

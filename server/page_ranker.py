@@ -24,7 +24,7 @@ besides, where its parts and their encoding take 41: too small a gain for a seco
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from time import perf_counter
 from typing import NamedTuple
@@ -40,6 +40,7 @@ from bandit.eventlog.protocol import EventReader, EventWriter
 from bandit.events import DecisionRecord, decision_key
 from bandit.metrics import Metrics
 from bandit.policy import Decision, Policy
+from bandit.types import LineName
 from bandit.viewer_ids import ViewerIds
 from server.answers import rank_answer
 from server.serving import ServingState
@@ -69,7 +70,7 @@ class PageRanker:
 
     def __init__(
         self,
-        policy: Policy,
+        policies: Mapping[LineName, Policy],
         serving: ServingState,
         config: LogConfig,
         *,
@@ -80,7 +81,7 @@ class PageRanker:
         metrics: Metrics,
         viewers: ViewerIds = _AS_THEY_COME,
     ) -> None:
-        self._policy = policy
+        self._policies = policies
         self._serving = serving
         self._config = config
         self._writer = writer
@@ -137,11 +138,12 @@ class PageRanker:
 
     def _decide(self, request: RankRequest, digest: bytes) -> DecisionRecord:
         started = perf_counter()
-        decision = self._policy.decide(
+        serving = self._serving.current
+        decision = self._policies[serving.line].decide(
             request,
             decision_id=request.decision_id or secrets.token_hex(16),
             now_us=self._clock.now_us(),
-            serving=self._serving.current,
+            serving=serving,
             body_digest=digest,
             deferred=request.defer,
         )

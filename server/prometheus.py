@@ -48,6 +48,11 @@ GAUGE_MODES: Final[dict[MetricName, GaugeMode]] = {
     "marquee_open_decisions": "livemostrecent",
     # Set by whoever answers a scrape.
     "marquee_learner_given_up": "livemostrecent",
+    "marquee_challenger_serving": "livemostrecent",
+    "marquee_challenger_decisions": "livemostrecent",
+    "marquee_challenger_lift": "livemostrecent",
+    "marquee_challenger_lag_seconds": "livemostrecent",
+    "marquee_challenger_given_up": "livemostrecent",
 }
 """How the values of several processes become one, for every gauge."""
 

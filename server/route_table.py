@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import Final, Literal, NamedTuple
 
 from bandit.catalog import CatalogDocument, CatalogPatch
+from server.challenger_wire import ChallengerAnswer
 from server.explain_wire import ExplainAnswer, WeightsAnswer
 from server.status import StatusAnswer
 from server.wire import (
@@ -189,6 +190,34 @@ ROUTES: Final = (
         "admin",
         answer=SnapshotSummary,
         refusals=(404, 422, 503),
+    ),
+    Route(
+        "challenger",
+        "GET",
+        "/v1/challenger",
+        "Tell how the challenger does against the champion, which of them serves, and what was "
+        "promoted and demoted before.",
+        "admin",
+        answer=ChallengerAnswer,
+        refusals=(503,),
+    ),
+    Route(
+        "promote_challenger",
+        "POST",
+        "/v1/challenger/promote",
+        "Let the challenger serve from now on, whatever the evidence says.",
+        "admin",
+        answer=ChallengerAnswer,
+        refusals=(409, 503),
+    ),
+    Route(
+        "demote_challenger",
+        "POST",
+        "/v1/challenger/demote",
+        "Let the champion serve again, whatever the evidence says.",
+        "admin",
+        answer=ChallengerAnswer,
+        refusals=(409, 503),
     ),
     Route("livez", "GET", "/livez", "Tell that the process answers.", "open", answer=HealthAnswer),
     Route(

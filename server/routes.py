@@ -113,6 +113,21 @@ def activate_snapshot(call: Call) -> Reply:
     return Reply(call.service.activate_snapshot(_id_in_path(call.path["version"], "version")))
 
 
+def challenger(call: Call) -> Reply:
+    """Tell how the challenger does."""
+    return Reply(call.service.challenger())
+
+
+def promote_challenger(call: Call) -> Reply:
+    """Let the challenger serve."""
+    return Reply(call.service.move_challenger(promotes=True))
+
+
+def demote_challenger(call: Call) -> Reply:
+    """Let the champion serve again."""
+    return Reply(call.service.move_challenger(promotes=False))
+
+
 def openapi(_call: Call) -> Reply:
     """Return the description of this API."""
     return Reply(openapi_json())
@@ -138,6 +153,9 @@ _PLAIN_HANDLERS: Final[dict[str, Handler]] = {
     "status": status,
     "snapshots": snapshots,
     "activate_snapshot": activate_snapshot,
+    "challenger": challenger,
+    "promote_challenger": promote_challenger,
+    "demote_challenger": demote_challenger,
     "livez": health.livez,
     "readyz": health.readyz,
     "metrics": health.metrics,

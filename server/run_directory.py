@@ -2,8 +2,8 @@
 
 ``lock`` is held by the one supervisor, ``effective.json`` is the checked configuration (of API keys
 it holds digests, but the address of Redis may hold a password: only its owner may read it),
-``draining`` exists while the run is ending, and ``given-up`` names the children that died too often
-to be started again.
+``challenger.json`` the challenger's, if there is one, ``draining`` exists while the run is ending,
+and ``given-up`` names the children that died too often to be started again.
 
 Why its processes count in files in memory, and here only where there is none: those files are
 mapped, and whoever writes to a mapped page for which a full disk has no room is killed by SIGBUS.
@@ -20,7 +20,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from bandit.config.loading import effective_json, from_effective_json
+from bandit.config.overlay import Challenger
 from bandit.config.schema import Config
 from bandit.errors import ConfigError, MarqueeError
 from bandit.files import PRIVATE_MODE, PUBLIC_MODE, write_atomically
@@ -34,6 +37,11 @@ DRAINING: Final = "draining"
 
 LEARNER: Final = "learner"
 """The learner's name among the supervisor's children."""
+
+CHALLENGER: Final = "challenger"
+"""The name of the challenger's learner among them."""
+
+_CHALLENGER_CONFIG: Final = "challenger.json"
 
 GIVEN_UP: Final = "given-up"
 """Name of the file that names the children that are given up, one a line."""
@@ -87,13 +95,18 @@ class RunDirectory:
         """The file that the children read their configuration from."""
         return self.path / "effective.json"
 
-    def write_config(self, config: Config) -> None:
-        """Put a checked configuration where the children find it.
+    def write_config(self, config: Config, challenger: Challenger | None = None) -> None:
+        """Put a checked configuration, and the challenger's, where the children find it.
 
         Raises:
             RunDirectoryError: it cannot be written; what was there stays.
         """
+        beside = self.path / _CHALLENGER_CONFIG
         try:
+            if challenger is None:
+                beside.unlink(missing_ok=True)
+            else:
+                write_atomically(beside, msgspec.json.encode(challenger), PRIVATE_MODE)
             write_atomically(self.effective_config, effective_json(config), PRIVATE_MODE)
         except OSError as error:
             raise self._not_writable(self.effective_config, error) from error
@@ -161,7 +174,8 @@ class RunDirectory:
     def close(self) -> None:
         """Remove what only this run needs, as far as it can be, and give the directory up."""
         self._remove_metrics()
-        for file in (self.effective_config, self.path / DRAINING, self.path / GIVEN_UP):
+        names = (_CHALLENGER_CONFIG, DRAINING, GIVEN_UP)
+        for file in (self.effective_config, *(self.path / name for name in names)):
             with suppress(OSError):
                 file.unlink()
         os.close(self._lock)
@@ -191,14 +205,36 @@ def read_effective_config(environ: Mapping[str, str]) -> Config:
     Raises:
         ConfigError: the environment names no such file, or it cannot be read.
     """
+    file = _effective(environ)
+    try:
+        return from_effective_json(file.read_bytes())
+    except OSError as error:
+        raise ConfigError(
+            "", f"{file} cannot be read: {error}", hint="start it by `marquee serve`"
+        ) from error
+
+
+def read_effective_challenger(environ: Mapping[str, str]) -> Challenger | None:
+    """Read the challenger that the supervisor checked, None where there is none.
+
+    Raises:
+        ConfigError: the environment names no configuration, or the file cannot be read.
+    """
+    file = _effective(environ).with_name(_CHALLENGER_CONFIG)
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=Challenger)
+    except FileNotFoundError:
+        return None
+    except (OSError, msgspec.DecodeError) as error:
+        raise ConfigError(
+            "challenger.config", f"{file} cannot be read: {error}", hint="send SIGHUP to serve"
+        ) from error
+
+
+def _effective(environ: Mapping[str, str]) -> Path:
     named = environ.get(EFFECTIVE_CONFIG_VARIABLE)
     if named is None:
         raise ConfigError(
             "", f"{EFFECTIVE_CONFIG_VARIABLE} is not set", hint="start it by `marquee serve`"
         )
-    try:
-        return from_effective_json(Path(named).read_bytes())
-    except OSError as error:
-        raise ConfigError(
-            "", f"{named} cannot be read: {error.strerror}", hint="start it by `marquee serve`"
-        ) from error
+    return Path(named)

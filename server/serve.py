@@ -1,4 +1,4 @@
-"""One run of ``marquee serve``: its configuration, its listening sockets, its two children."""
+"""One run of ``marquee serve``: its configuration, its listening sockets, its children."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import structlog
 from prometheus_client.multiprocess import mark_process_dead
 
 from bandit.config import Config, load_config
+from bandit.config.overlay import Challenger, read_challenger
 from bandit.config.service import ServerConfig
 from bandit.errors import ConfigError
 from server.auth import check_named_files, without_keys
@@ -25,6 +26,7 @@ from server.logs import configure_logs
 from server.prometheus import DIRECTORY_VARIABLE
 from server.ready_probe import ReadyProbe
 from server.run_directory import (
+    CHALLENGER,
     EFFECTIVE_CONFIG_VARIABLE,
     LEARNER,
     RunDirectory,
@@ -55,9 +57,9 @@ def serve(path: Path | None, environ: Mapping[str, str]) -> int:
         MarqueeError: the configuration is wrong, the address cannot be listened on, or another
             run holds the run directory.
     """
-    config = _load(path, environ)
+    config, challenger = _load(path, environ)
     configure_logs(config, "supervisor")
-    run = ServeRun(path, environ, config)
+    run = ServeRun(path, environ, config, challenger)
     try:
         return Supervisor(run.children(), run, ReadyProbe(run.probe_address)).run()
     finally:
@@ -65,23 +67,30 @@ def serve(path: Path | None, environ: Mapping[str, str]) -> int:
 
 
 class ServeRun:
-    """What gunicorn and the learner of one run have in common.
+    """What gunicorn and the learners of one run have in common.
 
     Raises:
         RunDirectoryError: another run holds the run directory, or it cannot be written to.
         ListenError: the configured address cannot be listened on.
     """
 
-    def __init__(self, path: Path | None, environ: Mapping[str, str], config: Config) -> None:
+    def __init__(
+        self,
+        path: Path | None,
+        environ: Mapping[str, str],
+        config: Config,
+        challenger: Challenger | None = None,
+    ) -> None:
         self._path = path
         self._environ = environ
-        self._before: Config | None = None
+        self._challenger = challenger
+        self._before: tuple[Config, Challenger | None] | None = None
         self._revert_until = 0.0
         self._directory = RunDirectory(Path(config.server.run_directory))
         self._listeners: list[socket.socket] = []
         try:
             self._config = msgspec.structs.replace(config, server=self._listen(config.server))
-            self._directory.write_config(without_keys(self._config))
+            self._write(self._config, challenger)
             self._metrics = self._directory.fresh_metrics()
         except BaseException:
             self.stop_listening()
@@ -118,7 +127,7 @@ class ServeRun:
         return reachable(self._config.server.host, self._config.server.port)
 
     def children(self) -> tuple[ChildSpec, ...]:
-        """Return what to run; requests end before the learner, so that it learns from them all."""
+        """Return what to run; requests end before learners, so that these learn from them all."""
         environ = {
             EFFECTIVE_CONFIG_VARIABLE: str(self._directory.effective_config),
             DIRECTORY_VARIABLE: str(self._metrics),
@@ -139,7 +148,17 @@ class ServeRun:
             refuses={EX_CONFIG: MISCONFIGURED},
             waits=frozenset({EX_TEMPFAIL}),
         )
-        return http, learner
+        # Nothing hangs on it: what it refuses, or dies of, is told and harms nobody.
+        challenger = ChildSpec(
+            name=CHALLENGER,
+            argv=(sys.executable, "-m", "server.challenger_process"),
+            environ=environ,
+            stop_timeout_s=lambda: self._config.server.graceful_timeout_s + LEARNER_EXTRA_S,
+            gives_up=frozenset({EX_CONFIG}),
+            waits=frozenset({EX_TEMPFAIL}),
+            is_wanted=lambda: self._challenger is not None,
+        )
+        return http, learner, challenger
 
     def ready(self) -> None:
         """Print where the service answers."""
@@ -162,15 +181,15 @@ class ServeRun:
 
         That is so if it is wrong, or if the disk is too full to hand it to the children.
         """
-        before = self._config
+        before = self._config, self._challenger
         try:
-            config = _load(self._path, self._environ)
+            config, challenger = _load(self._path, self._environ)
         except ConfigError as error:
             log.error(  # noqa: TRY400 (the sentence says it all)
                 "configuration refused; the old one stays", path=error.path, why=str(error)
             )
             return False
-        if not self._put(self._with_what_stays(config)):
+        if not self._put(self._with_what_stays(config), challenger):
             return False
         self._before = before
         self._revert_until = time.monotonic() + REVERT_WITHIN_S
@@ -181,7 +200,7 @@ class ServeRun:
         """Go back to the configuration before a reload that was just now."""
         if self._before is None or time.monotonic() > self._revert_until:
             return False
-        if not self._put(self._before):
+        if not self._put(*self._before):
             return False
         self._before = None
         return True
@@ -207,16 +226,21 @@ class ServeRun:
         self.stop_listening()
         self._directory.close()
 
-    def _put(self, config: Config) -> bool:
+    def _write(self, config: Config, challenger: Challenger | None) -> None:
+        if challenger is not None:
+            challenger = msgspec.structs.replace(challenger, config=without_keys(challenger.config))
+        self._directory.write_config(without_keys(config), challenger)
+
+    def _put(self, config: Config, challenger: Challenger | None) -> bool:
         """Hand a configuration to the children; tell whether that was possible."""
         try:
-            self._directory.write_config(without_keys(config))
+            self._write(config, challenger)
         except RunDirectoryError as error:
             log.error(  # noqa: TRY400 (the sentence says it all)
                 "configuration cannot be handed to the children; the old one stays", why=str(error)
             )
             return False
-        self._config = config
+        self._config, self._challenger = config, challenger
         configure_logs(config, "supervisor")
         return True
 
@@ -244,8 +268,8 @@ class ServeRun:
         return msgspec.structs.replace(config, server=server)
 
 
-def _load(path: Path | None, environ: Mapping[str, str]) -> Config:
+def _load(path: Path | None, environ: Mapping[str, str]) -> tuple[Config, Challenger | None]:
     config = load_config(path, environ)
     check_named_files(config)
     check_installed(config)
-    return config
+    return config, read_challenger(config)

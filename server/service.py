@@ -15,12 +15,13 @@ from bandit.errors import LogError
 from bandit.eventlog.protocol import EventReader, EventWriter
 from bandit.events import ActivationRecord, feedback_key
 from bandit.metrics import Metrics
-from bandit.policy import Policy
 from bandit.snapshots import SnapshotStore
 from bandit.types import Surface
 from bandit.viewer_ids import ViewerIds
 from server.answers import feedback_record
 from server.catalog_admin import CatalogAdmin, EncodingName, UndecodedBody
+from server.challenger_admin import ChallengerAdmin
+from server.challenger_wire import ChallengerAnswer
 from server.explain_wire import ExplainAnswer, WeightsAnswer
 from server.explainer import Explainer
 from server.page_ranker import PageRanker
@@ -58,11 +59,12 @@ class Service:
         clock: Clock,
         metrics: Metrics,
         explainer: Explainer,
+        challenger: ChallengerAdmin,
     ) -> None:
         self.config = config
         self.metrics = metrics
         self._ranker = PageRanker(
-            Policy(config),
+            challenger.policies,
             serving,
             config.log,
             writer=writer,
@@ -81,6 +83,7 @@ class Service:
         self._tokens = tokens
         self._clock = clock
         self._explainer = explainer
+        self._challenger = challenger
 
     def rank(self, request: RankRequest) -> RankAnswer:
         """Decide a page and log the decision.
@@ -190,6 +193,7 @@ class Service:
             self.metrics,
             self._clock.now_us(),
             not_logging=self._writer.short_of_room(),
+            challenger=self._challenger.report(self._clock.now_us()),
         )
 
     def snapshots(self) -> SnapshotsAnswer:
@@ -214,6 +218,27 @@ class Service:
         self._serving.refresh_models(anew=True)
         return summary
 
+    def challenger(self) -> ChallengerAnswer:
+        """Tell how the challenger does, and which line serves.
+
+        Raises:
+            StateUnavailableError: the state cannot be read now.
+        """
+        with disk():
+            return self._challenger.answer(self._clock.now_us())
+
+    def move_challenger(self, *, promotes: bool) -> ChallengerAnswer:
+        """Promote or demote the challenger by hand.
+
+        Raises:
+            ChallengerError: there is none, it cannot serve yet, or nothing would change.
+            StateUnavailableError: the state cannot be changed now.
+        """
+        with disk():
+            answer = self._challenger.move(self._clock.now_us(), promotes=promotes)
+        self._serving.refresh_models(anew=True)
+        return answer
+
     def is_spent(self) -> bool:
         """Tell whether this worker's log takes nothing any more, which only a new worker mends."""
         return not self._writer.is_alive()
@@ -222,6 +247,7 @@ class Service:
         """Set the gauges of what only files tell, before they are read."""
         is_given_up = LEARNER in given_up(self.config)
         self.metrics.set("marquee_learner_given_up", to=is_given_up)
+        self._challenger.measure(self.metrics, self._clock.now_us())
 
     def not_ready(self) -> list[str]:
         """Return why requests had better go elsewhere; nothing if this worker is ready."""

@@ -1,5 +1,8 @@
 """What a worker serves from, kept fresh: one catalog and the pointed-to snapshot of each surface.
 
+Where there is a challenger, its snapshots are kept fresh as well, whoever serves, so that a change
+of the line is one assignment too. A line that lacks a model which the champion has does not serve.
+
 One thread polls the snapshots' pointers, another one the catalog's, so that a catalog that takes
 long to be compiled holds no snapshot up. Whatever is new is loaded and verified in its thread, off
 the request path, and then swapped in by one assignment: a request sees the old bundle or the new
@@ -20,21 +23,27 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import structlog
 
 from bandit.catalog import CatalogStore, empty_catalog
 from bandit.catalog.importing import import_first
+from bandit.challenger.line_file import LineFile
 from bandit.clock import MICROSECONDS, Clock
 from bandit.config.schema import Config
-from bandit.errors import CatalogError, SnapshotError, SnapshotUnavailableError
+from bandit.errors import (
+    CatalogError,
+    ChallengerError,
+    SnapshotError,
+    SnapshotUnavailableError,
+)
 from bandit.metrics import Metrics
 from bandit.policy import ServedModel, Serving
 from bandit.scoring import ModelShape
 from bandit.snapshots import Manifest, SnapshotStore
 from bandit.status import Rejection
-from bandit.types import SURFACES, Surface
+from bandit.types import SURFACES, LineName, Surface
 
 log = structlog.get_logger()
 
@@ -48,6 +57,15 @@ _CLOSE_WAIT_S: Final = 2.0
 while records of the log wait to be made durable."""
 
 
+class Contender(NamedTuple):
+    """The challenger as a worker knows it."""
+
+    snapshots: SnapshotStore
+    lines: LineFile
+    overlay: str
+    """Digest of what its file sets."""
+
+
 class ServingState:
     """The bundle in use, and the threads that renew it."""
 
@@ -58,9 +76,17 @@ class ServingState:
         snapshots: SnapshotStore,
         clock: Clock,
         metrics: Metrics,
+        challenger: Contender | None = None,
     ) -> None:
         self._catalogs = catalogs
-        self._snapshots = snapshots
+        self._stores: dict[LineName, SnapshotStore] = {"champion": snapshots}
+        self._challenger = challenger
+        if challenger is not None:
+            self._stores["challenger"] = challenger.snapshots
+        self._models: dict[LineName, dict[Surface, ServedModel]] = {
+            line: {} for line in self._stores
+        }
+        self._line: LineName = "champion"
         self._clock = clock
         self._metrics = metrics
         self._stop = threading.Event()
@@ -105,8 +131,11 @@ class ServingState:
     def refresh_models(self, *, anew: bool = False) -> None:
         """Take over the snapshots pointed to; does not wait for a catalog that is being loaded."""
         with self._renewing_models:
-            for surface in SURFACES:
-                self._refresh_model(surface, anew=anew)
+            for line in self._stores:
+                for surface in SURFACES:
+                    self._refresh_model(line, surface, anew=anew)
+            if self._challenger is not None:
+                self._refresh_line(self._challenger)
 
     def refresh_catalog(self, *, anew: bool = False) -> None:
         """Take over the catalog pointed to."""
@@ -140,18 +169,20 @@ class ServingState:
             self.current = replace(self.current, catalog=catalog)
         log.info("catalog swapped in", catalog=version)
 
-    def _refresh_model(self, surface: Surface, *, anew: bool) -> None:
-        what = f"the snapshots' pointer of {surface}"
-        served = self.current.models.get(surface)
+    def _refresh_model(self, line: LineName, surface: Surface, *, anew: bool) -> None:
+        store, models = self._stores[line], self._models[line]
+        of = surface if line == "champion" else f"{surface}, the {line}'s"
+        what = f"the snapshots' pointer of {of}"
+        served = models.get(surface)
         try:
-            pointer = self._snapshots.pointer(surface)
+            pointer = store.pointer(surface)
             self._refused.pop(what, None)
             if pointer is None or (served is not None and served.version == pointer.version):
                 return
-            what = f"snapshot {pointer.version} of {surface}"
+            what = f"snapshot {pointer.version} of {of}"
             if self._waits(what, anew=anew):
                 return
-            manifest, arrays = self._snapshots.load_arrays(surface, pointer.version)
+            manifest, arrays = store.load_arrays(surface, pointer.version)
         except (OSError, SnapshotUnavailableError) as error:
             self._reject(what, f"cannot be read now: {error}", 0)
             return
@@ -160,13 +191,37 @@ class ServingState:
                 self._metrics.count("marquee_snapshot_rejected_total", surface)
             return
         self._refused.pop(what, None)
-        model = ServedModel(pointer.version, shape_of(manifest), arrays, manifest.created_at_us)
-        with self._swapping:
-            models = {**self.current.models, surface: model}
-            self.current = replace(self.current, models=models)
+        models[surface] = ServedModel(
+            pointer.version, shape_of(manifest), arrays, manifest.created_at_us
+        )
         self._metrics.count("marquee_snapshot_loaded_total", surface)
-        created_s = model.created_at_us / MICROSECONDS
-        self._metrics.set("marquee_snapshot_created_timestamp_seconds", surface, to=created_s)
+        if line == self._line:
+            self._serve(line)
+
+    def _refresh_line(self, challenger: Contender) -> None:
+        """Serve the line that is to serve, as soon as it has the models for it."""
+        what = "the file that says which line serves"
+        try:
+            line = challenger.lines.read().serves(challenger.overlay)
+        except (OSError, ChallengerError) as error:
+            self._reject(what, str(error), RETRY_AFTER_US)
+            return
+        if line != self._line and not self._models["champion"].keys() <= self._models[line].keys():
+            self._reject(what, f"the {line} has no model to serve with yet", RETRY_AFTER_US)
+            return
+        self._refused.pop(what, None)
+        if line != self._line:
+            self._line = line
+            self._serve(line)
+            log.info("another line serves", line=line)
+
+    def _serve(self, line: LineName) -> None:
+        models = dict(self._models[line])
+        with self._swapping:
+            self.current = replace(self.current, models=models, line=line)
+        for surface, model in models.items():
+            created_s = model.created_at_us / MICROSECONDS
+            self._metrics.set("marquee_snapshot_created_timestamp_seconds", surface, to=created_s)
 
     def _waits(self, what: str, *, anew: bool) -> bool:
         if anew:

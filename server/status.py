@@ -16,6 +16,7 @@ from bandit.snapshots import SnapshotStore
 from bandit.statistics import ShareStatistics
 from bandit.status import LearnerStatus, Rejection, read_status
 from bandit.types import SURFACES, Share, Surface
+from server.challenger_wire import ChallengerReport
 from server.prometheus import PrometheusMetrics
 from server.run_directory import LEARNER, given_up
 from server.snapshot_admin import pointer_or_none
@@ -100,6 +101,8 @@ class StatusAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """The last snapshot or catalog that was refused, by this worker or the learner."""
     not_logging: str | None = None
     """Why nothing is logged now, though pages are served; absent while it is."""
+    challenger: ChallengerReport | None = None
+    """Which line serves and what is known of the challenger; absent where there is none."""
 
 
 def status_answer(
@@ -111,6 +114,7 @@ def status_answer(
     now_us: int,
     *,
     not_logging: str | None = None,
+    challenger: ChallengerReport | None = None,
 ) -> StatusAnswer:
     """Put together what there is to tell."""
     status = read_status(Path(config.learner.directory))
@@ -132,6 +136,7 @@ def status_answer(
         learner=None if status is None else _learner(status, now_us),
         last_rejection=max(rejections, key=lambda one: one.at_us, default=None),
         not_logging=not_logging,
+        challenger=challenger,
     )
 
 

@@ -137,7 +137,8 @@ class Supervisor:
         with self._signals() as wakeups:
             now = self._clock()
             for child in self._children:
-                self._start(child, now)
+                if child.spec.is_wanted():
+                    self._start(child, now)
             self._begin_probe(now)
             while self._phase != "ended":
                 for number in self._wait(wakeups):
@@ -235,8 +236,9 @@ class Supervisor:
             log.info("child ended", child=name, **ending)
             return
         if child.restarting:
-            log.info("child ended to be started again", child=name, **ending)
-            child.start_at = now
+            log.info("child ended as the configuration changed", child=name, **ending)
+            child.restarting = False
+            child.start_at = now if child.spec.is_wanted() else None
             return
         refused = code in child.spec.refuses
         if refused and not self._ready:
@@ -294,8 +296,9 @@ class Supervisor:
             child.backoff = Backoff(self._run.restart_backoff_s)
             if child.is_given_up:
                 child.is_given_up = False
-                child.start_at = now
                 self._tell_given_up()
+            if child.pid is None:
+                child.start_at = (child.start_at or now) if child.spec.is_wanted() else None
             if child.pid is None or child.restarting:
                 continue
             if child.spec.reload_signal is not None:

@@ -24,6 +24,7 @@ from flask import Flask
 from bandit.catalog import CatalogStore
 from bandit.clock import Clock, WallClock
 from bandit.config import Config
+from bandit.config.overlay import Challenger
 from bandit.eventlog.sqlite_reader import SqliteEventReader
 from bandit.eventlog.sqlite_writer import SqliteEventWriter
 from bandit.metrics import Metrics
@@ -31,11 +32,12 @@ from bandit.secret_keys import snapshot_keys, token_keys
 from bandit.snapshots import FileSnapshotStore
 from server import SERVICE_EXTENSION
 from server.app import create_app
+from server.challenger_admin import ChallengerAdmin
 from server.explainer import Explainer
 from server.logs import configure_logs
 from server.prometheus import PrometheusMetrics
 from server.rate_limits import RateLimiter
-from server.run_directory import read_effective_config
+from server.run_directory import read_effective_challenger, read_effective_config
 from server.service import Service
 from server.serving import ServingState, first_catalog
 from server.tokens import TokenSigner
@@ -44,7 +46,9 @@ SWITCH_INTERVAL_S: Final = 0.0005
 """How long a thread may keep the interpreter from others, in seconds."""
 
 
-def build_service(config: Config, clock: Clock, metrics: Metrics) -> Service:
+def build_service(
+    config: Config, clock: Clock, metrics: Metrics, challenger: Challenger | None = None
+) -> Service:
     """Open everything a worker needs, and start its threads.
 
     Raises:
@@ -61,7 +65,8 @@ def build_service(config: Config, clock: Clock, metrics: Metrics) -> Service:
         leeway_s=config.auth.clock_leeway_s,
         bytes_max=config.limits.token_bytes_max,
     )
-    serving = ServingState(config, catalogs, snapshots, clock, metrics)
+    lines = ChallengerAdmin(config, challenger, snapshots)
+    serving = ServingState(config, catalogs, snapshots, clock, metrics, lines.contender)
     serving.start()
     explainer = Explainer(
         config,
@@ -82,6 +87,7 @@ def build_service(config: Config, clock: Clock, metrics: Metrics) -> Service:
         clock=clock,
         metrics=metrics,
         explainer=explainer,
+        challenger=lines,
     )
 
 
@@ -91,7 +97,7 @@ def create() -> Flask:
     configure_logs(config, "worker")
     metrics = PrometheusMetrics()
     clock = WallClock.from_environment()
-    service = build_service(config, clock, metrics)
+    service = build_service(config, clock, metrics, read_effective_challenger(os.environ))
     app = create_app(service, limiter=RateLimiter.from_config(config, clock, metrics))
     app.extensions[SERVICE_EXTENSION] = service
     _set_for_short_waits()

@@ -78,6 +78,27 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     snapshots: dict[LineName, dict[Surface, str]] = {}
     v: int = FORMAT_VERSION
 
+    @classmethod
+    def of_nothing(cls, serving: LineName, overlay: str) -> Evidence:
+        """Return what is known before anything was judged."""
+        none = Estimate()
+        return cls(
+            at_us=0,
+            since_us=0,
+            number=0,
+            overlay=overlay,
+            serving=serving,
+            decisions=0,
+            unjudged=0,
+            champion=none,
+            challenger=none,
+            lift=none,
+            clip=0.0,
+            wants_move=False,
+            verdict="no evidence yet",
+            judged_by={},
+        )
+
 
 def weighed(
     sums: Sums, settings: ChallengerConfig, *, serving: LineName, is_judged: bool

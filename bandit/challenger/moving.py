@@ -48,25 +48,17 @@ def move_by_hand(
         ChallengerError: it serves already, or does not; or it has no model to serve with yet.
         OSError: the challenger's directory cannot be written; what serves stays.
     """
-    told = read_evidence(directory)
     snapshots = {line: served_versions(store) for line, store in stores.items()}
     if promotes and not has_models(snapshots):
         raise ChallengerError(
             "the challenger has not published a model of each surface yet",
             hint="let it learn first; `marquee challenger status` tells how far it is",
         )
-    move = Move(
-        at_us=now_us,
-        what="promoted" if promotes else "demoted",
-        by="hand",
-        number=0,
-        overlay=challenger.overlay,
-        evidence={}
-        if told is None or told.overlay != challenger.overlay
-        else msgspec.to_builtins(told),
-        snapshots=snapshots,
-        changes=challenger.changes,
-    )
+    told = read_evidence(directory)
+    if told is None or told.overlay != challenger.overlay:
+        told = Evidence.of_nothing("champion" if promotes else "challenger", challenger.overlay)
+    told = msgspec.structs.replace(told, snapshots=snapshots)
+    move = make_move(challenger, told, "hand", now_us, promotes=promotes)
     after = LineFile(directory).move(move, "champion" if promotes else "challenger")
     if after is None:
         raise ChallengerError(

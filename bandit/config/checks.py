@@ -248,6 +248,7 @@ def _directories(config: Config) -> Iterator[Problem]:
         "log.directory": config.log.directory,
         "snapshots.directory": config.snapshots.directory,
         "learner.directory": config.learner.directory,
+        "challenger.directory": config.challenger.directory,
     }
     times = Counter(Path(directory).resolve() for directory in named.values())
     for path, directory in named.items():

@@ -73,9 +73,10 @@ class ChallengerConfig(Section, frozen=True, kw_only=True):
     config: Annotated[
         str | None,
         Meta(
-            description="TOML file with what the challenger does otherwise: any of "
-            "surfaces.artwork.model, surfaces.artwork.exploration, the same of rows, and reward. "
-            "Unset: there is no challenger."
+            description="TOML file with what the challenger does otherwise: any keys of "
+            "surfaces.artwork.model, surfaces.rows.model and reward (but those of its windows), "
+            "and surfaces.artwork.exploration and surfaces.rows.exploration, which replace the "
+            "champion's as a whole. Unset: there is no challenger."
         ),
     ] = None
     directory: Annotated[
@@ -85,8 +86,9 @@ class ChallengerConfig(Section, frozen=True, kw_only=True):
     promotion: Annotated[
         bool,
         Meta(
-            description="Whether the challenger takes over by itself once its evidence suffices; "
-            "if not, `marquee challenger promote` does it by hand."
+            description="Whether the line that does not serve takes over by itself once its "
+            "evidence suffices, the challenger and later the champion again; if not, "
+            "`marquee challenger promote` and `demote` do it by hand."
         ),
     ] = False
     margin: Annotated[
@@ -94,7 +96,7 @@ class ChallengerConfig(Section, frozen=True, kw_only=True):
         Meta(
             ge=0,
             description="Lift over the champion, as a share of its reward, that the lower "
-            "confidence bound must pass before a promotion.",
+            "confidence bound must pass before a promotion; a demotion needs none.",
         ),
     ] = 0.0
     false_promotion_rate: Annotated[

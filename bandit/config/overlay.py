@@ -54,6 +54,11 @@ def read_challenger(config: Config) -> Challenger | None:
     return None if name is None else make_challenger(config, read_toml(Path(name)), name)
 
 
+def learner_directory(config: Config) -> Path:
+    """Return where a challenger's learner stands."""
+    return Path(config.challenger.directory) / _LEARNER
+
+
 def make_challenger(config: Config, overlay: Mapping[str, Any], name: str) -> Challenger:
     """Make the challenger that differs from a configuration by an overlay; ``name`` tells whose.
 
@@ -105,7 +110,7 @@ def _tables(overlay: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 def _put_over(config: Config, overlay: Mapping[str, Any]) -> Config:
     replace = msgspec.structs.replace
-    directory = Path(config.challenger.directory)
+    snapshots = Path(config.challenger.directory) / _SNAPSHOTS
     surfaces = config.surfaces
     for surface in SURFACES:
         before = getattr(surfaces, surface)
@@ -121,8 +126,8 @@ def _put_over(config: Config, overlay: Mapping[str, Any]) -> Config:
         config,
         surfaces=surfaces,
         reward=_merged(config.reward, overlay.get(REWARD, {})),
-        learner=replace(config.learner, directory=str(directory / _LEARNER)),
-        snapshots=replace(config.snapshots, directory=str(directory / _SNAPSHOTS)),
+        learner=replace(config.learner, directory=str(learner_directory(config))),
+        snapshots=replace(config.snapshots, directory=str(snapshots)),
     )
 
 

@@ -1,7 +1,7 @@
 """Orders to erase a viewer's records, as files: given by one process, carried out by many.
 
 An order is a directory ``keeping/erasures/<id>`` below the log's, with ``order.json`` and one file
-``<who>.done`` for each spool and for the learner, once they have done their part. It stays until
+``<who>.done`` for each spool and each learner, once they have done their part. It stays until
 all have, whoever dies meanwhile; doing a part again changes nothing. It has to name the viewer, so
 only its owner may read it, and it goes when the order is done. What was erased, when and by whose
 order is then a line in ``keeping/erasures.jsonl``, with a keyed hash in place of the id.
@@ -21,6 +21,8 @@ from bandit.files import PRIVATE_MODE, sync_directory, write_atomically
 
 FORMAT_VERSION: Final = 1
 LEARNER: Final = "learner"
+CHALLENGER: Final = "challenger"
+"""The challenger's learner."""
 _ORDER: Final = "order.json"
 
 

@@ -261,7 +261,10 @@ def values(kind: inspect.Type) -> st.SearchStrategy[Any]:
         return st.integers(kind.ge or 0, kind.le or 10**9)
     if isinstance(kind, inspect.FloatType):
         low = kind.ge if kind.ge is not None else 0.0
-        return st.floats(low, kind.le or 1e9, exclude_min=kind.gt is not None)
+        high = kind.le or kind.lt or 1e9
+        return st.floats(
+            low, high, exclude_min=kind.gt is not None, exclude_max=kind.lt is not None
+        )
     if isinstance(kind, inspect.StrType):
         return st.just("a") if kind.pattern else st.text(max_size=20)
     assert isinstance(kind, inspect.ListType)

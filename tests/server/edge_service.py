@@ -16,6 +16,7 @@ from bandit.catalog import CatalogDocument, CatalogPatch
 from bandit.config.schema import Config
 from bandit.errors import (
     CatalogConflictError,
+    ChallengerError,
     DecisionConflictError,
     LogUnavailableError,
     PageError,
@@ -25,6 +26,7 @@ from bandit.explained import NamedWeight, Rewards
 from bandit.metrics import Metrics
 from bandit.types import Surface, Title
 from server.app import create_app
+from server.challenger_wire import ChallengerAnswer
 from server.errors import NoSuchDecisionError
 from server.explain_wire import ExplainAnswer, ExplainedFeedback, WeightsAnswer
 from server.prometheus import PrometheusMetrics
@@ -154,6 +156,12 @@ class EdgeService:
         if version != SNAPSHOT.version:
             raise SnapshotError(f"there is no snapshot {version!r}", hint="list them")
         return SNAPSHOT
+
+    def challenger(self) -> ChallengerAnswer:
+        return ChallengerAnswer(configured=False, verdict="there is none")
+
+    def move_challenger(self, *, promotes: bool) -> ChallengerAnswer:
+        raise ChallengerError(f"there is none: {promotes}", hint="configure one")
 
     def not_ready(self) -> list[str]:
         return self.reasons

@@ -59,7 +59,7 @@ def ranker(tmp_path: Path, clock: ManualClock) -> Callable[[Policy], PageRanker]
 
     def make(policy: Policy) -> PageRanker:
         return PageRanker(
-            policy,
+            {"champion": policy},
             ServingState(config, catalogs, MemorySnapshotStore(), clock, NoMetrics()),
             config.log,
             writer=events.writer(),
