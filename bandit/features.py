@@ -37,7 +37,10 @@ CONSTANT_HASH: Final = 11650396
 CROSS_PRIME: Final = 16777619
 """The FNV prime with which VW combines hashes: cross(a, b) = (CROSS_PRIME · a) ⊕ b."""
 
-_HASHES_CACHED_MAX: Final = 65_536
+_STRINGS_CACHED_MAX: Final = 65_536
+"""Hashes kept of names with their values: 29 MB of a worker's memory where all of them are long."""
+_TOKENS_CACHED_MAX: Final = 16_384
+"""Hashes kept of other tokens, and tokens kept for catalogs: 4 MB each where all are long."""
 
 _CACHED_LENGTH_MAX: Final = 96
 """Longest name with its value, or token, whose hash is kept: those that clients make up must not
@@ -93,13 +96,13 @@ def namespace_hash(namespace: str) -> int:
     return hash_name(namespace, 0)
 
 
-@lru_cache(maxsize=_HASHES_CACHED_MAX)
+@lru_cache(maxsize=_TOKENS_CACHED_MAX)
 def feature_hash(namespace: str, token: str) -> int:
     """Return the 32-bit hash of a feature's token within a namespace."""
     return hash_name(token, namespace_hash(namespace))
 
 
-@lru_cache(maxsize=_HASHES_CACHED_MAX)
+@lru_cache(maxsize=_TOKENS_CACHED_MAX)
 def string_token(name: str, value: str) -> str:
     """Return the token of a string feature.
 
@@ -112,10 +115,17 @@ def string_token(name: str, value: str) -> str:
     return f"{name}={quote(value, safe=_KEPT_IN_VALUES)}"
 
 
-@lru_cache(maxsize=_HASHES_CACHED_MAX)
+@lru_cache(maxsize=_STRINGS_CACHED_MAX)
 def string_hash(namespace: str, name: str, value: str) -> int:
     """Return the hash of a string feature: that of its token."""
-    return _hash(namespace, _token(name, value))
+    # Kept here, and nowhere else a second time.
+    return feature_hash.__wrapped__(namespace, string_token.__wrapped__(name, value))
+
+
+def _string_hash(namespace: str, name: str, value: str) -> int:
+    """Return :func:`string_hash`, kept only where name and value are short."""
+    is_short = len(name) + len(value) <= _CACHED_LENGTH_MAX
+    return (string_hash if is_short else string_hash.__wrapped__)(namespace, name, value)
 
 
 def _token(name: str, value: str) -> str:
@@ -156,15 +166,16 @@ def encode(namespace: str, features: Features) -> Encoded:
     values: list[float] = []
     for name, value in features.items():
         if isinstance(value, str):
-            if len(name) + len(value) <= _CACHED_LENGTH_MAX:
-                hashes.append(string_hash(namespace, name, value))
-            else:
-                hashes.append(_hash(namespace, _token(name, value)))
+            hashes.append(_string_hash(namespace, name, value))
             values.append(1.0)
         elif isinstance(value, list):
-            for token, number in tokens(name, value):
-                hashes.append(_hash(namespace, token))
-                values.append(number)
+            for index, member in enumerate(dict.fromkeys(value) if _is_set(value) else value):
+                if isinstance(member, str):
+                    hashes.append(_string_hash(namespace, name, member))
+                    values.append(1.0)
+                elif not abs(member) < VALUE_LEAST:
+                    hashes.append(_hash(namespace, f"{name}[{index}]"))
+                    values.append(float(member))
         elif not abs(value) < VALUE_LEAST:
             hashes.append(_hash(namespace, name))
             values.append(value)

@@ -108,6 +108,20 @@ def test_special_characters_cannot_forge_a_second_feature(parser: vw.TextFormatP
     assert theirs.values.tolist() == [1.0]
 
 
+@pytest.mark.parametrize("value", ["unseen", ["unseen in a set", "and another"]])
+def test_a_string_is_kept_once(value: FeatureValue) -> None:
+    others = (features.string_token, features.feature_hash)
+    before = [cache.cache_info().currsize for cache in others]
+    kept = features.string_hash.cache_info().currsize
+    hashes = encode("context", {"kept once": value}).hashes
+    assert [cache.cache_info().currsize for cache in others] == before
+    assert features.string_hash.cache_info().currsize == kept + len(hashes)
+    wanted = [
+        features.feature_hash("context", token) for token, _ in features.tokens("kept once", value)
+    ]
+    assert hashes.tolist() == wanted
+
+
 @pytest.mark.parametrize("value", ["long " * 50, ["long " * 50], ["\U0001f3ac" * 256]])
 def test_what_is_long_is_hashed_alike_and_not_kept(value: FeatureValue) -> None:
     kept = (features.string_token, features.feature_hash, features.string_hash)

@@ -11,7 +11,7 @@ import re
 import socket
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -212,7 +212,7 @@ class Storm:
             _Sender(
                 server.url,
                 Hostile(f"{seed}/{index}", CLIENT_KEY, ADMIN_KEY, decision),
-                f"{index}",
+                f"{seed}-{index}",
                 seen,
                 one_at_a_time,
             )
@@ -234,17 +234,18 @@ class Storm:
         if failures:
             raise failures[0]
 
-    @property
-    def seen(self) -> Seen:
-        """What all connections saw."""
-        statuses, by_kind = Counter[int](), Counter[tuple[str, int]]()
-        for one in self.seens:
-            statuses += one.statuses
-            by_kind += one.by_kind
-        goods = [status for one in self.seens for status in one.goods]
-        bad_goods = [line for one in self.seens for line in one.bad_goods]
-        errors = [line for one in self.seens for line in one.server_errors]
-        return Seen(statuses, by_kind, goods, bad_goods, errors)
+
+def together(storms: Iterable[Storm]) -> Seen:
+    """Return what all connections of all storms saw."""
+    seens = [seen for storm in storms for seen in storm.seens]
+    statuses, by_kind = Counter[int](), Counter[tuple[str, int]]()
+    for one in seens:
+        statuses += one.statuses
+        by_kind += one.by_kind
+    goods = [status for one in seens for status in one.goods]
+    bad_goods = [line for one in seens for line in one.bad_goods]
+    errors = [line for one in seens for line in one.server_errors]
+    return Seen(statuses, by_kind, goods, bad_goods, errors)
 
 
 def _caught(run: Callable[[], None], failures: list[BaseException]) -> None:
