@@ -9,17 +9,19 @@ that its gauges go with it while what it counted stays.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from typing import Final, Generic, Literal, TypeVar
+from collections.abc import Iterable, Mapping
+from itertools import pairwise
+from typing import Final, Generic, Literal, NamedTuple, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from prometheus_client.samples import Sample
 
 from bandit.metrics import METRICS, MetricName
 
 DIRECTORY_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
 
-_SECONDS: Final = (
+SECONDS_BOUNDS: Final = (
     0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1.0,
     2.5, 5.0, 10.0,
 )  # fmt: skip
@@ -58,6 +60,13 @@ GAUGE_MODES: Final[dict[MetricName, GaugeMode]] = {
 
 
 Exported = TypeVar("Exported", Counter, Gauge, Histogram)
+
+
+class HistogramCounts(NamedTuple):
+    """What a histogram holds: ``counts`` by bucket, the last one above all bounds, and the sum."""
+
+    counts: list[int]
+    sum: float
 
 
 class _Family(Generic[Exported]):
@@ -137,6 +146,20 @@ class PrometheusMetrics:
                     found[suffix] += sample.value
         return found["_sum"] / found["_count"] if found["_count"] else None
 
+    def histograms(self, name: MetricName) -> dict[str, HistogramCounts]:
+        """Return a histogram with one label, by its values, over all processes.
+
+        Values for which nothing was observed are left out.
+        """
+        found: dict[str, HistogramCounts] = {}
+        (label,) = METRICS[name].labels
+        for family in self._all_processes().collect():
+            if family.name == name:
+                for value in {sample.labels[label] for sample in family.samples}:
+                    samples = [one for one in family.samples if one.labels[label] == value]
+                    found[value] = _histogram_counts(name, samples)
+        return {value: histogram for value, histogram in found.items() if sum(histogram.counts)}
+
     def _all_processes(self) -> CollectorRegistry:
         if DIRECTORY_VARIABLE not in os.environ:
             return self._registry
@@ -151,5 +174,17 @@ def forget_process(pid: int) -> None:
         mark_process_dead(pid)
 
 
+def _histogram_counts(name: str, samples: Iterable[Sample]) -> HistogramCounts:
+    up_to: dict[float, float] = {}
+    total = 0.0
+    for sample in samples:
+        if sample.name == f"{name}_bucket":
+            up_to[float(sample.labels["le"])] = sample.value
+        elif sample.name == f"{name}_sum":
+            total = sample.value
+    cumulated = [0.0, *(up_to[bound] for bound in sorted(up_to))]
+    return HistogramCounts([round(after - before) for before, after in pairwise(cumulated)], total)
+
+
 def _buckets(name: MetricName) -> tuple[float, ...]:
-    return _BITS if name.endswith("_bits") else _SECONDS
+    return _BITS if name.endswith("_bits") else SECONDS_BOUNDS

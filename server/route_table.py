@@ -15,6 +15,7 @@ from typing import Final, Literal, NamedTuple
 from bandit.catalog import CatalogDocument, CatalogPatch
 from server.challenger_wire import ChallengerAnswer
 from server.explain_wire import ExplainAnswer, WeightsAnswer
+from server.latency_wire import LatencyAnswer
 from server.status import StatusAnswer
 from server.wire import (
     CatalogAnswer,
@@ -218,6 +219,14 @@ ROUTES: Final = (
         "admin",
         answer=ChallengerAnswer,
         refusals=(409, 503),
+    ),
+    Route(
+        "latency",
+        "GET",
+        "/v1/latency",
+        "Tell how long requests take, by route, and the stages of a rank request.",
+        "admin",
+        answer=LatencyAnswer,
     ),
     Route("livez", "GET", "/livez", "Tell that the process answers.", "open", answer=HealthAnswer),
     Route(

@@ -14,6 +14,7 @@ from server.errors import BodyInvalidError, RequestError
 from server.exchange import Call, Handler, Reply
 from server.feedback import FeedbackIntake
 from server.http_errors import refusal_of
+from server.latency import latency
 from server.names import check_names
 from server.openapi import openapi_json
 from server.wire import RankAnswer, RankBatchAnswer, RankBatchItem, RankRequest
@@ -156,6 +157,7 @@ _PLAIN_HANDLERS: Final[dict[str, Handler]] = {
     "challenger": challenger,
     "promote_challenger": promote_challenger,
     "demote_challenger": demote_challenger,
+    "latency": latency,
     "livez": health.livez,
     "readyz": health.readyz,
     "metrics": health.metrics,
