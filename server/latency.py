@@ -11,7 +11,7 @@ from server.exchange import Call, Reply
 from server.latency_wire import LatencyAnswer, LatencyFigures
 from server.prometheus import SECONDS_BOUNDS, HistogramCounts, PrometheusMetrics
 
-_ROUTES_LEFT_OUT: Final = frozenset({"static", "demo_file"})
+_ROUTES_LEFT_OUT: Final = frozenset({"/static/<path:name>", "/demo/files/<path:name>"})
 """Files of pages, which say nothing of the service."""
 
 
