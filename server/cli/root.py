@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from server.cli.catalog import catalog
+from server.cli.challenger import challenger
 from server.cli.config import config
 from server.cli.explain import explain
 from server.cli.log import log
@@ -55,5 +56,5 @@ def openapi() -> None:
     click.echo(openapi_json(), nl=False)
 
 
-for command in (config, catalog, explain, snapshots, log, privacy, state, status):
+for command in (config, catalog, challenger, explain, snapshots, log, privacy, state, status):
     main.add_command(command)

@@ -50,7 +50,7 @@ def list_(config_path: Path | None) -> None:
     Example:
       marquee snapshots list --config marquee.toml
     """
-    store = _store(read_config(config_path))
+    store = snapshot_store(read_config(config_path))
     rows = [
         _row(manifest, served.version if served else None, pinned=bool(served and served.pinned))
         for surface in SURFACES
@@ -71,7 +71,7 @@ def activate(version: str, surface: Surface, config_path: Path | None) -> None:
     Example:
       marquee snapshots activate 000000012-1a2b3c4d --surface artwork --config marquee.toml
     """
-    pointer = _store(read_config(config_path)).activate(surface, version)
+    pointer = snapshot_store(read_config(config_path)).activate(surface, version)
     stays = "stays there" if pointer.pinned else "newer ones follow"
     click.echo(f"{surface}: serving {pointer.version}; {stays}")
 
@@ -90,7 +90,7 @@ def export(version: str, out: Path, surface: Surface, config_path: Path | None) 
     Example:
       marquee snapshots export 000000012-1a2b3c4d --out artwork.vw --config marquee.toml
     """
-    snapshot = _store(read_config(config_path)).load(surface, version)
+    snapshot = snapshot_store(read_config(config_path)).load(surface, version)
     try:
         write_atomically(out, snapshot.model)
     except OSError as error:
@@ -163,7 +163,13 @@ def _foreign_keys(source: Path, keys_file: Path | None, config: Config) -> KeyRi
     return read_keys(keys_file) if keys_file is not None else snapshot_keys(config)
 
 
-def _store(config: Config) -> FileSnapshotStore:
+def snapshot_store(config: Config) -> FileSnapshotStore:
+    """Return the store of published models, for one who makes no keys.
+
+    Raises:
+        NothingPublishedError: there is no key yet.
+        ConfigError: the keys cannot be read.
+    """
     keys = known_snapshot_keys(config)
     if keys is None:
         # Made here, the key could belong to somebody whose files the service cannot read.
