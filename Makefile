@@ -1,19 +1,22 @@
 # Every target makes its own set-up first: a fresh clone needs nothing but Python 3.11 or 3.12 and make.
+# With npm the dashboard has charts; without, tables.
 SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3.12 python3.11 python3; do $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' 2>/dev/null && { echo $$p; break; }; done)
 WORKERS ?= auto
 NPM := npm --prefix clients/typescript
+UPLOT := assets/node_modules/uplot
+VENDOR := server/static/vendor
 
-.PHONY: setup demo serve test torture lint audit types bench bench-quick docs clean
+.PHONY: setup assets demo serve test torture lint audit types bench bench-quick docs clean
 .DEFAULT_GOAL := help
 
 .PHONY: help
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-setup: $(VENV)/installed  ## make .venv and install
+setup: $(VENV)/installed assets  ## make .venv and install
 
 $(VENV)/installed: setup.cfg pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Marquee needs Python 3.11 or 3.12 on the PATH (or make PYTHON=/path/to/python)"; exit 1; }
@@ -21,6 +24,16 @@ $(VENV)/installed: setup.cfg pyproject.toml
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	@touch $@
+
+assets: $(VENDOR)/uPlot.iife.min.js  ## fetch what the dashboard draws charts with
+
+$(VENDOR)/uPlot.iife.min.js: assets/package.json assets/package-lock.json
+	@if command -v npm >/dev/null && npm --prefix assets ci --silent --ignore-scripts --no-audit --no-fund; then \
+	install -d $(VENDOR) && install -m 644 $(UPLOT)/dist/uPlot.min.css $(VENDOR)/uPlot.min.css \
+	&& install -m 644 $(UPLOT)/LICENSE $(VENDOR)/uPlot.LICENSE.txt \
+	&& install -m 644 $(UPLOT)/dist/uPlot.iife.min.js $@; \
+	else echo "without npm and its registry the dashboard shows tables instead of charts"; \
+	test "$$CI" != true; fi
 
 demo: setup  ## serve the example catalog with simulated viewers and a live table
 	$(BIN)/python examples/demo.py
@@ -62,4 +75,5 @@ docs: setup  ## write the generated references under docs/ again
 
 clean:  ## remove what the other targets made
 	rm -rf $(addprefix clients/typescript/,node_modules build dist test/examples)
+	rm -rf assets/node_modules $(VENDOR)
 	rm -rf $(VENV) build state .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info

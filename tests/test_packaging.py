@@ -57,6 +57,9 @@ def _data_patterns(listed: ConfigParser, path: Path) -> list[str]:
     package = ".".join(owner.relative_to(ROOT).parts)
     inner = path.parent.relative_to(owner).as_posix()
     patterns = data.get(package, "").replace(",", "\n").split()
+    deep = [each for each in patterns if each.endswith("/**")]
+    if any(inner == each[:-3] or inner.startswith(each[:-2]) for each in deep):
+        return ["*"]
     return [Path(each).name for each in patterns if Path(each).parent.as_posix() == inner]
 
 
