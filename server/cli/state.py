@@ -24,6 +24,7 @@ from bandit.backups.copying import Progress as Told
 from bandit.backups.making import work_bytes
 from bandit.backups.manifest import read_manifest
 from bandit.clock import WallClock
+from bandit.config.schema import Config
 from server.cli.shared import config_option, print_table, read_config
 from server.run_directory import RunDirectory
 
@@ -110,9 +111,22 @@ def restore(backup: Path, config_path: Path | None) -> None:
     ):
         restored = put_back(config, backup, progress)
     _tell(restored.manifest)
-    for notice in restored.notices:
+    now_us = WallClock.from_environment().now_us()
+    for notice in [*restored.notices, *age_notices(restored.manifest, config, now_us)]:
         click.echo(notice, err=True)
     click.echo(f"{backup}: restored")
+
+
+def age_notices(manifest: BackupManifest, config: Config, now_us: int) -> list[str]:
+    """Return what follows from a backup's age for what is restored from it."""
+    retention_s, age_s = config.log.retention_s, (now_us - manifest.began_at_us) / 1e6
+    if retention_s is None or age_s <= retention_s:
+        return []
+    return [
+        f"the backup is {age_s / 86_400:.1f} days old, and log.retention_s keeps "
+        f"{retention_s / 86_400:.1f}: what its log holds is removed as soon as it is learned; to "
+        "keep it, raise log.retention_s before you start the service"
+    ]
 
 
 def _bytes(backup: Path) -> int:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from bandit.clock import OFFSET_VARIABLE
 from server.cli import main
 from server.local import state_overrides
 from server.run_directory import RunDirectory
@@ -52,6 +53,16 @@ def test_a_backup_is_verified_and_restored(backup: Path, tmp_path: Path) -> None
     assert listed.output.count("yes") == 2
     with site_at(tmp_path / "new", EVERYBODY_LEARNED) as site:
         assert site.node().rank()["snapshots"].keys() == {"artwork", "rows"}
+
+
+def test_a_backup_older_than_the_retention_is_restored_and_told_of(
+    backup: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(OFFSET_VARIABLE, str(40 * 86_400))
+    restored = run("state", "restore", str(backup))
+    assert restored.exit_code == 0
+    assert restored.stderr.startswith("the backup is 40.0 days old, and log.retention_s keeps 30.0")
+    assert "raise log.retention_s before you start the service" in restored.stderr
 
 
 def test_a_second_restore_is_refused_with_a_hint(backup: Path) -> None:
