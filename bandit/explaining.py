@@ -101,14 +101,11 @@ class _Taken(NamedTuple):
     alike: float = 0.0
 
 
-def deciding_config(_record: DecisionRecord, config: Config) -> Config:
-    """Return the settings under which a record's probabilities are recomputed."""
-    return config
-
-
 def explain(record: DecisionRecord, config: Config, sources: Sources) -> Explanation:
-    """Explain a decision as far as what its record names is still there."""
-    config = deciding_config(record, config)
+    """Explain a decision as far as what its record names is still there.
+
+    ``config`` is today's, of the line that the record names.
+    """
     evidence = _gathered(record, config, sources)
     try:
         catalog = sources.catalog(record.catalog)

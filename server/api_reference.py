@@ -70,7 +70,7 @@ def http_reference() -> str:
 
 def path_of(route: Route) -> str:
     """Return a route's address with ``{names}`` for what varies."""
-    return route.rule.replace("<path:", "{").replace(">", "}")
+    return route.rule.replace("<path:", "{").replace("<", "{").replace(">", "}")
 
 
 def _route(route: Route, document: Json) -> str:

@@ -9,16 +9,18 @@ log is asked again for as long as a commit takes.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from threading import BoundedSemaphore, Lock
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from bandit.catalog import Catalog, CatalogDocument, CatalogStore
 from bandit.catalog.excerpts import Vocabularies, excerpt, vocabularies
 from bandit.clock import MICROSECONDS
+from bandit.config.overlay import Challenger
 from bandit.config.schema import Config
-from bandit.errors import CatalogError, LogError
+from bandit.errors import CatalogError, LogError, SnapshotError
 from bandit.eventlog.protocol import EventReader
 from bandit.events import DecisionRecord, Record, decision_key
 from bandit.explained import Rewards
@@ -27,7 +29,7 @@ from bandit.features import CONTEXT
 from bandit.joined_so_far import DecisionReader, Joined, TakenEvent, find, join, rewards
 from bandit.serving import ServedModel, Serving
 from bandit.snapshots import SnapshotStore
-from bandit.types import Features, Surface
+from bandit.types import Features, LineName, Surface
 from bandit.vocabularies import gather
 from bandit.weight_names import named_weights
 from server.errors import ExplainerBusyError, NoSuchDecisionError, StateUnavailableError
@@ -63,22 +65,39 @@ class ExplainingReader(EventReader, DecisionReader, Protocol):
     """A log's reader that can look for one decision."""
 
 
+class Line(NamedTuple):
+    """By what a line decides."""
+
+    config: Config
+    snapshots: SnapshotStore
+
+
+def lines_of(
+    config: Config, challenger: Challenger | None, store_of: Callable[[Config], SnapshotStore]
+) -> dict[LineName, Line]:
+    """Return the lines that may have decided: the one place where that is chosen."""
+    lines: dict[LineName, Line] = {"champion": Line(config, store_of(config))}
+    if challenger is not None:
+        lines["challenger"] = Line(challenger.config, store_of(challenger.config))
+    return lines
+
+
 class Explainer:
     """Explains by the state's files, and by what is served where that is the same."""
 
     def __init__(
         self,
-        config: Config,
+        lines: Mapping[LineName, Line],
         *,
         reader: ExplainingReader,
         catalogs: CatalogStore,
-        snapshots: SnapshotStore,
         serving: Callable[[], Serving],
     ) -> None:
-        self._config = config
+        self._lines = lines
+        # Feedback is waited for alike whoever decided; what it is worth is the champion's word.
+        self._config = lines["champion"].config
         self._reader = reader
         self._catalogs = catalogs
-        self._snapshots = snapshots
         self._serving = serving
         self._one = Lock()
         self._places = BoundedSemaphore(AT_ONCE)
@@ -95,8 +114,9 @@ class Explainer:
         """
         with self._alone(), disk():
             record = self._record(decision_id, uncommitted)
-            sources = Sources(self._catalog, self._excerpt, self._model)
-            explanation = explain(record, self._config, sources)
+            sources = Sources(self._catalog, self._excerpt, partial(self._model, record.line))
+            line = self._lines.get(record.line, self._lines["champion"])
+            explanation = explain(record, line.config, sources)
             until_s = time.monotonic() + FEEDBACK_S
             rule = self._config.reward
             found = find(self._reader, record, rule, lambda: time.monotonic() > until_s)
@@ -175,11 +195,18 @@ class Explainer:
     def _excerpt(self, version: str, titles: Sequence[str], rows: Sequence[str]) -> CatalogDocument:
         return excerpt(self._catalogs.directory, version, titles, rows)
 
-    def _model(self, surface: Surface, version: str) -> ServedModel:
-        served = self._serving().models.get(surface)
+    def _model(self, name: LineName, surface: Surface, version: str) -> ServedModel:
+        serving = self._serving()
+        served = serving.models.get(surface) if serving.line == name else None
         if served is not None and served.version == version:
             return served
-        manifest, arrays = self._snapshots.load_arrays(surface, version)
+        line = self._lines.get(name)
+        if line is None:
+            raise SnapshotError(
+                f"the {name} decided, and none is configured now",
+                hint="configure it again to have its decisions explained",
+            )
+        manifest, arrays = line.snapshots.load_arrays(surface, version)
         return ServedModel(version, shape_of(manifest), arrays, manifest.created_at_us)
 
     def _vocabularies(self, version: str) -> Vocabularies:

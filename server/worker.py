@@ -33,7 +33,7 @@ from bandit.snapshots import FileSnapshotStore
 from server import SERVICE_EXTENSION
 from server.app import create_app
 from server.challenger_admin import ChallengerAdmin
-from server.explainer import Explainer
+from server.explainer import Explainer, lines_of
 from server.logs import configure_logs
 from server.prometheus import PrometheusMetrics
 from server.rate_limits import RateLimiter
@@ -69,10 +69,13 @@ def build_service(
     serving = ServingState(config, catalogs, snapshots, clock, metrics, lines.contender)
     serving.start()
     explainer = Explainer(
-        config,
+        lines_of(
+            config,
+            challenger,
+            lambda one: FileSnapshotStore(one.snapshots.directory, snapshot_keys(config)),
+        ),
         reader=SqliteEventReader(log_directory, clock),
         catalogs=catalogs,
-        snapshots=snapshots,
         serving=lambda: serving.current,
     )
     writer = SqliteEventWriter.open(log_directory, clock, config.log, metrics)

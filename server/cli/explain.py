@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import click
@@ -13,7 +14,9 @@ import msgspec
 from bandit.catalog import CatalogStore, empty_catalog
 from bandit.clock import WallClock
 from bandit.config import Config
+from bandit.config.overlay import read_challenger
 from bandit.explained import Contribution, ExplainedTitle
+from bandit.keys import KeyRing
 from bandit.secret_keys import known_snapshot_keys
 from bandit.serving import Serving
 from bandit.snapshots import FileSnapshotStore, MemorySnapshotStore, SnapshotStore
@@ -21,9 +24,9 @@ from server.cli.log import open_log
 from server.cli.shared import config_option, print_table, read_config
 from server.errors import NoSuchDecisionError
 from server.explain_wire import ExplainAnswer
-from server.explainer import Explainer
+from server.explainer import Explainer, lines_of
 
-_MOVERS = 3
+_MOVERS = 2
 """How many contributions stand in a line."""
 
 
@@ -45,10 +48,9 @@ def explain(decision_id: str, title: str | None, as_json: bool, config_path: Pat
     config = read_config(config_path)
     clock = WallClock.from_environment()
     explainer = Explainer(
-        config,
+        lines_of(config, read_challenger(config), partial(_snapshots, known_snapshot_keys(config))),
         reader=open_log(Path(config.log.directory), clock),
         catalogs=CatalogStore(Path(config.catalog.directory), config.limits),
-        snapshots=_snapshots(config),
         serving=lambda: Serving(empty_catalog()),
     )
     with closing(explainer):
@@ -61,8 +63,7 @@ def explain(decision_id: str, title: str | None, as_json: bool, config_path: Pat
         _print(answer)
 
 
-def _snapshots(config: Config) -> SnapshotStore:
-    keys = known_snapshot_keys(config)
+def _snapshots(keys: KeyRing | None, config: Config) -> SnapshotStore:
     if keys is None:
         # Nothing was published yet, and a key made here could be read by nobody else.
         return MemorySnapshotStore()
@@ -153,7 +154,7 @@ def _lines(head: Sequence[str], parts: Sequence[Contribution]) -> Iterator[tuple
     if not parts:
         yield (*head, "", "")
     for number, part in enumerate(parts):
-        yield (*(head if number == 0 else [""] * len(head)), part.feature, f"{part.value:+.4f}")
+        yield (*(head if number == 0 else [""] * len(head)), part.feature, _added(part.value))
 
 
 def _shown(title: ExplainedTitle) -> tuple[str, str, str, str]:
@@ -164,7 +165,7 @@ def _shown(title: ExplainedTitle) -> tuple[str, str, str, str]:
 
 
 def _movers(parts: Sequence[Contribution]) -> str:
-    return ", ".join(f"{part.feature} {part.value:+.4f}" for part in parts[:_MOVERS])
+    return ", ".join(f"{part.feature} {_added(part.value)}" for part in parts[:_MOVERS])
 
 
 def _earned(answer: ExplainAnswer, kind: str, name: str) -> tuple[str, str]:
@@ -175,6 +176,11 @@ def _earned(answer: ExplainAnswer, kind: str, name: str) -> tuple[str, str]:
 
 def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.4f}"
+
+
+def _added(value: float) -> str:
+    # A sum of nothing may come out a little below zero.
+    return f"{round(value, 4) + 0.0:+.4f}"
 
 
 def _moment(seconds: float) -> str:

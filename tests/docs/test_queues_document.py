@@ -16,6 +16,7 @@ from server.children import RESTART_LONGEST_S
 from server.client import Client
 from server.client_socket import PATIENCE_S
 from server.exit_codes import GAVE_UP
+from server.explainer import AT_ONCE, BUSY_S
 from server.listening import BACKLOG
 from server.open_files import CONNECTIONS_MAX
 from server.pool_gate import LONG_SHARE
@@ -74,6 +75,9 @@ def test_the_numbers_are_as_they_are() -> None:
     assert f"{LARGE_AT_ONCE} a worker" in next(
         bound for queue, bound in said.items() if queue.startswith("large catalogs")
     )
+    explanations = next(bound for queue, bound in said.items() if queue.startswith("explanations"))
+    assert f"{AT_ONCE} a worker" in explanations
+    assert f"{BUSY_S:.0f} s at most" in explanations
     assert f"{PATIENT_MAX} a worker" in next(
         bound for queue, bound in said.items() if queue.startswith("pages that wait")
     )

@@ -18,7 +18,7 @@ from bandit.serving import Serving
 from server import explainer as explainer_module
 from server.app import create_app
 from server.explain_wire import ExplainAnswer
-from server.explainer import Explainer
+from server.explainer import Explainer, Line
 from tests.server.real_service import (
     CATALOG,
     EVERYBODY_LEARNED,
@@ -116,10 +116,9 @@ def test_a_pruned_snapshot_is_told_of(site: Site, node: Node) -> None:
     other = site.node()
     version = page["snapshots"]["artwork"]
     gone = Explainer(
-        site.config,
+        {"champion": Line(site.config, site.snapshots)},
         reader=SqliteEventReader(site.config.log.directory, site.clock),
         catalogs=CatalogStore(site.config.catalog.directory, site.config.limits),
-        snapshots=site.snapshots,
         serving=lambda: Serving(empty_catalog()),
     )
     shutil.rmtree(Path(site.config.snapshots.directory) / "artwork" / version)
