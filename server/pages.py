@@ -35,6 +35,9 @@ _POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+_DONE_WITHOUT: Final = frozenset({"vendor/uPlot.iife.min.js", "vendor/uPlot.min.css"})
+"""Empty where they were not installed: the dashboard shows tables then, and no browser an error."""
+
 _PICTURE_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
 """An SVG document carries its style within itself; it runs nothing."""
 
@@ -68,7 +71,13 @@ def static(call: Call) -> Reply:
     Raises:
         NoSuchPageError: there is none of this name.
     """
-    return file_reply(STATIC, call.path["name"])
+    name = call.path["name"]
+    try:
+        return file_reply(STATIC, name)
+    except NoSuchPageError:
+        if name not in _DONE_WITHOUT:
+            raise
+        return _reply(b"", name)
 
 
 def demo_file(call: Call) -> Reply:
@@ -86,9 +95,7 @@ def file_reply(directory: Path, name: str) -> Reply:
     Raises:
         NoSuchPageError: there is no such file, or it is none for a page.
     """
-    suffix = name[name.rfind(".") :]
-    media_type = _MEDIA_TYPES.get(suffix)
-    if media_type is None or not _NAME.fullmatch(name):
+    if _suffix(name) not in _MEDIA_TYPES or not _NAME.fullmatch(name):
         raise _nothing(name)
     try:
         with (directory / name).open("rb") as file:
@@ -97,13 +104,22 @@ def file_reply(directory: Path, name: str) -> Reply:
         raise _nothing(name) from error
     if len(content) > FILE_BYTES_MAX:
         raise _nothing(name)
+    return _reply(content, name)
+
+
+def _reply(content: bytes, name: str) -> Reply:
+    suffix = _suffix(name)
     policy = _PICTURE_POLICY if suffix == ".svg" else _POLICY
     headers = {
         "Content-Security-Policy": policy,
         "Cache-Control": "private, max-age=60",
         "ETag": f'"{hashlib.sha256(content).hexdigest()[:16]}"',
     }
-    return Reply(content, headers=headers, media_type=media_type)
+    return Reply(content, headers=headers, media_type=_MEDIA_TYPES[suffix])
+
+
+def _suffix(name: str) -> str:
+    return name[name.rfind(".") :]
 
 
 def _demo_directory(call: Call) -> Path:
