@@ -95,7 +95,7 @@ class Report(msgspec.Struct):
     refused: int = 0
     """Events in tries that were refused for now."""
     state_megabytes: float = 0.0
-    """What the state's disk held in the end."""
+    """What the state's disk held in the end, where it had one of its own."""
     disks: bool = True
     """Whether there were disks to fill and to make read-only."""
     took_s: float = 0.0
@@ -155,7 +155,8 @@ class Storm:
             overrides = {**state_overrides(self._directory), **self._settings}
             self._config = load_config(None, overrides)
             self._serve(report, began + seconds)
-            report.state_megabytes = round(disk_usage(self._directory).used / 1e6, 1)
+            if self._disks is not None:
+                report.state_megabytes = round(disk_usage(self._directory).used / 1e6, 1)
         report.took_s = time.monotonic() - began
         return report
 
