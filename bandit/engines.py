@@ -56,7 +56,7 @@ class Engines:
         }
         self._published_shapes = {surface: shape_of(one) for surface, one in newest.items()}
         self.published = {
-            surface: PublishedModel(one.version, one.examples_learned)
+            surface: PublishedModel(one.version, one.examples_learned, one.created_at_us)
             for surface, one in newest.items()
         }
         """The last snapshot of each surface."""
@@ -171,7 +171,7 @@ class Engines:
             ),
         )
         self._published_shapes[surface] = shape
-        self.published[surface] = PublishedModel(manifest.version, examples)
+        self.published[surface] = PublishedModel(manifest.version, examples, now_us)
         self._snapshots.prune(surface, self._keep)
         return problem
 

@@ -46,6 +46,7 @@ from bandit.engines import Engines
 from bandit.errors import MarqueeError
 from bandit.eventlog.erasure_orders import LEARNER, Done, ErasureOrders
 from bandit.eventlog.protocol import EventReader
+from bandit.insights.desk import InsightsDesk
 from bandit.joiner import Joiner, MergedRecord, Sealed
 from bandit.learner_words import NOBODY, Catalogs, Onlooker, PoisonError, StepReport
 from bandit.merge import LogMerge
@@ -54,8 +55,8 @@ from bandit.releasing import Releases
 from bandit.snapshots import SnapshotStore
 from bandit.statistics import LearningCounts
 from bandit.status import LearnerStatus, Rejection, StatusMetrics, write_status
-from bandit.training import Trainer
-from bandit.types import SURFACES, Surface
+from bandit.teaching import Teacher
+from bandit.types import SURFACES
 
 _STATUS_CHANGED_US = to_us(0.2)
 _STATUS_IDLE_US = to_us(1.0)
@@ -103,6 +104,7 @@ class Learner:
         self._last_rejection: Rejection | None = None
         self._releases = Releases(reader)
         self._erasures = ErasureOrders(Path(config.log.directory))
+        self._insights = InsightsDesk(config, metrics)
         now_us = clock.now_us()
         self._restore(now_us)
         self._checkpointed_at_us = self._published_at_us = now_us
@@ -114,7 +116,6 @@ class Learner:
         """Go back to the checkpoint."""
         checkpoint, problems = self._usable_checkpoint()
         self._went_on_at_us = now_us
-        self._trainer = Trainer(self._config, self._catalogs.load)
         settings = self._config.learner
         if checkpoint is None:
             self._merge = LogMerge(self._reader, settings.batch_records_max)
@@ -122,6 +123,7 @@ class Learner:
                 self._config.reward, settings.open_decisions_max, settings.events_per_decision_max
             )
             self._counts = LearningCounts()
+            self._insights.restore(b"")
             self._releases.went_back_to(None, None)
         else:
             self._merge = LogMerge(self._reader, settings.batch_records_max, checkpoint.position)
@@ -133,9 +135,19 @@ class Learner:
                 settings.events_per_decision_max,
             )
             self._counts = checkpoint.counts
+            self._insights.restore(checkpoint.insights)
             needed_us = checkpoint.joiner.replay_from_us
             self._releases.went_back_to(checkpoint.position, needed_us)
         self._onlooker.restore(b"" if checkpoint is None else checkpoint.onlooker)
+        self._teacher = Teacher(
+            self._config,
+            self._catalogs,
+            self._engines,
+            self._dead,
+            self._counts,
+            self._insights,
+            lambda what, why: self._reject(what, why, self._clock.now_us()),
+        )
         for problem in problems:
             self._reject("checkpoint", problem, now_us)
         self._unsaved = False
@@ -211,7 +223,7 @@ class Learner:
         for notice in notices:
             self._reject(f"log {notice.spool}", notice.what, now_us)
         closed = self._join(records)
-        examples = sum(self._learn(sealed, now_us) for sealed in closed)
+        examples = sum(map(self._teacher.teach, closed))
         return StepReport(len(records), len(closed), examples)
 
     def _join(self, records: Sequence[MergedRecord]) -> list[Sealed]:
@@ -227,40 +239,6 @@ class Learner:
         except Exception as error:
             raise PoisonError("join", decision_id) from error
         return closed + self._joiner.advance_sealed(self._merge.clock_us)
-
-    def _learn(self, sealed: Sealed, now_us: int) -> int:
-        decision_id = sealed.decision_id
-        if not self._dead.begins("learn", decision_id):
-            return 0
-        try:
-            outcome = sealed.open()
-            self._onlooker.look(outcome)
-            found = self._trainer.train(outcome)
-            learned = {
-                surface: self._engines.learn(surface, examples)
-                for surface, examples in found.examples.items()
-            }
-        except OSError:
-            raise
-        except Exception as error:
-            raise PoisonError("learn", decision_id) from error
-        self._dead.passed(decision_id)
-        for surface, (examples, refusal) in learned.items():
-            if refusal is not None:
-                left_out = len(found.examples[surface]) - len(examples)
-                self._leave_out(surface, left_out, decision_id, refusal, now_us)
-        taught = found._replace(examples={name: one.examples for name, one in learned.items()})
-        self._trainer.count(outcome, taught, self._counts)
-        return sum(map(len, taught.examples.values()))
-
-    def _leave_out(
-        self, surface: Surface, count: int, decision_id: str, why: str, now_us: int
-    ) -> None:
-        """Count examples that cannot be learned, and tell of the first."""
-        before = self._counts.unlearnable.get(surface, 0)
-        self._counts.unlearnable[surface] = before + count
-        if not before:
-            self._reject(f"an example for {surface} of {decision_id}", why, now_us)
 
     def checkpoint(self, now_us: int) -> None:
         """Make durable where the learner stands; nothing to do after a step that failed.
@@ -314,7 +292,15 @@ class Learner:
         if _is_due(now_us, self._status_at_us, interval_us):
             self._forget_erased(now_us)
             self._tidy(now_us, self._merge.holds_from_us())
+            self._reset_alarms(now_us)
             self.tell(now_us)
+
+    def _reset_alarms(self, now_us: int) -> None:
+        """Begin the alarms anew where that was ordered; a checkpoint tells what no log does."""
+        if not self._stale and self._insights.obeys_reset():
+            self._unsaved = True
+            self.checkpoint(now_us)
+            self._insights.reset_done()
 
     def _forget_erased(self, now_us: int) -> None:
         """Let go of open decisions that were erased from the log, by reading it once more.
@@ -336,7 +322,10 @@ class Learner:
         self._status_at_us = now_us
         status = self.status(now_us)
         self._metrics.report(status)
+        made_us = {surface: one.created_at_us for surface, one in status.models.items()}
+        self._insights.note(now_us, status.lag_s, made_us)
         write_status(self._directory, status)
+        self._insights.tell(now_us, status.log_clock_us)
 
     def status(self, now_us: int) -> LearnerStatus:
         """Return what there is to tell."""
@@ -357,6 +346,7 @@ class Learner:
             held_models=dict.fromkeys(SURFACES, low) if low else held,
             unreadable_spools=dict(self._merge.unreadable),
             log_holds_from_us=self._merge.holds_from_us(),
+            alarms=self._insights.alarms(),
         )
 
     def run(self, stop: threading.Event) -> None:

@@ -45,6 +45,8 @@ MetricName = Literal[
     "marquee_learner_dead_letters_total",
     "marquee_open_decisions",
     "marquee_learner_given_up",
+    "marquee_drift_alarm",
+    "marquee_drift_alarms_total",
     "marquee_challenger_serving",
     "marquee_challenger_decisions",
     "marquee_challenger_lift",
@@ -187,6 +189,12 @@ METRICS: Final[dict[MetricName, MetricDefinition]] = {
     ),
     "marquee_learner_given_up": MetricDefinition(
         "gauge", (), "1 while the learner is given up, as it died again and again."
+    ),
+    "marquee_drift_alarm": MetricDefinition(
+        "gauge", ("name", "surface"), "1 while a drift alarm is raised."
+    ),
+    "marquee_drift_alarms_total": MetricDefinition(
+        "counter", ("name", "surface"), "Drift alarms raised."
     ),
     "marquee_challenger_serving": MetricDefinition(
         "gauge", (), "1 while the challenger serves in the champion's place."

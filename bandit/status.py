@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from bandit.drift_words import AlarmReport
 from bandit.files import write_atomically
 from bandit.metrics import Metrics
 from bandit.statistics import LearningCounts
@@ -22,6 +23,7 @@ class PublishedModel(msgspec.Struct, frozen=True):
     version: str
     examples: int
     """Examples learned by then."""
+    created_at_us: int = 0
 
 
 class Rejection(msgspec.Struct, frozen=True):
@@ -56,6 +58,8 @@ class LearnerStatus(msgspec.Struct, frozen=True, kw_only=True):
     """Spools of the log that are passed over, and why."""
     log_holds_from_us: int | None = None
     """The oldest record that the log still holds; None where it is empty."""
+    alarms: list[AlarmReport] = []
+    """The drift alarms."""
     v: int = FORMAT_VERSION
 
 

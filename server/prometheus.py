@@ -48,6 +48,7 @@ GAUGE_MODES: Final[dict[MetricName, GaugeMode]] = {
     # Set by the learner alone; after its restart only the new process counts.
     "marquee_learner_lag_seconds": "livemostrecent",
     "marquee_open_decisions": "livemostrecent",
+    "marquee_drift_alarm": "livemostrecent",
     # Set by whoever answers a scrape.
     "marquee_learner_given_up": "livemostrecent",
     "marquee_challenger_serving": "livemostrecent",

@@ -1,0 +1,260 @@
+"""Outcomes in, figures kept: what each outcome adds, in the order in which they closed.
+
+A pure state machine; see :mod:`bandit.insights` for the figures' meaning. Segments tell apart the
+first ``insights.segment_values_max`` values of a context feature; what comes later is ``other``.
+What depends on a setting that was changed begins anew: the series with ``interval_s``, segments
+that are no longer configured, alarms with ``drift`` or the default reward.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import log2
+from typing import Final
+
+from bandit.clock import to_us
+from bandit.config.schema import Config
+from bandit.drift_words import AlarmName, AlarmReport
+from bandit.events import DecisionRecord
+from bandit.insights.alarms import Alarm, Scale, scale_of
+from bandit.insights.series import Interval, Series
+from bandit.insights.singly import REVIEW_INTERVALS, RowCounts, TitleCounts
+from bandit.insights.state import InsightsState, decode_state, encode_state
+from bandit.insights.sums import PAGE_GAIN_MAX, DriftSums, Slot, gain_of
+from bandit.joiner import Outcome
+from bandit.thinning import Display
+from bandit.types import SURFACES, RowChoice, Surface, TitleChoice
+
+_NAMES: Final[tuple[AlarmName, ...]] = ("reward_drop", "entropy_collapse")
+OTHER: Final = "other"
+
+TitleDisplays = Sequence[tuple[TitleChoice, Display]]
+RowDisplays = Sequence[tuple[RowChoice, Display]]
+
+
+class Insights:
+    """Counts outcomes; all it knows is its state."""
+
+    def __init__(self, config: Config, state: bytes = b"") -> None:
+        """Go on from an encoded state, or begin anew where there is none."""
+        self._settings = config.insights
+        self._drift = config.drift
+        self._default = config.reward.default
+        self._scales = {
+            (name, surface): scale_of(name, surface, self._drift, self._default)
+            for name in _NAMES
+            for surface in SURFACES
+        }
+        self._interval_us = max(1, to_us(self._settings.interval_s))
+        self._window_us = to_us(config.reward.window_s + config.reward.clock_leeway_s)
+        self._state = self._taken_up(decode_state(state))
+
+    def _taken_up(self, found: InsightsState | None) -> InsightsState:
+        interval_us, segments = self._interval_us, list(self._settings.segments)
+        state = found or InsightsState(interval_us=interval_us, segments=segments)
+        if state.interval_us != interval_us:
+            state.interval_us, state.series = interval_us, Series()
+            state.slots, state.slot_next, state.reviewed = {}, 0, 0
+        if state.segments != segments:
+            _forget_segments(state, set(state.segments) - set(segments))
+            state.segments = segments
+        kept = {(alarm.name, alarm.surface): alarm for alarm in state.alarms}
+        state.alarms = [
+            self._begun(name, surface, kept.get((name, surface)))
+            for name in _NAMES
+            for surface in SURFACES
+        ]
+        return state
+
+    def _begun(self, name: AlarmName, surface: Surface, found: Alarm | None = None) -> Alarm:
+        drift, scale = self._drift, self._scales[name, surface]
+        made_with = [drift.false_alarm_rate, float(drift.reference_outcomes), *scale]
+        if found is not None and found.made_with == made_with:
+            return found
+        return Alarm(name, surface, made_with)
+
+    @property
+    def state(self) -> InsightsState:
+        """What was counted so far."""
+        return self._state
+
+    def encoded(self) -> bytes:
+        """Return what another one goes on from."""
+        return encode_state(self._state)
+
+    def reset_alarms(self) -> None:
+        """Let all alarms begin anew."""
+        alarms = self._state.alarms
+        self._state.alarms = [self._begun(alarm.name, alarm.surface) for alarm in alarms]
+
+    def alarms(self) -> list[AlarmReport]:
+        """Return how the alarms stand."""
+        return [alarm.report(self._scale(alarm), self._drift) for alarm in self._state.alarms]
+
+    def _scale(self, alarm: Alarm) -> Scale:
+        return self._scales[alarm.name, alarm.surface]
+
+    def count(
+        self, outcome: Outcome, titles: TitleDisplays, rows: RowDisplays, examples: int
+    ) -> None:
+        """Count an outcome: what was seen of it, and how many examples were learned of it."""
+        state, at_us = self._state, outcome.closed_at_us
+        if state.since_us is None:
+            state.since_us = at_us
+        self._move_on(at_us)
+        interval = state.series.at(at_us // self._interval_us, self._settings.intervals_max)
+        interval.outcomes += 1
+        interval.examples += examples
+        number = max(outcome.opened_at_us // self._interval_us, state.slot_next)
+        slot = state.slots.get(number)
+        if slot is None:
+            slot = state.slots[number] = Slot()
+        decision = outcome.decision
+        if titles:
+            self._count_titles(decision, titles)
+            self._count_page("artwork", decision, [one for _, one in titles], interval, slot)
+            drawn = [choice.propensity for choice, _ in titles]
+            self._count_draws("artwork", decision, drawn, interval, slot)
+        if rows:
+            self._count_rows(rows)
+            self._count_page("rows", decision, [one for _, one in rows], interval, slot)
+            drawn = [row.propensity for row, _ in rows if not row.pinned]
+            self._count_draws("rows", decision, drawn, interval, slot)
+
+    def _count_page(
+        self,
+        surface: Surface,
+        decision: DecisionRecord,
+        displays: Sequence[Display],
+        interval: Interval,
+        slot: Slot,
+    ) -> None:
+        """Count a page's displays on one surface."""
+        share = decision.shares.get(surface)
+        if share is None:
+            return
+        number = len(displays)
+        clicks = plays = 0
+        reward = 0.0
+        for earned, _, clicked, played in displays:
+            reward += earned
+            clicks += clicked
+            plays += played
+        counts = interval.of(surface, share)
+        counts.displays += number
+        counts.clicks += clicks
+        counts.plays += plays
+        counts.reward += reward
+        gain = gain_of(reward, number, self._default)
+        sums = slot.of(surface, share)
+        sums.add(number, min(PAGE_GAIN_MAX, plays), min(PAGE_GAIN_MAX, clicks), gain)
+        if share == "learned" and surface in decision.snapshots:
+            weight = min(self._scales["reward_drop", surface].weight_max, number)
+            slot.rewards.setdefault(surface, DriftSums()).add(weight, gain)
+
+    def _count_draws(
+        self,
+        surface: Surface,
+        decision: DecisionRecord,
+        propensities: Sequence[float],
+        interval: Interval,
+        slot: Slot,
+    ) -> None:
+        """Count how open the draws of what was displayed were."""
+        lawful = [one for one in propensities if 0.0 < one <= 1.0]
+        if decision.shares.get(surface) != "learned" or not lawful:
+            return
+        bits = -sum(map(log2, lawful))
+        within = interval.surfaces[surface]
+        within.bits += bits
+        within.drawn += len(lawful)
+        if surface in decision.snapshots:
+            mean = min(self._scales["entropy_collapse", surface].value_max, bits / len(lawful))
+            slot.bits.setdefault(surface, DriftSums()).add(1.0, mean)
+
+    def _count_titles(self, decision: DecisionRecord, titles: TitleDisplays) -> None:
+        of_titles, places = self._state.titles, self._settings.titles_max
+        known = of_titles.known
+        learned = decision.shares.get("artwork") == "learned"
+        segments = self._segments(decision) if self._settings.segments else ()
+        for choice, (_, _, clicked, played) in titles:
+            title = known.get(choice.title) or of_titles.find(choice.title, TitleCounts, places)
+            if title is None:
+                continue
+            artwork = title.artworks.get(choice.artwork) or title.artwork(choice.artwork)
+            if artwork is None:
+                continue
+            title.lately += 1
+            artwork.lately += 1
+            artwork.displays += 1
+            artwork.learned += learned
+            artwork.clicks += clicked
+            artwork.plays += played
+            for name in segments:
+                cell = artwork.segments.get(name)
+                if cell is None:
+                    cell = artwork.segments[name] = [0, 0]
+                cell[0] += 1
+                cell[1] += played
+
+    def _segments(self, decision: DecisionRecord) -> list[str]:
+        """Return the segments that a page counts for, as in ``device=tv``."""
+        found = []
+        for segment in self._settings.segments:
+            value = decision.context.get(segment)
+            if isinstance(value, str):
+                values = self._state.segment_values.setdefault(segment, [])
+                if value not in values:
+                    if len(values) >= self._settings.segment_values_max:
+                        value = OTHER
+                    else:
+                        values.append(value)
+                found.append(f"{segment}={value}")
+        return found
+
+    def _count_rows(self, rows: RowDisplays) -> None:
+        of_rows, places = self._state.rows, self._settings.rows_max
+        for row, (reward, _, clicked, played) in rows:
+            counts = of_rows.find(row.id, RowCounts, places)
+            if counts is not None:
+                counts.lately += 1
+                counts.displays += 1
+                counts.positions += row.position
+                counts.reward += reward
+                counts.clicks += clicked
+                counts.plays += played
+
+    def _move_on(self, at_us: int) -> None:
+        """Do what falls due by the log's time ``at_us``."""
+        state = self._state
+        review = at_us // self._interval_us // REVIEW_INTERVALS
+        if review > state.reviewed:
+            state.reviewed = review
+            state.titles.review(TitleCounts, self._settings.titles_max)
+            state.rows.review(RowCounts, self._settings.rows_max)
+        done = (at_us - self._window_us) // self._interval_us
+        if done > state.slot_next:
+            state.slot_next = done
+            for number in sorted(number for number in state.slots if number < done):
+                self._fold(state.slots.pop(number), at_us)
+
+    def _fold(self, slot: Slot, at_us: int) -> None:
+        """Take up a slot whose pages have all closed."""
+        for surface, shares in slot.shares.items():
+            for share, sums in shares.items():
+                self._state.shares[surface][share].include(sums)
+        for alarm in self._state.alarms:
+            of_surfaces = slot.rewards if alarm.name == "reward_drop" else slot.bits
+            drift_sums = of_surfaces.get(alarm.surface)
+            if drift_sums is not None:
+                alarm.take(drift_sums, self._scale(alarm), self._drift, at_us)
+
+
+def _forget_segments(state: InsightsState, gone: set[str]) -> None:
+    """Let go of what was counted by context features that are no longer configured."""
+    for segment in gone:
+        state.segment_values.pop(segment, None)
+        for title in state.titles.known.values():
+            for artwork in title.artworks.values():
+                for name in [name for name in artwork.segments if name.startswith(f"{segment}=")]:
+                    del artwork.segments[name]
