@@ -10,11 +10,13 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 from werkzeug.test import TestResponse
 
 from bandit.catalog import CatalogStore, empty_catalog
 from bandit.eventlog.sqlite_reader import SqliteEventReader
 from bandit.serving import Serving
+from bandit.snapshots import MemorySnapshotStore
 from server import explainer as explainer_module
 from server.app import create_app
 from server.explain_wire import ExplainAnswer
@@ -129,6 +131,39 @@ def test_a_pruned_snapshot_is_told_of(site: Site, node: Node) -> None:
     assert all(one.probability is None for title in answer.titles for one in title.artworks)
     # The worker that serves it still holds it.
     assert told(other, page["decision_id"])["rows"] == msgspec.to_builtins(answer.rows)
+
+
+def test_what_the_challenger_decided_is_explained_by_its_own_line(site: Site, node: Node) -> None:
+    page = learned_page(site, node)
+    record = site.reader.find_decision(page["decision_id"])
+    assert record is not None
+    moved = replace(record, decision_id="by-challenger", line="challenger", deferred=True)
+    site.append(moved)
+    (strange,) = {note for note in told(node, "by-challenger")["notes"] if "rows" in note}
+    assert "the challenger decided, and none is configured now" in strange
+    greedy = site.configured({"MARQUEE__SURFACES__ARTWORK__EXPLORATION__TYPE": "uniform"})
+    explainer = Explainer(
+        {
+            "champion": Line(greedy, MemorySnapshotStore()),
+            "challenger": Line(site.config, site.snapshots),
+        },
+        reader=SqliteEventReader(site.config.log.directory, site.clock),
+        catalogs=CatalogStore(site.config.catalog.directory, site.config.limits),
+        serving=lambda: node.service._serving.current,
+    )
+    assert explainer.explain("by-challenger").exact
+    assert not explainer.explain(page["decision_id"]).exact
+    explainer.close()
+
+
+def test_viewers_stand_as_they_are_stored(tmp_path: Path) -> None:
+    with site_at(tmp_path, {**EVERYBODY_LEARNED, "MARQUEE__PRIVACY__VIEWER_IDS": "hashed"}) as site:
+        node = site.node()
+        node.http.put("/v1/catalog", json=CATALOG)
+        answer = told(node, node.rank(viewer_id="viewer-7")["decision_id"])
+        assert answer["exact"]
+        assert len(answer["viewer_id"]) == 32
+        assert "viewer-7" not in str(answer)
 
 
 def test_a_lost_catalog_leaves_what_the_record_says(site: Site, node: Node) -> None:
