@@ -76,9 +76,9 @@ _PEOPLE: Final = (
             0, "tablet", "50-64", "romantic", "Japan", ["Drama", "Romance"]),
     _Person("Dev", "learned", "Other worlds on the laptop, on a long afternoon",
             15, "laptop", "25-34", "curious", "India", ["Fantasy", "Science fiction"]),
-    _Person("Hal", "holdout", "Ada's habits, but in the holdout: first artworks, fixed order",
+    _Person("Hal", "holdout", "Ada’s habits, but in the holdout: first artworks, fixed order",
             21, "tv", "35-49", "thrill", "Germany", ["Horror", "Thriller"]),
-    _Person("Uma", "explore", "Ada's habits, but in the share that gets everything at random",
+    _Person("Uma", "explore", "Ada’s habits, but in the share that gets everything at random",
             21, "tv", "35-49", "thrill", "Germany", ["Horror", "Thriller"]),
 )  # fmt: skip
 

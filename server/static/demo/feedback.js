@@ -69,8 +69,13 @@ export function waitingCount() {
   return waiting.length;
 }
 
-// A page that is hidden may never come back: what waits goes along with a request that outlives it.
-addEventListener("visibilitychange", () => {
-  if (document.visibilityState !== "hidden" || !waiting.length) return;
+/** Send what waits with a request that outlives the page. */
+export function sendOnLeaving() {
+  if (!waiting.length) return;
   service.feedback(waiting.splice(0, AT_ONCE_MAX), { keepalive: true }).catch(() => {});
+}
+
+// A page that is hidden may never come back.
+document.addEventListener("visibilitychange", () => {
+  if (document.visibilityState === "hidden") sendOnLeaving();
 });

@@ -11,9 +11,9 @@ const TRIES = 5;
 const BETWEEN_MS = 400;
 const LATER = new Set([404, 503]);
 const SHARES = {
-  learned: "learned: served what the model learned",
-  holdout: "holdout: always first artworks and the given order, whatever is learned",
-  explore: "random: any artwork, any order",
+  learned: "Of the learned share: gets what the model makes of the visit.",
+  holdout: "Of the holdout: always gets first artworks and the given order.",
+  explore: "Of the random share: gets any artwork, in any order.",
 };
 
 const wide = matchMedia("(min-width: 1000px)");
@@ -32,6 +32,8 @@ export function listenToPanel() {
   setOpen(wide.matches);
   on("decision", () => {
     state.why = null;
+    byId("share").textContent = SHARES[state.decision.share];
+    byId("panel").setAttribute("aria-busy", "true");
     ask();
   });
   on("title", showTitle);
@@ -62,6 +64,7 @@ const ask = debounced(async () => {
   asking = false;
   if (decision === state.decision) {
     state.why = why;
+    byId("panel").setAttribute("aria-busy", "false");
     showFacts(decision, why, snapshots);
     showTitle();
     rowsWhy(byId("rows-why"), why?.rows ?? decision.rows);
@@ -84,7 +87,6 @@ async function explanation(decision) {
 
 function showFacts(decision, why, snapshots) {
   const facts = [
-    ["Viewer’s share", SHARES[decision.share]],
     ["Artworks by", model("artwork", decision, why, snapshots)],
     ["Rows by", model("rows", decision, why, snapshots)],
     ["Policy", why?.policy.replace(/_/g, " ").replace("+", " + ") ?? "–"],
@@ -102,7 +104,7 @@ function showFacts(decision, why, snapshots) {
 /** Which model chose, and how old it was then. */
 function model(surface, decision, why, snapshots) {
   const version = decision.snapshots[surface];
-  if (!version) return decision.share === "learned" ? "no model yet" : "no model, by this share’s rule";
+  if (!version) return "no model";
   const told = snapshots?.snapshots.find((one) => one.surface === surface && one.version === version);
   const short = version.replace(/^0+/, "");
   if (!told || !why) return `model ${short}`;

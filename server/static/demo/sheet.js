@@ -2,7 +2,7 @@
 
 import { liked } from "./context.js";
 import { byId, clock, make, percent } from "./dom.js";
-import { report, send } from "./feedback.js";
+import { report, send, sendOnLeaving } from "./feedback.js";
 import { Player } from "./player.js";
 import { artName, artUrl, chooseTitle, film, state, tell } from "./state.js";
 
@@ -106,6 +106,9 @@ export function listenToSheet() {
   sheet.addEventListener("click", (event) => {
     if (event.target === sheet) sheet.close();
   });
-  // A page that is left tells of a film that still runs, before what waits is sent along.
-  addEventListener("pagehide", reportPlay);
+  // A page that is left tells of a film that still runs, too.
+  addEventListener("pagehide", () => {
+    reportPlay();
+    sendOnLeaving();
+  });
 }

@@ -19,10 +19,13 @@ export function showRows(rows) {
     return shelf;
   });
   const standing = [...home.children];
+  const hadFocus = home.contains(document.activeElement);
   glide(standing, () => {
     for (const shelf of standing) if (!wanted.includes(shelf)) drop(shelf);
     place(home, wanted);
   });
+  // What had the focus may be gone: whoever uses the keyboard goes on from the shelves, not from the top.
+  if (hadFocus && !home.contains(document.activeElement)) home.focus({ preventScroll: true });
   wanted.filter((shelf) => !standing.includes(shelf)).forEach(appear);
   const moved = before.length
     ? rows.filter((row, index) => before.indexOf(row.id) !== index).length
