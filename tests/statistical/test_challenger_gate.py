@@ -55,7 +55,8 @@ def run(
     """Let the line that does not serve be better by ``lift`` wherever its artwork is shown.
 
     ``later`` is its lift in the second half of the pages. ``taste`` is how far the two artworks'
-    worth differs between viewers, with no difference over all. With ``promoted`` the challenger serves, and the champion may come back.
+    worth differs between viewers, with no difference over all. With ``promoted`` the challenger
+    serves, and the champion may come back.
     """
     random = np.random.default_rng(seed)
     sums = gate.no_pages(REPETITIONS)
