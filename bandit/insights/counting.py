@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import log2
-from typing import Final
+from typing import Final, NamedTuple
 
 from bandit.clock import to_us
 from bandit.config.schema import Config
@@ -30,6 +30,15 @@ OTHER: Final = "other"
 
 TitleDisplays = Sequence[tuple[TitleChoice, Display]]
 RowDisplays = Sequence[tuple[RowChoice, Display]]
+
+
+class Totals(NamedTuple):
+    """What a page's displays on one surface came to."""
+
+    displays: int
+    clicks: int
+    plays: int
+    reward: float
 
 
 class Insights:
@@ -111,13 +120,12 @@ class Insights:
             slot = state.slots[number] = Slot()
         decision = outcome.decision
         if titles:
-            self._count_titles(decision, titles)
-            self._count_page("artwork", decision, [one for _, one in titles], interval, slot)
+            totals = self._count_titles(decision, titles)
+            self._count_page("artwork", decision, totals, interval, slot)
             drawn = [choice.propensity for choice, _ in titles]
             self._count_draws("artwork", decision, drawn, interval, slot)
         if rows:
-            self._count_rows(rows)
-            self._count_page("rows", decision, [one for _, one in rows], interval, slot)
+            self._count_page("rows", decision, self._count_rows(rows), interval, slot)
             drawn = [row.propensity for row, _ in rows if not row.pinned]
             self._count_draws("rows", decision, drawn, interval, slot)
 
@@ -125,21 +133,15 @@ class Insights:
         self,
         surface: Surface,
         decision: DecisionRecord,
-        displays: Sequence[Display],
+        totals: Totals,
         interval: Interval,
         slot: Slot,
     ) -> None:
-        """Count a page's displays on one surface."""
+        """Count what a page's displays came to on one surface."""
         share = decision.shares.get(surface)
         if share is None:
             return
-        number = len(displays)
-        clicks = plays = 0
-        reward = 0.0
-        for earned, _, clicked, played in displays:
-            reward += earned
-            clicks += clicked
-            plays += played
+        number, clicks, plays, reward = totals
         counts = interval.of(surface, share)
         counts.displays += number
         counts.clicks += clicks
@@ -172,30 +174,37 @@ class Insights:
             mean = min(self._scales["entropy_collapse", surface].value_max, bits / len(lawful))
             slot.bits.setdefault(surface, DriftSums()).add(1.0, mean)
 
-    def _count_titles(self, decision: DecisionRecord, titles: TitleDisplays) -> None:
+    def _count_titles(self, decision: DecisionRecord, titles: TitleDisplays) -> Totals:
         of_titles, places = self._state.titles, self._settings.titles_max
         known = of_titles.known
         learned = decision.shares.get("artwork") == "learned"
         segments = self._segments(decision) if self._settings.segments else ()
-        for choice, (_, _, clicked, played) in titles:
-            title = known.get(choice.title) or of_titles.find(choice.title, TitleCounts, places)
+        clicks = plays = 0
+        total = 0.0
+        for choice, (reward, _, clicked, played) in titles:
+            total += reward
+            clicks += clicked
+            plays += played
+            title = known.get(choice.title) or of_titles.admit(choice.title, TitleCounts, places)
             if title is None:
                 continue
             artwork = title.artworks.get(choice.artwork) or title.artwork(choice.artwork)
             if artwork is None:
                 continue
-            title.lately += 1
-            artwork.lately += 1
             artwork.displays += 1
-            artwork.learned += learned
-            artwork.clicks += clicked
-            artwork.plays += played
+            if learned:
+                artwork.learned += 1
+            if clicked:
+                artwork.clicks += 1
+            if played:
+                artwork.plays += 1
             for name in segments:
                 cell = artwork.segments.get(name)
                 if cell is None:
                     cell = artwork.segments[name] = [0, 0]
                 cell[0] += 1
                 cell[1] += played
+        return Totals(len(titles), clicks, plays, total)
 
     def _segments(self, decision: DecisionRecord) -> list[str]:
         """Return the segments that a page counts for, as in ``device=tv``."""
@@ -212,17 +221,22 @@ class Insights:
                 found.append(f"{segment}={value}")
         return found
 
-    def _count_rows(self, rows: RowDisplays) -> None:
+    def _count_rows(self, rows: RowDisplays) -> Totals:
         of_rows, places = self._state.rows, self._settings.rows_max
+        clicks = plays = 0
+        total = 0.0
         for row, (reward, _, clicked, played) in rows:
-            counts = of_rows.find(row.id, RowCounts, places)
+            total += reward
+            clicks += clicked
+            plays += played
+            counts = of_rows.known.get(row.id) or of_rows.admit(row.id, RowCounts, places)
             if counts is not None:
-                counts.lately += 1
                 counts.displays += 1
                 counts.positions += row.position
                 counts.reward += reward
                 counts.clicks += clicked
                 counts.plays += played
+        return Totals(len(rows), clicks, plays, total)
 
     def _move_on(self, at_us: int) -> None:
         """Do what falls due by the log's time ``at_us``."""

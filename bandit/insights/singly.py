@@ -29,8 +29,8 @@ class ArtworkCounts(msgspec.Struct, array_like=True):
     clicks: int = 0
     plays: int = 0
     learned: int = 0
-    lately: int = 0
-    """Displays since the last review."""
+    reviewed: int = 0
+    """Displays up to the last review."""
     segments: dict[str, list[int]] = {}
 
 
@@ -38,7 +38,6 @@ class TitleCounts(msgspec.Struct, array_like=True):
     """A title, by its artworks."""
 
     score: float = 0.0
-    lately: int = 0
     artworks: dict[str, ArtworkCounts] = {}
 
     def artwork(self, name: str) -> ArtworkCounts | None:
@@ -56,13 +55,15 @@ class TitleCounts(msgspec.Struct, array_like=True):
 
     def age(self) -> None:
         """Weigh what was displayed since the last review against what was before."""
-        self.score = self.score / 2.0 + self.lately
-        self.lately = 0
+        lately = 0
         for one in self.artworks.values():
-            one.lately = 0
+            lately += one.displays - one.reviewed
+            one.reviewed = one.displays
+        self.score = self.score / 2.0 + lately
 
     def _make_room(self) -> None:
-        for name in [name for name, one in self.artworks.items() if not one.lately]:
+        gone = [name for name, one in self.artworks.items() if one.displays == one.reviewed]
+        for name in gone:
             del self.artworks[name]
 
 
@@ -70,7 +71,8 @@ class RowCounts(msgspec.Struct, array_like=True):
     """A row."""
 
     score: float = 0.0
-    lately: int = 0
+    reviewed: int = 0
+    """Displays up to the last review."""
     displays: int = 0
     clicks: int = 0
     plays: int = 0
@@ -80,8 +82,8 @@ class RowCounts(msgspec.Struct, array_like=True):
 
     def age(self) -> None:
         """Weigh what was displayed since the last review against what was before."""
-        self.score = self.score / 2.0 + self.lately
-        self.lately = 0
+        self.score = self.score / 2.0 + self.displays - self.reviewed
+        self.reviewed = self.displays
 
 
 class _Seen(Protocol):
@@ -103,15 +105,17 @@ class Singly(msgspec.Struct, Generic[Item]):
     known: dict[str, Item] = {}
     newcomers: dict[str, int] = {}
 
-    def find(self, name: str, kind: type[Item], places: int) -> Item | None:
-        """Return the counts of what has this name, None if it is only noted down."""
-        found = self.known.get(name)
-        if found is None:
-            if len(self.known) < places:
-                found = self.known[name] = kind()
-            elif name in self.newcomers or len(self.newcomers) < NEWCOMERS_PER_PLACE * places:
-                self.newcomers[name] = self.newcomers.get(name, 0) + 1
-        return found
+    def admit(self, name: str, kind: type[Item], places: int) -> Item | None:
+        """Return counts for what is not known yet; None if it is only noted down."""
+        if len(self.known) < places:
+            found = self.known[name] = kind()
+            return found
+        noted = self.newcomers.get(name)
+        if noted is not None:
+            self.newcomers[name] = noted + 1
+        elif len(self.newcomers) < NEWCOMERS_PER_PLACE * places:
+            self.newcomers[name] = 1
+        return None
 
     def review(self, kind: type[Item], places: int) -> None:
         """Keep what was displayed most of late."""
