@@ -146,6 +146,7 @@ class Learner:
             self._dead,
             self._counts,
             self._insights,
+            self._onlooker,
             lambda what, why: self._reject(what, why, self._clock.now_us()),
         )
         for problem in problems:

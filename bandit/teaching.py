@@ -9,7 +9,7 @@ from bandit.dead_letters import DeadLetters
 from bandit.engines import Engines
 from bandit.insights.desk import InsightsDesk
 from bandit.joiner import Sealed
-from bandit.learner_words import Catalogs, PoisonError
+from bandit.learner_words import Catalogs, Onlooker, PoisonError
 from bandit.statistics import LearningCounts
 from bandit.training import Trainer
 from bandit.types import Surface
@@ -26,9 +26,11 @@ class Teacher:
         dead: DeadLetters,
         counts: LearningCounts,
         insights: InsightsDesk,
+        onlooker: Onlooker,
         reject: Callable[[str, str], None],
     ) -> None:
         """``reject`` is told what could not be learned, and why."""
+        self._onlooker = onlooker
         self._trainer = Trainer(config, catalogs.load)
         self._engines = engines
         self._dead = dead
@@ -48,6 +50,7 @@ class Teacher:
             return 0
         try:
             outcome = sealed.open()
+            self._onlooker.look(outcome)
             found = self._trainer.train(outcome)
             learned = {
                 surface: self._engines.learn(surface, examples)

@@ -19,7 +19,7 @@ from bandit.clock import Clock
 from bandit.config.overlay import Challenger
 from bandit.config.schema import Config
 from bandit.eventlog.erasure_orders import CHALLENGER
-from bandit.eventlog.protocol import Learned
+from bandit.eventlog.protocol import EventReader, Learned
 from bandit.eventlog.sqlite_reader import SqliteEventReader
 from bandit.learner import Learner
 from bandit.learner_main import at_work
@@ -55,7 +55,7 @@ def run_challenger(
 
 
 def make_learner(
-    config: Config, challenger: Challenger, reader: SqliteEventReader, clock: Clock
+    config: Config, challenger: Challenger, reader: EventReader, clock: Clock
 ) -> Learner:
     """Return the challenger's learner, watched by the judge.
 
