@@ -60,6 +60,80 @@ _TITLE: Final = {
     ],
 }
 
+_EXPLANATION: Final = {
+    "decision_id": "5b2c6d0a4c8f4f2e9d3b1a7e6f5c4d3b",
+    "decided_at": 1767225600.0,
+    "viewer_id": "viewer-7",
+    "share": {"artwork": "learned", "rows": "learned"},
+    "policy": "epsilon_greedy+plackett_luce",
+    "catalog": "c0123456789abcdef",
+    "snapshots": {"artwork": "000000042-1a2b3c4d", "rows": "000000042-5e6f7a8b"},
+    "context": {"device": "tv", "hour": 21},
+    "exact": True,
+    "notes": [],
+    "titles": [
+        {
+            "id": "metropolis-1927",
+            "row": "silent-classics",
+            "artwork": "robot-face",
+            "propensity": 0.99,
+            "artworks": [
+                {
+                    "id": "robot-face",
+                    "probability": 0.99,
+                    "score": 0.34,
+                    "spread": None,
+                    "contributions": [
+                        {"feature": "context.device=tv × artwork.mood=eerie", "value": 0.21},
+                        {"feature": "artwork.mood=eerie", "value": 0.05},
+                    ],
+                    "rest": 0.08,
+                    "alike": 0.08,
+                }
+            ],
+        }
+    ],
+    "rows": [
+        {
+            "id": "silent-classics",
+            "position": 0,
+            "propensity": 0.9998,
+            "pinned": False,
+            "probability": 0.9998,
+            "score": 0.25,
+            "contributions": [{"feature": "context.device=tv × row.era=silent", "value": 0.15}],
+            "rest": 0.1,
+            "alike": 0.1,
+        }
+    ],
+    "feedback": {
+        "complete": True,
+        "events": [
+            {
+                "event_id": "event-1",
+                "type": "click",
+                "title": "metropolis-1927",
+                "row": "silent-classics",
+                "at": 1767225605.25,
+                "taken_as": "joined",
+                "seconds": None,
+                "fraction": None,
+            }
+        ],
+        "state": "open: feedback is waited for",
+        "closes_at": 1767226205.0,
+    },
+    "rewards": {
+        "titles": {"metropolis-1927": {"reward": 0.2, "why": "clicked (0.2): reward 0.2"}},
+        "rows": {
+            "silent-classics": {
+                "reward": 0.2,
+                "why": "its one seen title, metropolis-1927: reward 0.2",
+            }
+        },
+    },
+}
+
 EXAMPLES: Final[dict[str, Any]] = {
     "RankRequest": _RANK,
     "RankAnswer": _DECISION,
@@ -85,6 +159,20 @@ EXAMPLES: Final[dict[str, Any]] = {
         ],
     },
     "CatalogPatch": {"titles": [_TITLE], "remove_titles": ["lost-film-1913"]},
+    "ExplainAnswer": _EXPLANATION,
+    "WeightsAnswer": {
+        "surface": "artwork",
+        "snapshot": "000000042-1a2b3c4d",
+        "weights": [
+            {
+                "feature": "context.device=tv × artwork.mood=eerie",
+                "weight": 0.21,
+                "deviation": 0.03,
+            }
+        ],
+        "named": 1211,
+        "unnamed": 37,
+    },
     "Problem": {
         "type": "urn:marquee:problem:body-invalid",
         "title": "The body is not valid",
