@@ -9,7 +9,7 @@ NPM := npm --prefix clients/typescript
 UPLOT := assets/node_modules/uplot
 VENDOR := server/static/vendor
 
-.PHONY: setup assets demo serve test torture lint audit types bench bench-quick docs clean
+.PHONY: setup assets demo serve test torture lint audit types bench bench-quick docs docs-html clean
 .DEFAULT_GOAL := help
 
 .PHONY: help
@@ -72,6 +72,9 @@ docs: setup  ## write the generated references under docs/ again
 	$(BIN)/python -m server.api_reference > docs/http-api.md
 	@if command -v npm >/dev/null; then $(NPM) ci --silent && $(NPM) run --silent types; \
 	else echo "without npm the TypeScript client's types stay as they are"; fi
+
+docs-html: setup  ## lay the documents out as static pages, into build/docs
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --doctree-dir build/docs-cache docs build/docs
 
 clean:  ## remove what the other targets made
 	rm -rf $(addprefix clients/typescript/,node_modules build dist test/examples)

@@ -24,7 +24,9 @@ settings.register_profile(
 )
 settings.load_profile("repeatable")
 
-collect_ignore = [] if can_mount() else ["faults/test_mounted_disk.py"]
+collect_ignore = (
+    [] if can_mount() else ["deploy/test_deploy_read_only_root.py", "faults/test_mounted_disk.py"]
+)
 
 
 def pytest_report_header() -> str:
