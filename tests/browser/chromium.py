@@ -37,6 +37,11 @@ _FLAGS: Final = (
     "--disable-dev-shm-usage",
     "--hide-scrollbars",
 )
+_WITH_A_MOUSE: Final = (
+    "--blink-settings=primaryHoverType=2,availableHoverTypes=2,"
+    "primaryPointerType=4,availablePointerTypes=4"
+)
+"""Without a screen Chromium finds no mouse, and pages show what is for fingers."""
 
 
 class Screen(NamedTuple):
@@ -109,6 +114,10 @@ class Browser:
         for key in keys:
             ActionChains(self.driver).send_keys(key).perform()
 
+    def point(self, element: WebElement) -> None:
+        """Move the mouse onto an element."""
+        ActionChains(self.driver).move_to_element(element).perform()
+
     def wait(self, condition: Callable[[], object], what: str, timeout_s: float = WAIT_S) -> None:
         """Wait until a condition holds.
 
@@ -156,6 +165,8 @@ def chromium(found: Programs, url: str, screen: Screen, profile: Path) -> Iterat
     options.binary_location = found.chromium
     for flag in (*_FLAGS, f"--user-data-dir={profile}"):
         options.add_argument(flag)
+    if not screen.is_touched:
+        options.add_argument(_WITH_A_MOUSE)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     driver = Chrome(options=options, service=Service(executable_path=found.driver))
     try:

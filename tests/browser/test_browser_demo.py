@@ -22,6 +22,11 @@ from tests.browser.conftest import OpenBrowser
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("browser")]
 
 PLAYS_MAX = 4
+TAUGHT = 120
+LIKED = {
+    "evening": ["horror", "film-noir", "thrillers", "midnight-movies"],
+    "morning": ["silent-comedy", "by-buster-keaton", "short-films", "by-charlie-chaplin"],
+}
 OWN_BYTES_MAX = 200_000
 
 
@@ -194,37 +199,39 @@ def part_of_day(service: LocalServer, browser: Browser) -> str:
 
 
 def teach(client: Client, service: LocalServer) -> None:
-    """Play horror in the evening and silent comedy in the morning, as viewers would."""
+    """Play dark films in the evening and comedies in the morning, as viewers would."""
     page = demo_page(service)
-    rows = {row.id: row for row in page.rows}
-    liked = {"evening": "horror", "morning": "silent-comedy"}
+    titles = {row.id: row.titles for row in page.rows}
+    asked = [{"id": row, "titles": held} for row, held in titles.items()]
     closed = closed_decisions(client.status())
-    wire = [{"id": row.id, "titles": row.titles} for row in page.rows]
-    context = {**page.viewers[0].context}
     events = []
-    for number in range(120):
+    for number in range(TAUGHT):
         part = ("evening", "morning")[number % 2]
         request = {
             "viewer_id": f"taught-{number}",
-            "context": {**context, "part_of_day": part},
-            "rows": wire,
+            "context": {**page.viewers[0].context, "part_of_day": part},
+            "rows": asked,
         }
         answer = client.rank(msgspec.convert(request, RankRequest)).answer
-        title = rows[liked[part]].titles[number // 2 % 6]
-        events.append(
-            FeedbackEvent(
-                event_id=f"{answer.decision_id}.play",
-                decision_id=answer.decision_id,
-                token=answer.token,
-                type="play",
-                title=title,
-                row=liked[part],
-                seconds=5000,
-                fraction=1.0,
+        played = LIKED[part][number // 2 % 4]
+        seen = [(row, titles[row][number // 8 % 6]) for rows in LIKED.values() for row in rows]
+        # The play last: it closes the decision.
+        for row, title in sorted(seen, key=lambda one: one[0] == played):
+            is_played = row == played
+            events.append(
+                FeedbackEvent(
+                    event_id=f"{answer.decision_id}.{row}",
+                    decision_id=answer.decision_id,
+                    token=answer.token,
+                    type="play" if is_played else "impression",
+                    title=title,
+                    row=row,
+                    seconds=5000 if is_played else None,
+                    fraction=1.0 if is_played else None,
+                )
             )
-        )
     send(client, events, 20)
-    wait_until_served(client, closed + len(events), 30)
+    wait_until_served(client, closed + TAUGHT, 30)
 
 
 def test_moving_a_slider_changes_the_order(
@@ -238,14 +245,11 @@ def test_moving_a_slider_changes_the_order(
     assert "08:00, morning" in browser.one("#hour-told").text
     browser.wait(lambda: part_of_day(service, browser) == "morning", "a page for the morning")
     assert rows_shown(browser) != shown
+    assert shown[0] in LIKED["evening"]
+    assert rows_shown(browser)[0] in LIKED["morning"]
     morning = decision(browser)
-    scores = [
-        {row["id"]: row["score"] for row in ask(service, f"/v1/decisions/{one}/explain")["rows"]}
-        for one in (evening, morning)
-    ]
-    assert scores[0] != scores[1]
-    assert scores[0]["horror"] > scores[1].get("horror", 0.0)
-    assert scores[1]["silent-comedy"] > scores[0].get("silent-comedy", 0.0)
+    top = [ask(service, f"/v1/decisions/{one}/explain")["rows"][0] for one in (evening, morning)]
+    assert [one["id"] for one in top] == [shown[0], rows_shown(browser)[0]]
     assert "moved" in browser.one("#said").text
     browser.shot("demo-morning")
 
@@ -312,6 +316,20 @@ def test_the_keyboard_reaches_everything(service: LocalServer, browser: Browser)
     assert focused(browser) == chosen
     browser.press(Keys.ARROW_UP)
     browser.wait(lambda: focused(browser).startswith(f"{rows_shown(browser)[0]}/"), "the top shelf")
+
+
+def test_pointing_tells_why_and_buttons_scroll_a_shelf(browser: Browser) -> None:
+    open_demo(browser)
+    card = browser.one(".shelf:nth-child(2) .card")
+    name = card.find_element("css selector", "img").get_attribute("alt")
+    browser.point(card)
+    browser.wait(lambda: browser.one("#title-why").text.startswith(str(name)), "why this title")
+    assert browser.all("#title-why .shown")
+    assert browser.run("return getComputedStyle(arguments[0]).transform", card) != "none"
+    left = "return document.querySelector('.shelf:nth-child(2) .track').scrollLeft"
+    assert browser.run(left) == 0
+    browser.one(".shelf:nth-child(2) .scroll.on").click()
+    browser.wait(lambda: browser.run(left) > 100, "the shelf to scroll")
 
 
 def test_less_motion_is_respected(browser: Browser) -> None:

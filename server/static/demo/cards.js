@@ -1,6 +1,6 @@
 // One film on a shelf: a picture that is a button, with title and facts when pointed at.
 
-import { make, percent } from "./dom.js";
+import { make, shownWith } from "./dom.js";
 import { unwatch, watch } from "./impressions.js";
 import { fadeTo } from "./motion.js";
 import { artUrl, film } from "./state.js";
@@ -36,7 +36,7 @@ export function updateCard(slot, choice) {
   const card = slot.firstElementChild;
   const { name, year, genres } = film(choice.id);
   card.querySelector(".card-facts").textContent =
-    `${year} · ${genres[0]} · shown with ${percent(choice.propensity)}`;
+    `${year} · ${genres[0]} · ${shownWith(choice.propensity)}`;
   if (card.dataset.artwork === choice.artwork) return false;
   const isFirst = card.dataset.artwork === undefined;
   card.dataset.artwork = choice.artwork;

@@ -31,6 +31,11 @@ export function signed(number, digits = 3) {
   return `${number < 0 ? "−" : "+"}${Math.abs(number).toFixed(digits)}`;
 }
 
+/** With what probability an artwork came to be shown; an unlikely one is a trial of exploration. */
+export function shownWith(propensity) {
+  return `${propensity < 0.1 ? "a trial, shown" : "shown"} with ${percent(propensity)}`;
+}
+
 /** Film time as h:mm:ss or m:ss. */
 export function clock(seconds) {
   const whole = Math.floor(seconds);

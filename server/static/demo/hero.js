@@ -1,6 +1,6 @@
 // The first title of the top row, large.
 
-import { byId, make, percent } from "./dom.js";
+import { byId, make, shownWith } from "./dom.js";
 import { watch } from "./impressions.js";
 import { fadeTo } from "./motion.js";
 import { artUrl, film, rowName } from "./state.js";
@@ -23,7 +23,7 @@ export function showHero(row, choice, open) {
   hero.querySelector(".hero-row").textContent = `On top for you: ${rowName(row.id)}`;
   hero.querySelector(".hero-name").textContent = name;
   hero.querySelector(".hero-facts").textContent =
-    `${year} · ${director} · ${genres.join(", ")} · ${minutes} min · artwork shown with ${percent(choice.propensity)}`;
+    `${year} · ${director} · ${genres.join(", ")} · ${minutes} min · artwork ${shownWith(choice.propensity)}`;
   const [play, more] = hero.querySelectorAll(".hero-acts button");
   play.onclick = () => open(choice.id, row.id, true);
   more.onclick = () => open(choice.id, row.id, false);
