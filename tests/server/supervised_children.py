@@ -1,7 +1,8 @@
 """A supervisor over small children, driven by tests through signals and its standard output.
 
 Usage: python supervised_children.py JSON, where JSON is a list of maps that describe children:
-``name``, ``code`` (Python source) and what else :class:`ChildSpec` takes, then the run's settings.
+``name``, ``code`` (Python source), ``wanted`` (a file that exists while it is) and what else
+:class:`ChildSpec` takes, then the run's settings.
 """
 
 from __future__ import annotations
@@ -70,6 +71,7 @@ class SpokenRun:
 def child_spec(described: dict[str, Any]) -> ChildSpec:
     stop_timeout_s = float(described.get("stop_timeout_s", 20.0))
     reload_signal = described.get("reload_signal")
+    wanted = described.get("wanted")
     return ChildSpec(
         name=described["name"],
         argv=(sys.executable, "-c", described["code"], described["name"]),
@@ -80,6 +82,7 @@ def child_spec(described: dict[str, Any]) -> ChildSpec:
         waits=frozenset(described.get("waits", ())),
         gives_up=frozenset(described.get("gives_up", ())),
         is_vital=described.get("is_vital", False),
+        is_wanted=lambda: wanted is None or Path(wanted).exists(),
     )
 
 

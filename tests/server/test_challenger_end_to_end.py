@@ -157,6 +157,19 @@ def test_a_better_challenger_takes_over_serves_and_is_taken_back(
             ("promoted", "gate"),
         ]
         assert CliRunner().invoke(main, ["challenger", "demote"]).exit_code == 2
+
+        # Another file is another challenger; one that is wrong changes nothing.
+        overlay = server.directory.parent / "challenger.toml"
+        overlay.write_text("[surfaces.artwork.model]\nbits = 15\n")
+        server.signal(signal.SIGHUP)
+        changes = {"surfaces.artwork.model.bits": [14, 15]}
+        wait_until(lambda: audience.ask()["changes"] == changes, 60, "the other challenger")
+        wait_until(lambda: _challenger_evidence(server)["decisions"] == 0, 60, "evidence anew")
+        overlay.write_text("[surfaces.artwork.model]\nbit = 15\n")
+        server.signal(signal.SIGHUP)
+        refused = "unknown key; did you mean surfaces.artwork.model.bits"
+        wait_until(lambda: refused in server.output.read_text(), 60, "the refusal")
+        assert audience.ask()["changes"] == changes
     _check_log(server)
 
 
@@ -168,6 +181,10 @@ def _given(server: LocalServer) -> dict[str, str]:
 def _challenger_pid(server: LocalServer) -> int:
     status = server.directory / "challenger" / "learner" / "status.json"
     return int(json.loads(status.read_bytes())["pid"])
+
+
+def _challenger_evidence(server: LocalServer) -> Any:
+    return json.loads((server.directory / "challenger" / "evidence.json").read_bytes())
 
 
 def _check_log(server: LocalServer) -> None:

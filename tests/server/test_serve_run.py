@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 import structlog
 
@@ -15,6 +16,7 @@ from server.run_directory import (
     EFFECTIVE_CONFIG_VARIABLE,
     RunDirectory,
     RunDirectoryError,
+    read_effective_challenger,
     read_effective_config,
 )
 from server.serve import ServeRun
@@ -94,6 +96,34 @@ def test_where_nothing_can_be_written_the_old_configuration_stays(
     assert handed_on(run) == 2
     assert run.revert(), "the reload before is still the one that can be taken back"
     assert handed_on(run) == 1
+
+
+def test_the_challenger_is_handed_on_with_the_configuration(
+    run: ServeRun, file: Path, tmp_path: Path
+) -> None:
+    spec = next(child for child in run.children() if child.name == "challenger")
+    assert not spec.is_wanted()
+    assert read_effective_challenger(spec.environ) is None
+    overlay = tmp_path / "candidate.toml"
+    overlay.write_text("[surfaces.artwork.model]\nbits = 13\n")
+    file.write_text(
+        text(threads=2) + f'[challenger]\nconfig = "{overlay}"\n[auth]\nadmin_keys = ["hush"]\n'
+    )
+    assert run.reload()
+    assert spec.is_wanted()
+    handed = read_effective_challenger(spec.environ)
+    assert handed is not None
+    assert handed.config.surfaces.artwork.model.bits == 13
+    assert b"hush" not in msgspec.json.encode(handed)
+
+    # Whatever becomes of the file, all go by what was checked, until a reload.
+    overlay.write_text("[surfaces.artwork.model]\nbits = 130\n")
+    assert read_effective_challenger(spec.environ) == handed
+    assert not run.reload(), "it is refused, and the old one stays"
+    assert read_effective_challenger(spec.environ) == handed
+    assert run.revert()
+    assert read_effective_challenger(spec.environ) is None
+    assert not spec.is_wanted()
 
 
 def test_a_run_that_cannot_write_gives_everything_up(tmp_path: Path, file: Path) -> None:

@@ -228,6 +228,29 @@ def test_a_child_that_refuses_before_the_service_is_ready_stops_everything(
     assert run.events("child refuses to run")[0]["exit_code"] == 78
 
 
+def test_a_child_runs_for_as_long_as_it_is_wanted(supervised: Any, tmp_path: Path) -> None:
+    wanted = tmp_path / "wanted"
+    run = supervised(
+        [
+            {"name": "a", "code": POLITE, "reload_signal": "SIGHUP"},
+            {"name": "b", "code": POLITE, "wanted": str(wanted)},
+        ]
+    )
+    run.hear("a up")
+    wanted.touch()
+    run.send(signal.SIGHUP)
+    run.hear("b up")
+    wanted.unlink()
+    run.send(signal.SIGHUP)
+    run.hear("b down")
+    run.hear("a reloaded")
+    run.send(signal.SIGHUP)
+    run.hear("a reloaded")
+    run.send(signal.SIGTERM)
+    assert run.end() == 0
+    assert sum(line.startswith("b up") for line in run.said) == 1
+
+
 def test_a_child_late_to_end_is_killed_and_the_exit_code_says_so(supervised: Any) -> None:
     run = supervised(
         [{"name": "a", "code": DEAF, "stop_timeout_s": 0.2}, {"name": "b", "code": POLITE}]
