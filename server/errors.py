@@ -39,6 +39,10 @@ class ExplainerBusyError(MarqueeError):
     """Another explanation is being made; the same call may succeed a moment later."""
 
 
+class NoSuchFiguresError(MarqueeError):
+    """A title is not among those that are counted singly."""
+
+
 class RequestError(MarqueeError):
     """A request is refused because of ``field``, where one is at fault."""
 

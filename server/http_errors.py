@@ -61,6 +61,7 @@ MEANINGS: Final[dict[type[Exception], Meaning]] = {
         503, "snapshots-unavailable", "The snapshots are not available"
     ),
     edge.StateUnavailableError: Meaning(503, "state-unavailable", "The state is not available"),
+    edge.NoSuchFiguresError: Meaning(404, "no-such-figures", "The title is not counted singly"),
     edge.ExplainerBusyError: Meaning(503, "explainer-busy", "Another explanation is being made"),
 }
 

@@ -7,14 +7,11 @@ that are ever told of a figure misses what it stands for.
 
 from __future__ import annotations
 
-from typing import Literal
-
 import msgspec
 
+from bandit.clock import MICROSECONDS
+from bandit.drift_words import AlarmName, AlarmReport, AlarmState, in_words
 from bandit.types import Share, Surface
-
-AlarmName = Literal["reward_drop", "entropy_collapse"]
-AlarmState = Literal["learning_usual", "watching", "raised"]
 
 
 class Range(msgspec.Struct, frozen=True):
@@ -78,8 +75,9 @@ class Series(msgspec.Struct, frozen=True, kw_only=True):
 class ShareFigures(msgspec.Struct, frozen=True, kw_only=True):
     """What the displays of one surface to one share of viewers earned, all in all.
 
-    Ranges rest on the pages whose reward window is over, and a page counts for 32 artworks or 16
-    rows at most; the totals hold everything. Absent where there is nothing yet.
+    Ranges rest on the pages whose reward window is over, of which each counts with four plays, four
+    clicks and a reward of four at most; the totals hold everything. Absent where there is nothing
+    yet.
     """
 
     displays: int
@@ -97,8 +95,8 @@ class ShareFigures(msgspec.Struct, frozen=True, kw_only=True):
 class Alarm(msgspec.Struct, frozen=True, kw_only=True):
     """A drift alarm.
 
-    ``usual`` and ``now`` are means over pages of the reward a display, or of the bits a display;
-    absent before there are any. ``evidence`` is how much of what raises the alarm has been
+    ``usual`` and ``now`` are the mean reward a display, or the mean over pages of the bits a
+    display; absent before there are any. ``evidence`` is how much of what raises the alarm has been
     gathered, by the logarithm, 0 to 1.
     """
 
@@ -111,6 +109,21 @@ class Alarm(msgspec.Struct, frozen=True, kw_only=True):
     raised_at: float | None
     says: str
     """The same in words, with what to do."""
+
+
+def alarm_of(report: AlarmReport) -> Alarm:
+    """Return what is told of an alarm over HTTP."""
+    raised_us = report.raised_at_us
+    return Alarm(
+        name=report.name,
+        surface=report.surface,
+        state=report.state,
+        evidence=report.evidence,
+        usual=report.usual,
+        now=report.now,
+        raised_at=None if raised_us is None else raised_us / MICROSECONDS,
+        says=in_words(report),
+    )
 
 
 class TitleFigures(msgspec.Struct, frozen=True, kw_only=True):

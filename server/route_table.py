@@ -15,6 +15,7 @@ from typing import Final, Literal, NamedTuple
 from bandit.catalog import CatalogDocument, CatalogPatch
 from server.challenger_wire import ChallengerAnswer
 from server.explain_wire import ExplainAnswer, WeightsAnswer
+from server.insights_wire import InsightsAnswer, TitleInsightsAnswer
 from server.latency_wire import LatencyAnswer
 from server.status import StatusAnswer
 from server.wire import (
@@ -173,6 +174,33 @@ ROUTES: Final = (
         "Tell whether it is learning, how old the models are, and what was last refused and why.",
         "client",
         answer=StatusAnswer,
+    ),
+    Route(
+        "insights",
+        "GET",
+        "/v1/insights",
+        "Tell how it goes, over time and all in all, with ranges that hold at all times at once, "
+        "and whether anything drifts.",
+        "admin",
+        answer=InsightsAnswer,
+    ),
+    Route(
+        "title_insights",
+        "GET",
+        "/v1/insights/titles/<path:title>",
+        "Tell how often each artwork of a title was shown and played, by segment too.",
+        "admin",
+        answer=TitleInsightsAnswer,
+        refusals=(404, 422),
+    ),
+    Route(
+        "reset_alarms",
+        "POST",
+        "/v1/insights/alarms/reset",
+        "Let the drift alarms begin anew: they learn what is usual from now on.",
+        "admin",
+        status=204,
+        refusals=(503,),
     ),
     Route(
         "snapshots",

@@ -104,6 +104,22 @@ def status(call: Call) -> Reply:
     return Reply(call.service.status())
 
 
+def insights(call: Call) -> Reply:
+    """Tell how it goes."""
+    return Reply(call.service.insights())
+
+
+def title_insights(call: Call) -> Reply:
+    """Tell of a title's artworks."""
+    return Reply(call.service.title_insights(_id_in_path(call.path["title"], "title")))
+
+
+def reset_alarms(call: Call) -> Reply:
+    """Let the drift alarms begin anew."""
+    call.service.reset_alarms()
+    return Reply()
+
+
 def snapshots(call: Call) -> Reply:
     """List the kept model versions."""
     return Reply(call.service.snapshots())
@@ -152,6 +168,9 @@ _PLAIN_HANDLERS: Final[dict[str, Handler]] = {
     "put_catalog": put_catalog,
     "patch_catalog": patch_catalog,
     "status": status,
+    "insights": insights,
+    "title_insights": title_insights,
+    "reset_alarms": reset_alarms,
     "snapshots": snapshots,
     "activate_snapshot": activate_snapshot,
     "challenger": challenger,

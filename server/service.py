@@ -24,6 +24,8 @@ from server.challenger_admin import ChallengerAdmin
 from server.challenger_wire import ChallengerAnswer
 from server.explain_wire import ExplainAnswer, WeightsAnswer
 from server.explainer import Explainer
+from server.insights import InsightsDesk
+from server.insights_wire import InsightsAnswer, TitleInsightsAnswer
 from server.page_ranker import PageRanker
 from server.run_directory import LEARNER, given_up, is_draining
 from server.serving import ServingState
@@ -79,6 +81,7 @@ class Service:
         room = DiskRoom(Path(config.catalog.directory), config.log.disk_free_bytes_min)
         self._catalog = CatalogAdmin(catalogs, serving, room, metrics)
         self._snapshots = snapshots
+        self._insights = InsightsDesk(config)
         self._serving = serving
         self._tokens = tokens
         self._clock = clock
@@ -195,6 +198,26 @@ class Service:
             not_logging=self._writer.short_of_room(),
             challenger=self._challenger.report(self._clock.now_us()),
         )
+
+    def insights(self) -> InsightsAnswer:
+        """Tell how it goes: of late, all in all, and whether anything drifts."""
+        return self._insights.answer(self._clock.now_us())
+
+    def title_insights(self, title: str) -> TitleInsightsAnswer:
+        """Tell of a title's artworks.
+
+        Raises:
+            NoSuchFiguresError: it is not counted singly.
+        """
+        return self._insights.title(title)
+
+    def reset_alarms(self) -> None:
+        """Let the drift alarms begin anew.
+
+        Raises:
+            StateUnavailableError: the order cannot be written now.
+        """
+        self._insights.reset_alarms()
 
     def snapshots(self) -> SnapshotsAnswer:
         """List the kept snapshots, newest first.

@@ -17,6 +17,7 @@ from bandit.statistics import ShareStatistics
 from bandit.status import LearnerStatus, Rejection, read_status
 from bandit.types import SURFACES, Share, Surface
 from server.challenger_wire import ChallengerReport
+from server.insights_wire import Alarm, alarm_of
 from server.prometheus import PrometheusMetrics
 from server.run_directory import LEARNER, given_up
 from server.snapshot_admin import pointer_or_none
@@ -103,6 +104,8 @@ class StatusAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """Why nothing is logged now, though pages are served; absent while it is."""
     challenger: ChallengerReport | None = None
     """Which line serves and what is known of the challenger; absent where there is none."""
+    alarms: list[Alarm] = []
+    """The drift alarms."""
 
 
 def status_answer(
@@ -137,6 +140,7 @@ def status_answer(
         last_rejection=max(rejections, key=lambda one: one.at_us, default=None),
         not_logging=not_logging,
         challenger=challenger,
+        alarms=[] if status is None else [alarm_of(report) for report in status.alarms],
     )
 
 

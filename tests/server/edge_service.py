@@ -29,6 +29,8 @@ from server.app import create_app
 from server.challenger_wire import ChallengerAnswer
 from server.errors import NoSuchDecisionError
 from server.explain_wire import ExplainAnswer, ExplainedFeedback, WeightsAnswer
+from server.insights import InsightsDesk
+from server.insights_wire import InsightsAnswer, TitleInsightsAnswer
 from server.prometheus import PrometheusMetrics
 from server.service import Service
 from server.tokens import TokenSigner
@@ -64,6 +66,7 @@ class EdgeService:
         self.bodies: dict[str, RankRequest] = {}
         self.document = CatalogDocument([])
         self.full = False
+        self.alarms_reset = 0
 
     def rank(self, request: RankRequest) -> RankAnswer:
         decision_id = request.decision_id or f"made-here-{len(self.bodies)}"
@@ -148,6 +151,17 @@ class EdgeService:
 
     def status(self) -> dict[str, float]:
         return {"events_learned": 3}
+
+    def insights(self) -> InsightsAnswer:
+        return InsightsDesk(self.config).answer(self.now_us)
+
+    def title_insights(self, title: str) -> TitleInsightsAnswer:
+        if title == "never":
+            return InsightsDesk(self.config).title(title)
+        return TitleInsightsAnswer(id=title, artworks=[])
+
+    def reset_alarms(self) -> None:
+        self.alarms_reset += 1
 
     def snapshots(self) -> SnapshotsAnswer:
         return SnapshotsAnswer([SNAPSHOT])

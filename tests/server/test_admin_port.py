@@ -30,6 +30,9 @@ INNER = [
     ("POST", "/v1/challenger/promote"),
     ("POST", "/v1/challenger/demote"),
     ("GET", "/v1/latency"),
+    ("GET", "/v1/insights"),
+    ("GET", "/v1/insights/titles/t-1"),
+    ("POST", "/v1/insights/alarms/reset"),
 ]
 DASHBOARD = ("GET", "/")
 """Inner as well; it is unknown where no page was built."""
