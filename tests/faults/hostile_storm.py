@@ -294,7 +294,8 @@ def fill_caches(url: str, pages: int) -> None:
     wire = Wire(url)
     for page in range(pages):
         unseen = [f"{page:05}.{index:03}." for index in range(250)]
-        context = {name.ljust(47, "n"): name.ljust(48, "v") for name in unseen}
+        strings = {name.ljust(47, "n"): name.ljust(48, "v") for name in unseen[:200]}
+        context = strings | {name.ljust(96, "n"): 0.5 for name in unseen[200:]}
         status, _ = wire.exchange(
             _good("POST", "/v1/rank", {**GOOD_PAGE, "context": context}, CLIENT_KEY)
         )
