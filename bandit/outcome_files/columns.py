@@ -19,15 +19,17 @@
 | ``events`` | list of {event_id, type, title, row, seconds, fraction, happened_at_us, v} | |
 | ``closed_by`` | text | ``window``, ``play`` or ``evicted`` |
 | ``pass_probability`` | real | with which the log let the decision in, below 1 under overload |
+| ``line`` | text | ``champion`` or ``challenger``: whose policy decided, by whose snapshots |
 | ``body_digest``, ``greedy_match``, ``deferred``, ``v`` | | as in the log's record |
 
 Features stand as JSON because a feature may be of four types, and because every tool reads JSON.
-Files written before there was ``pass_probability`` lack it; all their decisions stand for 1.
+Files written before there was ``pass_probability`` lack it; all their decisions stand for 1. Those
+before ``line`` were decided by the champion.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from operator import attrgetter
 from typing import Any, Final, NamedTuple, cast
@@ -157,13 +159,14 @@ def _plain_columns() -> dict[str, _Column]:
         "deferred": pa.bool_(),
         "v": whole,
         "pass_probability": pa.float64(),
+        "line": text,
     }
     return {name: _Column(kind, attrgetter(f"decision.{name}")) for name, kind in kinds.items()}
 
 
 _OF_OUTCOME: Final = ("at_us", "events", "closed_by")
 """Columns that are not the decision's."""
-_ADDED: Final = {"pass_probability": 1.0}
+_ADDED: Final[Mapping[str, Any]] = {"pass_probability": 1.0, "line": "champion"}
 """Columns that older files lack → what holds for all their outcomes."""
 
 

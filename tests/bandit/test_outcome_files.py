@@ -113,7 +113,7 @@ def test_files_from_before_a_column_was_added_are_read(tmp_path: Path) -> None:
     path = directory / "date=1970-01-01/part-00000.parquet"
     parquet = arrow("parquet")
     whole = parquet.ParquetFile(path).read()
-    parquet.write_table(whole.drop_columns(["pass_probability"]), path)
+    parquet.write_table(whole.drop_columns(["pass_probability", "line"]), path)
     assert list(OutcomeFiles(directory).outcomes()) == [[outcome("d")]]
     parquet.write_table(whole.drop_columns(["policy"]), path)
     with pytest.raises(OutcomeFilesError, match="does not have the columns"):

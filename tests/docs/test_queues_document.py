@@ -46,6 +46,9 @@ def test_every_gauge_of_a_queue_is_in_the_table() -> None:
         "marquee_snapshot_created_timestamp_seconds",
         "marquee_log_oldest_record_seconds",
         "marquee_log_spool_bytes",
+        "marquee_challenger_serving",
+        "marquee_challenger_decisions",
+        "marquee_challenger_lift",
     }
     gauges = {name for name, definition in METRICS.items() if definition.kind == "gauge"}
     assert {name for name in gauges - others if f"`{name}`" not in seen} == set()
