@@ -3,54 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
-import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-CLIENT = ROOT / "clients" / "typescript"
-LOCK = CLIENT / "package-lock.json"
-INSTALLED = CLIENT / "node_modules" / ".package-lock.json"
-
-Npm = Callable[..., str]
+from tests.clients.conftest import CLIENT, LOCK, Npm
+from tests.docs.markdown import ROOT
 
 pytestmark = pytest.mark.xdist_group("typescript")
 
 
 def package() -> Any:
     return json.loads((CLIENT / "package.json").read_text())
-
-
-@pytest.fixture(scope="module")
-def npm() -> Npm:
-    """Run npm on the client, whose development tools are installed."""
-    if shutil.which("npm") is None or shutil.which("node") is None:
-        pytest.skip("the TypeScript client is tested by node and npm, which are not here")
-
-    def run(*arguments: str) -> str:
-        done = subprocess.run(
-            ["npm", *arguments],
-            cwd=CLIENT,
-            env={**os.environ, "MARQUEE_PYTHON": sys.executable, "NO_COLOR": "1"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=280,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout
-        return done.stdout
-
-    if not INSTALLED.exists() or INSTALLED.stat().st_mtime < LOCK.stat().st_mtime:
-        run("ci")
-    return run
 
 
 @pytest.mark.processes

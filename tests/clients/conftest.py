@@ -1,0 +1,46 @@
+"""What tests of the TypeScript client share: npm, with the client's development tools installed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Final
+
+import pytest
+
+from tests.docs.markdown import ROOT
+
+CLIENT: Final = ROOT / "clients" / "typescript"
+LOCK: Final = CLIENT / "package-lock.json"
+
+_INSTALLED: Final = CLIENT / "node_modules" / ".package-lock.json"
+
+Npm = Callable[..., str]
+
+
+@pytest.fixture(scope="session")
+def npm() -> Npm:
+    """Return a function that runs npm on the client."""
+    if shutil.which("npm") is None or shutil.which("node") is None:
+        pytest.skip("the TypeScript client is tested by node and npm, which are not here")
+
+    def run(*arguments: str) -> str:
+        done = subprocess.run(
+            ["npm", *arguments],
+            cwd=CLIENT,
+            env={**os.environ, "MARQUEE_PYTHON": sys.executable, "NO_COLOR": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=280,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout
+        return done.stdout
+
+    if not _INSTALLED.exists() or _INSTALLED.stat().st_mtime < LOCK.stat().st_mtime:
+        run("ci")
+    return run
