@@ -71,6 +71,9 @@ class Client:
     ``deadline_s`` bounds a page over all tries; ``try_timeout_s`` one try (None: all that is left
     of the deadline), so that a try that hangs leaves time for another. ``feedback_batch`` events
     are sent together, after ``feedback_delay_s`` at the latest; up to ``feedback_queue_max`` wait.
+    They wait in memory, while the server is away too, and :meth:`close` sends them: call it before
+    the process ends, or use a ``with`` block. The queue that outlives its process is the browser's,
+    in ``clients/typescript``.
     """
 
     def __init__(
