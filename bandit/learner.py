@@ -183,6 +183,11 @@ class Learner:
         return self._counts
 
     @property
+    def figures(self) -> bytes:
+        """All other figures, as they lie in a checkpoint."""
+        return self._insights.encoded()
+
+    @property
     def engines(self) -> Engines:
         """The models as they stand."""
         return self._engines
@@ -255,9 +260,13 @@ class Learner:
         if not self._unsaved and not self._releases.are_behind(position, memo.replay_from_us):
             return
         self._onlooker.settle(self._merge.clock_us, now_us)
-        states, seen = self._engines.states(), self._onlooker.memo()
         saved = Checkpoint(
-            position=position, joiner=memo, counts=self._counts, engines=states, onlooker=seen
+            position=position,
+            joiner=memo,
+            counts=self._counts,
+            engines=self._engines.states(),
+            insights=self._insights.encoded(),
+            onlooker=self._onlooker.memo(),
         )
         save_checkpoint(self._directory, saved)
         self._unsaved = False

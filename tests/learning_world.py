@@ -12,6 +12,8 @@ from bandit.clock import ManualClock
 from bandit.config.schema import (
     CatalogConfig,
     Config,
+    DriftConfig,
+    InsightsConfig,
     LearnerConfig,
     LimitsConfig,
     LogConfig,
@@ -75,6 +77,7 @@ def page(number: int, catalog: str, rng: random.Random) -> list[Record]:
         rows=rows,
         row_candidates=[f"r{index}" for index in range(ROWS)],
         context={"taste": rng.choice(SUBJECTS), "age": rng.random()},
+        snapshots={"artwork": "artwork-1", "rows": "rows-1"},
     )
     records: list[Record] = [decision]
     for place, choice in enumerate(titles[: rng.randrange(len(titles))]):
@@ -144,6 +147,15 @@ def config(root: Path, **learner: int | float) -> Config:
         snapshots=SnapshotsConfig(directory=str(root / "snapshots"), keep=2),
         learner=LearnerConfig(directory=str(root / "learner"), **settings),  # type: ignore[arg-type]
         reward=RULE,
+        insights=InsightsConfig(
+            interval_s=2.0,
+            intervals_max=9,
+            titles_max=TITLES // 2,
+            rows_max=ROWS // 2,
+            segments=["taste"],
+            segment_values_max=2,
+        ),
+        drift=DriftConfig(reference_outcomes=5, entropy_drop=0.9, reward_drop=0.9),
     )
 
 

@@ -55,6 +55,7 @@ class Scene:
 
 def _assert_same(one: Learner, other: Learner) -> None:
     assert one.counts == other.counts
+    assert one.figures == other.figures
     assert one.status(0).joined == other.status(0).joined
     for surface in SURFACES:
         for name, array in one.engines.arrays(surface)._asdict().items():

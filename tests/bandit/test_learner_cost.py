@@ -66,6 +66,7 @@ def _sampled(root: Path, share: float, **learner: int) -> Config:
 
 def _assert_same(one: Learner, other: Learner) -> None:
     assert one.counts == other.counts
+    assert one.figures == other.figures
     for surface in SURFACES:
         for ours, theirs in zip(
             one.engines.arrays(surface), other.engines.arrays(surface), strict=True

@@ -148,6 +148,7 @@ def test_kills_at_random_moments_change_nothing(tmp_path: Path) -> None:
 
 def _assert_same(killed: Checkpoint, whole: Checkpoint, config: Config) -> None:
     assert killed.counts == whole.counts
+    assert killed.insights == whole.insights
     assert killed.joiner.counts == whole.joiner.counts
     assert killed.position.sequences == whole.position.sequences
     for surface in SURFACES:
