@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -80,11 +81,15 @@ def feedback(service: LocalServer, decision_id: str) -> list[Any]:
     return list(ask(service, f"/v1/decisions/{decision_id}/explain")["feedback"]["events"])
 
 
-def long_film(service: LocalServer, browser: Browser) -> str:
-    """Return a film on the page that does not end while a test watches it."""
+def long_film(service: LocalServer, browser: Browser, without: Sequence[str] = ()) -> str:
+    """Return a film on the page that does not end while a test watches it, of no such genre."""
     titles = demo_page(service).titles
     cards = browser.run("return [...document.querySelectorAll('.card')].map(c => c.dataset.title)")
-    return next(str(title) for title in cards if titles[title].minutes >= 90)
+    return next(
+        str(title)
+        for title in cards
+        if titles[title].minutes >= 90 and not set(titles[title].genres) & set(without)
+    )
 
 
 def percent_played(browser: Browser) -> float:
@@ -179,7 +184,7 @@ def test_a_play_is_logged_and_makes_its_artwork_likelier(
         assert 0.1 <= told["fraction"] <= 0.5
         assert "click" in {one["type"] for one in feedback(service, asked)}
         browser.wait(
-            lambda: "newer model has your play" in browser.one("#said").text,
+            lambda: "made since your play" in browser.one("#said").text,
             "a page by a newer model",
         )
         if played == artwork:
@@ -196,6 +201,20 @@ def part_of_day(service: LocalServer, browser: Browser) -> str:
     """Return what the page that is shown was asked for with."""
     context = ask(service, f"/v1/decisions/{decision(browser)}/explain")["context"]
     return str(context["part_of_day"])
+
+
+def test_plays_move_the_viewers_taste_and_earn_a_reward(
+    service: LocalServer, browser: Browser
+) -> None:
+    open_demo(browser)
+    chosen = "return [...document.querySelectorAll('.chips :checked')].map((one) => one.value)"
+    title = long_film(service, browser, without=browser.run(chosen))
+    for _ in range(2):
+        asked = decision(browser)
+        play(browser, title)
+        await_play(service, browser, asked)
+    assert set(browser.run(chosen)) & set(demo_page(service).titles[title].genres)
+    browser.wait(lambda: "Reward 0." in browser.one("#log").text, "the reward told")
 
 
 def teach(client: Client, service: LocalServer) -> None:

@@ -1,6 +1,7 @@
 // Arrow keys on the shelves: along a shelf, and from shelf to shelf. A shelf is one stop of Tab.
 
 import { byId } from "./dom.js";
+import { scrolling } from "./motion.js";
 
 function cardsOf(shelf) {
   return [...shelf.querySelectorAll(".card")];
@@ -10,7 +11,7 @@ function go(card) {
   const shelf = card.closest(".shelf");
   for (const one of cardsOf(shelf)) one.tabIndex = one === card ? 0 : -1;
   card.focus({ preventScroll: true });
-  card.scrollIntoView({ block: "nearest", inline: "nearest", behavior: "smooth" });
+  card.scrollIntoView({ block: "nearest", inline: "nearest", behavior: scrolling() });
 }
 
 function target(card, key) {
@@ -38,6 +39,12 @@ function centre(card) {
 const KEYS = new Set(["ArrowRight", "ArrowLeft", "ArrowUp", "ArrowDown", "Home", "End"]);
 
 export function listenToArrows() {
+  byId("hero").addEventListener("keydown", (event) => {
+    const first = byId("shelves").querySelector(".card[tabindex='0']");
+    if (event.key !== "ArrowDown" || !first) return;
+    go(first);
+    event.preventDefault();
+  });
   byId("shelves").addEventListener("keydown", (event) => {
     const card = event.target.closest?.(".card");
     if (!card || !KEYS.has(event.key)) return;

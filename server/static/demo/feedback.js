@@ -28,7 +28,7 @@ export function report(decision, event) {
   });
   counts[event.type] += 1;
   if (event.type !== "impression") {
-    recent.unshift(event);
+    recent.unshift({ ...event, decision_id: decision.decision_id });
     recent.length = Math.min(recent.length, RECENT_MAX);
   }
   tell("feedback");

@@ -54,8 +54,9 @@ export function begin({ askedByViewer }) {
 
 function seen(card) {
   const { title, row } = card.dataset;
-  if (!state.decision || told.has(title)) return;
-  told.add(title);
+  const place = `${row}/${title}`;
+  if (!state.decision || told.has(place)) return;
+  told.add(place);
   const event = { type: "impression", title, row };
   if (attended) report(state.decision, event);
   else held.push(event);

@@ -6,9 +6,10 @@ import { byId, debounced, percent } from "./dom.js";
 import { listenToPanel } from "./panel.js";
 import { followPlay, followTheModel } from "./refresh.js";
 import { service } from "./service.js";
-import { rank } from "./session.js";
+import { complain, rank } from "./session.js";
 import { listenToSheet, openSheet } from "./sheet.js";
 import { chooseTitle, film, on, state } from "./state.js";
+import { tellReward } from "./told.js";
 import { rememberBefore } from "./why.js";
 
 const SETTLE_MS = 120;
@@ -35,12 +36,14 @@ const rerank = debounced(async () => {
   if (change) say(`${state.viewer.name}: ${summary(change)}.`);
 }, SETTLE_MS);
 
-async function afterPlay({ title, fraction, favourites }) {
+async function afterPlay(played) {
+  const { title, fraction, favourites } = played;
   rememberBefore(state.why?.titles.find((one) => one.id === title));
   const taste = favourites ? ` ${state.viewer.name}’s taste is now ${favourites.join(" and ")}.` : "";
   say(`${film(title).name}: ${percent(fraction)} played.${taste}`);
   const change = await followPlay();
-  if (change) say(`A newer model has your play: ${summary(change)}.${taste}`);
+  if (change) say(`By a model made since your play: ${summary(change)}.${taste}`);
+  await tellReward(played);
 }
 
 function listenToCards() {
@@ -77,4 +80,4 @@ async function start() {
   followTheModel();
 }
 
-start();
+start().catch(complain);

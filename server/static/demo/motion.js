@@ -6,6 +6,11 @@ const EASE = "cubic-bezier(0.2, 0.7, 0.2, 1)";
 
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 
+/** How to scroll for who looks. */
+export function scrolling() {
+  return still.matches ? "auto" : "smooth";
+}
+
 /** Apply `change` to the page, then let each of `elements` glide from where it was. */
 export function glide(elements, change) {
   const before = new Map(elements.map((one) => [one, one.getBoundingClientRect().top]));

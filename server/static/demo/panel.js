@@ -1,9 +1,9 @@
 // The panel "Why this page": it asks for the decision's explanation and tells it.
 
-import { byId, debounced, make, percent } from "./dom.js";
-import { counts, recent, waitingCount } from "./feedback.js";
+import { byId, debounced, make } from "./dom.js";
 import { service } from "./service.js";
-import { film, on, rowName, state } from "./state.js";
+import { on, state } from "./state.js";
+import { listenToTold } from "./told.js";
 import { rowsWhy, titleWhy } from "./why.js";
 
 const PAUSE_MS = 150;
@@ -37,8 +37,7 @@ export function listenToPanel() {
     ask();
   });
   on("title", showTitle);
-  on("feedback", showTold);
-  showTold();
+  listenToTold();
 }
 
 function setOpen(isOpen) {
@@ -117,22 +116,4 @@ function showTitle() {
   if (!title || !why) return;
   const entry = why.titles.find((one) => one.id === title);
   if (entry) titleWhy(byId("title-why"), entry);
-}
-
-function showTold() {
-  const { impression, click, play, refused } = counts;
-  const waiting = waitingCount();
-  byId("told").textContent =
-    `${impression} seen, ${click} clicked, ${play} played` +
-    `${waiting ? `; ${waiting} on the way` : ""}${refused ? `; ${refused} not taken` : ""}.`;
-  byId("log").replaceChildren(
-    ...recent.map((event) =>
-      make("li", {
-        textContent:
-          event.type === "play"
-            ? `Played ${film(event.title).name}: ${Math.round(event.seconds / 60)} min, ${percent(event.fraction)}`
-            : `Opened ${film(event.title).name}, on “${rowName(event.row)}”`,
-      }),
-    ),
-  );
 }

@@ -9,6 +9,7 @@ const LOOK_EVERY_MS = 2500;
 const AT_MOST_EVERY_MS = 6000;
 const STILL_FOR_MS = 3500;
 const LEARNS_WITHIN_MS = 20000;
+const CLOSES_WITHIN_S = 1.2; // from a play to its being learned, where a play closes the decision
 const LOOK_FOR_PLAY_EVERY_MS = 400;
 
 let acted = 0;
@@ -25,11 +26,12 @@ function isBusy() {
   return !state.live || document.hidden || byId("sheet").open || waitsForPlay || !still || !waited;
 }
 
-async function isNewer(decision) {
+/** Whether a model is served that did not choose this page, and is no older than so many seconds. */
+async function isNewer(decision, oldest_s = Infinity) {
   const status = await service.status().catch(() => null);
   if (!status) return false;
   return Object.entries(status.models).some(
-    ([surface, served]) => served.version !== decision.snapshots[surface],
+    ([surface, { version, age_s }]) => version !== decision.snapshots[surface] && age_s < oldest_s,
   );
 }
 
@@ -45,16 +47,19 @@ export function followTheModel() {
   setInterval(look, LOOK_EVERY_MS);
 }
 
-/** After a play: ask again at once, and once more as soon as a newer model is served. */
+/** After a play: ask again at once, and once more as soon as a model is served that was made since. */
 export async function followPlay() {
+  const played = performance.now();
   await rank({ askedByViewer: true });
   const { decision } = state;
-  const end = performance.now() + LEARNS_WITHIN_MS;
+  const end = played + LEARNS_WITHIN_MS;
   waitsForPlay = true;
   try {
     while (performance.now() < end && decision === state.decision && !byId("sheet").open) {
       await new Promise((resume) => setTimeout(resume, LOOK_FOR_PLAY_EVERY_MS));
-      if (await isNewer(decision)) return decision === state.decision ? rank({ askedByViewer: true }) : null;
+      const since_s = (performance.now() - played) / 1000;
+      if (!(await isNewer(decision, since_s - CLOSES_WITHIN_S))) continue;
+      return decision === state.decision ? await rank({ askedByViewer: true }) : null;
     }
   } finally {
     waitsForPlay = false;

@@ -47,8 +47,9 @@ function show(rows) {
   return { ...change, changed: change.changed + (isOther ? 1 : 0) };
 }
 
-function complain(error) {
+/** Say what went wrong; null takes it back. */
+export function complain(error) {
   const place = byId("trouble");
   place.hidden = error === null;
-  place.textContent = error ? `The page could not be decided: ${error.message}` : "";
+  place.textContent = error ? `The page cannot be shown: ${error.message}. ${error.hint ?? ""}` : "";
 }

@@ -92,7 +92,7 @@ function reportPlay() {
   const seconds = Math.round(watched * 10) / 10;
   const fraction = Math.min(1, watched / length);
   report(decision, { type: "play", title, row, seconds, fraction });
-  return { title, seconds, fraction, favourites: liked(film(title).genres) };
+  return { decision_id: decision.decision_id, title, fraction, favourites: liked(film(title).genres) };
 }
 
 export function listenToSheet() {

@@ -2,7 +2,7 @@
 
 import { dropCard, makeCard, updateCard } from "./cards.js";
 import { byId, make } from "./dom.js";
-import { appear, glide } from "./motion.js";
+import { appear, glide, scrolling } from "./motion.js";
 import { rowName } from "./state.js";
 
 const shelves = new Map(); // row id -> its section
@@ -67,7 +67,7 @@ function makeShelf(row) {
       tabIndex: -1,
       textContent: sign < 0 ? "‹" : "›",
       attributes: { "aria-label": `${sign < 0 ? "Earlier" : "Further"} films of ${rowName(row.id)}` },
-      onclick: () => track.scrollBy({ left: sign * track.clientWidth * 0.85, behavior: "smooth" }),
+      onclick: () => track.scrollBy({ left: sign * track.clientWidth * 0.85, behavior: scrolling() }),
     });
   return make(
     "section",
