@@ -82,19 +82,21 @@ class Judge:
         }
         if not earned:
             return PageValue(0.0, 0.0)
+        # A title's probabilities hang on nothing else of the page: only what earned is scored.
+        telling = [choice for choice in decision.titles if choice.title in earned]
+        page = msgspec.structs.replace(decision, titles=telling)
+        worth = {choice.title: earned[choice.title] / choice.propensity for choice in telling}
         catalog = self._catalog(decision.catalog)
-        propensity = {choice.title: choice.propensity for choice in decision.titles}
         values = {}
         for line in LINES:
-            logged = self._policies[line].artwork_pmf(
-                decision, Serving(catalog, {JUDGED: models[line]})
-            )
+            serving = Serving(catalog, {JUDGED: models[line]}, line)
+            logged = self._policies[line].artwork_pmf(page, serving)
             values[line] = sum(
-                float(logged.pmf[row, column]) / propensity[title] * earned[title]
+                float(logged.pmf[row, column]) * worth[title]
                 for row, (title, column) in enumerate(
                     zip(logged.titles, logged.logged.tolist(), strict=True)
                 )
-                if title in earned and column >= 0
+                if column >= 0
             )
         return PageValue(**values)
 
