@@ -206,3 +206,4 @@ def test_the_monitor_selects_the_admin_service() -> None:
     ]
     (endpoint,) = monitor["spec"]["endpoints"]
     assert endpoint["port"] in {port["name"] for port in service["spec"]["ports"]}
+    assert service["metadata"]["labels"][monitor["spec"]["jobLabel"]] == "marquee"
