@@ -66,7 +66,8 @@ class Outcome(NamedTuple):
     """In the log's order, each event id once."""
     closed_by: ClosedBy
     opened_at_us: int = 0
-    """When its window began: with the decision, or with the activation of a deferred one."""
+    """When its window began: with the decision, or with the activation of a deferred one. Exports
+    of outcomes do not tell it, nor when it closed."""
     closed_at_us: int = 0
 
 
