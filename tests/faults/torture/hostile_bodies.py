@@ -2,8 +2,8 @@
 
 Memory is measured from when all bounded caches are full to the end, at rest both times. What fills
 them is part of the warm-up: pages whose features nobody has seen before, and then hostile requests
-for as long as the allocator still settles: workers gain some 10 % in the first 16,000 of them, and
-are flat from there on. Halves of what is measured come from two seeds.
+for as long as the allocator still settles: workers gain some 10 MB in the first 75,000 of them, and
+1 MB in the next 50,000. Halves of what is measured come from two seeds.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tests.faults.hostile_storm import (
 )
 from tests.faults.torture.rows import Options, Row
 
-WARM_UP, MEASURED = 25_000, 100_000
+WARM_UP, MEASURED = 75_000, 100_000
 QUICK_WARM_UP, QUICK_MEASURED = 1_000, 4_000
 CONNECTIONS = 4
 SEEDS = 2

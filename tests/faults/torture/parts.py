@@ -22,6 +22,6 @@ PARTS: list[Part] = [
     Part("kills", kill_storm.run, 480.0),
     Part("swaps", swaps.run, 180.0),
     Part("api", api.run, 180.0),
-    Part("bodies", hostile_bodies.run, 240.0),
+    Part("bodies", hostile_bodies.run, 330.0),
     Part("endurance", endurance.run, 420.0),
 ]
