@@ -1,7 +1,7 @@
 """How the pages of this directory are laid out as a static site: `make docs-html`.
 
 They are written to be read in the repository as well, so some of what they say is put differently
-on the way: the README stands in the place of its page here, named places become targets that Sphinx
+on the way: READMEs stand in the places of their pages here, named places become targets that Sphinx
 knows, and links to directories and to Markdown elsewhere lose their aim but not their words.
 """
 
@@ -27,7 +27,10 @@ html_show_sphinx = False
 
 _DOCS: Final = Path(__file__).parent
 _ROOT: Final = _DOCS.parent
-_README: Final = "readme"
+_READMES: Final = {
+    "readme": _ROOT / "README.md",
+    "typescript-client": _ROOT / "clients" / "typescript" / "README.md",
+}
 
 _PLACE: Final = re.compile(r'^<a id="([\w-]+)"></a>$', re.MULTILINE)
 _LINK: Final = re.compile(r"(?P<words>!?\[[^\]]*\])\((?P<path>[^()\s:#]+)(?P<anchor>#[^()\s]*)?\)")
@@ -39,24 +42,22 @@ def setup(app: Sphinx) -> None:
 
 
 def _laid_out(_app: Sphinx, name: str, source: list[str]) -> None:
-    home = _DOCS
-    if name == _README:
-        home = _ROOT
-        source[0] = (_ROOT / "README.md").read_text("utf-8")
-    text = _PLACE.sub(r"(\1)=", source[0])
-    source[0] = _LINK.sub(lambda link: _led(link, home), text)
+    page = _READMES.get(name, _DOCS / f"{name}.md")
+    text = _PLACE.sub(r"(\1)=", page.read_text("utf-8"))
+    source[0] = _LINK.sub(lambda link: _led(link, page.parent), text)
 
 
 def _led(link: re.Match[str], home: Path) -> str:
     """Return a link as it leads from a page of the site."""
+    words, anchor = link["words"], link["anchor"] or ""
     target = (home / link["path"]).resolve()
-    anchor = link["anchor"] or ""
-    if target == _ROOT / "README.md":
-        return f"{link['words']}({_README}.md{anchor})"
+    for name, readme in _READMES.items():
+        if target == readme:
+            return f"{words}({name}.md{anchor})"
     if target.is_dir():
-        return link["words"].strip("[]")
+        return words.strip("[]")
     if target.is_relative_to(_DOCS):
-        return f"{link['words']}({target.relative_to(_DOCS)}{anchor})"
+        return f"{words}({target.relative_to(_DOCS)}{anchor})"
     if target.suffix == ".md":
-        return link["words"].strip("[]")
-    return f"{link['words']}(../{target.relative_to(_ROOT)}{anchor})"
+        return words.strip("[]")
+    return f"{words}(../{target.relative_to(_ROOT)}{anchor})"

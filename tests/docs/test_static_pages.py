@@ -97,6 +97,7 @@ def test_every_link_within_the_pages_leads_somewhere(site: Path, pages: dict[str
     assert count > 1000
 
 
-def test_the_readme_stands_in_its_place(pages: dict[str, Page]) -> None:
+def test_readmes_stand_in_their_places(pages: dict[str, Page]) -> None:
     assert "Sixty seconds" in pages["readme.html"].text
+    assert "In a browser" in pages["typescript-client.html"].text
     assert "readme.html#measured" in pages["operations.html"].links
