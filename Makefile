@@ -8,6 +8,7 @@ WORKERS ?= auto
 NPM := npm --prefix clients/typescript
 UPLOT := assets/node_modules/uplot
 VENDOR := server/static/vendor
+RULE := deploy/kubernetes/components/prometheus-operator/prometheusrule
 
 .PHONY: setup assets demo serve test torture lint audit types bench bench-quick docs docs-html clean
 .DEFAULT_GOAL := help
@@ -70,6 +71,7 @@ docs: setup  ## write the generated references under docs/ again
 	$(BIN)/python -m server.metrics_reference > docs/metrics.md
 	$(BIN)/marquee openapi > docs/openapi.json
 	$(BIN)/python -m server.api_reference > docs/http-api.md
+	{ cat $(RULE).head; sed 's/^\(.\)/  \1/' deploy/prometheus/alerts.yaml; } > $(RULE).yaml
 	@if command -v npm >/dev/null; then $(NPM) ci --silent && $(NPM) run --silent types; \
 	else echo "without npm the TypeScript client's types stay as they are"; fi
 

@@ -65,13 +65,13 @@ def test_the_manifests_are_valid(overlay: str, version: str) -> None:
         kubernetes_validate.validate(manifest, version, strict=True)
 
 
-@pytest.mark.parametrize("directory", ["base", "components/service-monitor"])
+@pytest.mark.parametrize("directory", ["base", "components/prometheus-operator"])
 def test_every_file_is_part_of_what_is_put_together(directory: str) -> None:
     described = kustomization(KUBERNETES / directory)
     named = {*described["resources"], "kustomization.yaml"}
     for generator in described.get("configMapGenerator", ()):
         named |= set(generator["files"])
-    assert named == {path.name for path in (KUBERNETES / directory).iterdir()}
+    assert named == {path.name for path in (KUBERNETES / directory).glob("*.*ml")}
 
 
 @overlays
@@ -196,7 +196,7 @@ def test_the_admin_port_is_open_to_the_namespace_of_prometheus_alone() -> None:
 
 
 def test_the_monitor_selects_the_admin_service() -> None:
-    component = KUBERNETES / "components" / "service-monitor"
+    component = KUBERNETES / "components" / "prometheus-operator"
     (monitor,) = documents(component / "servicemonitor.yaml")
     wanted = monitor["spec"]["selector"]["matchLabels"].items()
     (service,) = [
@@ -207,3 +207,9 @@ def test_the_monitor_selects_the_admin_service() -> None:
     (endpoint,) = monitor["spec"]["endpoints"]
     assert endpoint["port"] in {port["name"] for port in service["spec"]["ports"]}
     assert service["metadata"]["labels"][monitor["spec"]["jobLabel"]] == "marquee"
+
+
+def test_the_operator_is_given_the_alerts_as_they_are() -> None:
+    (rule,) = documents(KUBERNETES / "components" / "prometheus-operator" / "prometheusrule.yaml")
+    (alerts,) = documents(KUBERNETES.parent / "prometheus" / "alerts.yaml")
+    assert rule["spec"] == alerts, "run `make docs`"
