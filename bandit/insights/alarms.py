@@ -110,7 +110,7 @@ class Alarm(msgspec.Struct):
         if self.raised_at_us is not None:
             return
         if self.watch is not None:
-            _stake(self.watch, sums, scale)
+            lay_stake(self.watch, sums, scale)
             if self._evidence(drift) >= 1.0 and self._is_low(scale):
                 self.raised_at_us = at_us
                 return
@@ -176,7 +176,7 @@ def lower_bound(sums: DriftSums, scale: Scale, error: float) -> float:
     return float(ratios[first_kept - 1]) if first_kept else 0.0
 
 
-def _stake(watch: Watch, sums: DriftSums, scale: Scale) -> None:
+def lay_stake(watch: Watch, sums: DriftSums, scale: Scale) -> None:
     """Lay a part of the stakes at a slot, and bet all that is laid on its pages."""
     width, least = scale.value_max, watch.least
     lack = (least * sums.weight - sums.value) / width

@@ -11,7 +11,7 @@ from scipy.stats import binom
 
 from bandit.config.operations import DriftConfig
 from bandit.drift_words import AlarmName
-from bandit.insights.alarms import WEIGHT_MAX, Alarm, lower_bound, scale_of
+from bandit.insights.alarms import WEIGHT_MAX, Alarm, Watch, lay_stake, lower_bound, scale_of
 from bandit.insights.sums import DriftSums
 
 RATE = 0.2
@@ -73,6 +73,26 @@ def test_false_alarms_are_as_rare_as_stated() -> None:
         lives = [life(name, drift, seed, 200, 1.0, 200) for seed in range(LIVES)]
         assert all(alarm.blocks >= 2 for alarm, _ in lives)
         assert sum(rang is not None for _, rang in lives) <= ALLOWED
+
+
+def test_a_stake_never_grows_by_itself() -> None:
+    """With the usual known, its expectation is at most what was laid (to four standard errors)."""
+    scale = scale_of("entropy_collapse", "artwork", DriftConfig(), 0.0)._replace(value_max=1.0)
+    random = np.random.default_rng(17)
+    stakes = []
+    for _ in range(4000):
+        watch = Watch(0.5, 0.5)
+        for value in random.random((8, PAGES)) < 0.5:
+            lay_stake(watch, sums(np.ones(PAGES), value.astype(float)), scale)
+        stakes.append(np.exp(watch.log_stake or -np.inf))
+    laid = sum(100 / ((slot + 100) * (slot + 101)) for slot in range(8))
+    assert np.mean(stakes) <= laid + 4 * np.std(stakes) / len(stakes) ** 0.5
+    for value in (0.9, 0.1):
+        watch = Watch(0.5, 0.5)
+        for _ in range(8):
+            lay_stake(watch, sums(np.ones(PAGES), np.full(PAGES, value)), scale)
+        assert watch.log_stake is not None
+        assert (watch.log_stake > 0) == (value < 0.5)
 
 
 def test_the_lower_bound_of_the_usual_is_one() -> None:
