@@ -9,7 +9,9 @@ const LOOK_EVERY_MS = 2500;
 const AT_MOST_EVERY_MS = 6000;
 const STILL_FOR_MS = 3500;
 const LEARNS_WITHIN_MS = 20000;
-const CLOSES_WITHIN_S = 1.2; // from a play to its being learned, where a play closes the decision
+// A model made so soon after a play may not have learned it yet: wait for the next one, for a while.
+const LEARNED_AFTER_S = 1.2;
+const WAITS_S = 2.5;
 const LOOK_FOR_PLAY_EVERY_MS = 400;
 
 let acted = 0;
@@ -58,7 +60,7 @@ export async function followPlay() {
     while (performance.now() < end && decision === state.decision && !byId("sheet").open) {
       await new Promise((resume) => setTimeout(resume, LOOK_FOR_PLAY_EVERY_MS));
       const since_s = (performance.now() - played) / 1000;
-      if (!(await isNewer(decision, since_s - CLOSES_WITHIN_S))) continue;
+      if (!(await isNewer(decision, since_s - (since_s < WAITS_S ? LEARNED_AFTER_S : 0)))) continue;
       return decision === state.decision ? await rank({ askedByViewer: true }) : null;
     }
   } finally {
