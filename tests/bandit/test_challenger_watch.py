@@ -73,8 +73,8 @@ class Scene:
         self.log = MemoryEventLog(self.clock)
         self.config = configured(root, **challenger)
         self.challenger = make_challenger(self.config, OVERLAY, "overlay.toml")
-        self.catalogs, version = world.store_catalog(root)
-        world.write([self.log.writer("s0")], self.clock, world.chunks(PAGES, version))
+        self.catalogs, self.version = world.store_catalog(root)
+        world.write([self.log.writer("s0")], self.clock, world.chunks(PAGES, self.version))
         self.clock.advance_s(END_S)
         keys = snapshot_keys(self.config)
         self.stores: dict[LineName, SnapshotStore] = {
@@ -340,6 +340,31 @@ def test_by_hand_only_what_has_models_and_does_not_serve(tmp_path: Path) -> None
     with pytest.raises(ChallengerError, match="champion serves already"):
         move_by_hand(directory, scene.challenger, scene.stores, 5, promotes=False)
     assert _history(scene) == []
+
+
+def test_what_was_removed_before_it_came_to_it_is_missed_and_no_more(tmp_path: Path) -> None:
+    """The log is not kept for it: it goes on with what is there."""
+    scene = Scene(tmp_path)
+    scene.run()
+    learned = sum(scene.challenger_learner().counts.outcomes.values())
+    random_pages = random.Random(11)
+    writer = scene.log.writer("s1")
+
+    def later(first: int, pages: int) -> None:
+        for number in range(first, first + pages):
+            scene.clock.advance_s(1.0)
+            records = world.page(number, scene.version, random_pages)
+            writer.append(records).wait(10)
+        scene.clock.advance_s(END_S)
+
+    later(PAGES, 10)
+    scene.log.forget()
+    later(PAGES + 10, 20)
+    now_us = scene.clock.now_us()
+    learner = scene.challenger_learner()
+    while not learner.step(now_us).idle:
+        pass
+    assert sum(learner.counts.outcomes.values()) == learned + 20
 
 
 def test_its_learner_releases_nothing_of_the_log(tmp_path: Path) -> None:
