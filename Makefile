@@ -76,7 +76,7 @@ docs: setup  ## write the generated references under docs/ again
 	else echo "without npm the TypeScript client's types stay as they are"; fi
 
 docs-html: setup  ## lay the documents out as static pages, into build/docs
-	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --doctree-dir build/docs-cache docs build/docs
+	$(BIN)/python -m sphinx --fresh-env --fail-on-warning --keep-going --quiet --doctree-dir build/docs-cache docs build/docs
 
 clean:  ## remove what the other targets made
 	rm -rf $(addprefix clients/typescript/,node_modules build dist test/examples)

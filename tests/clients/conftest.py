@@ -1,4 +1,4 @@
-"""What tests of the TypeScript client share: npm, with the client's development tools installed."""
+"""What tests of the TypeScript client share: npm, with the client's tools installed."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -44,3 +45,10 @@ def npm() -> Npm:
     if not _INSTALLED.exists() or _INSTALLED.stat().st_mtime < LOCK.stat().st_mtime:
         run("ci")
     return run
+
+
+@pytest.fixture(scope="session")
+def built(npm: Npm) -> Path:
+    """Return the directory of the client's code, as it is shipped."""
+    npm("run", "build")
+    return CLIENT / "dist"

@@ -20,7 +20,6 @@ from server.client import Client
 from server.local import LocalServer, wait_until
 from server.wire import FeedbackEvent, RankAnswer, RankRequest
 from tests.browser.chromium import DESKTOP, Browser, chromium, programs
-from tests.clients.conftest import CLIENT, Npm
 
 KEY: Final = "the-clients-key"
 WAIT_S: Final = 60.0
@@ -119,12 +118,11 @@ class Site:
 
 
 @pytest.fixture
-def site(npm: Npm, tmp_path: Path) -> Iterator[Site]:
+def site(built: Path, tmp_path: Path) -> Iterator[Site]:
     """Have both servers, and the client's code on the page's."""
-    npm("run", "build")
     directory = tmp_path / "page"
     directory.mkdir()
-    (directory / "dist").symlink_to(CLIENT / "dist")
+    (directory / "dist").symlink_to(built)
     site = Site(directory)
     try:
         yield site
