@@ -146,7 +146,7 @@ export class Client {
     return this.#feedback.counts();
   }
 
-  /** Send all queued feedback now; tell whether the server had it within `timeoutMs`. */
+  /** Send all queued feedback now; tell whether none waited any more within `timeoutMs`. */
   async flush(timeoutMs = 10_000): Promise<boolean> {
     return this.#feedback.flush(timeoutMs);
   }

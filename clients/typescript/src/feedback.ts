@@ -83,7 +83,7 @@ export class FeedbackQueue {
     return { ...this.#counts, waiting: this.#kept.size };
   }
 
-  /** Send all that waits, now; tell whether it was all sent within `timeoutMs`. */
+  /** Send all that waits, now; tell whether none waited any more within `timeoutMs`. */
   async flush(timeoutMs: number): Promise<boolean> {
     if (this.#kept.size > 0 && !this.#isClosed) {
       const nap = new Nap(timeoutMs, { background: false });
@@ -220,12 +220,13 @@ export class FeedbackQueue {
       this.#counts[why === undefined ? "sent" : "refused"] += 1;
       if (why !== undefined) this.options.onRefused(event, why);
     });
-    if (this.#kept.size === 0) for (const nap of this.#flushing) nap.end();
   }
 
   #forget(id: string): boolean {
     this.store?.remove(id);
-    return this.#kept.delete(id);
+    const wasKept = this.#kept.delete(id);
+    if (this.#kept.size === 0) for (const nap of this.#flushing) nap.end();
+    return wasKept;
   }
 }
 

@@ -118,6 +118,15 @@ test("a server that hangs holds nobody up, and gets the events later", async () 
   await client.close();
 });
 
+test("events that got too old are given up, and nobody waits for them", async () => {
+  gate.mode = "hang up";
+  const client = new Client(gate.url, { feedback: { delayMs: 0, ageMaxMs: 50 } });
+  client.feedback(event("aged"));
+  assert.equal(await client.flush(600_000), true);
+  assert.deepEqual(client.feedbackCounts(), { sent: 0, refused: 0, dropped: 1, waiting: 0 });
+  await client.close();
+});
+
 test("without a store, what is left over at the end is counted", async () => {
   gate.mode = "hang up";
   const client = new Client(gate.url);
