@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,10 +23,14 @@ from bandit.clock import ManualClock
 from bandit.config.overlay import Challenger, make_challenger
 from bandit.config.schema import AuthConfig, ChallengerConfig, Config
 from bandit.errors import ChallengerError
+from bandit.eventlog.journal import Row
 from bandit.eventlog.memory import MemoryEventLog
 from bandit.eventlog.protocol import Learned
+from bandit.eventlog.removal import remove
 from bandit.eventlog.sqlite_reader import SqliteEventReader
-from bandit.events import DecisionRecord
+from bandit.eventlog.sqlite_slots import Slot
+from bandit.eventlog.sqlite_spool import SpoolFile
+from bandit.events import DecisionRecord, encode_record
 from bandit.learner import Learner
 from bandit.metrics import NoMetrics
 from bandit.secret_keys import snapshot_keys
@@ -344,27 +349,38 @@ def test_by_hand_only_what_has_models_and_does_not_serve(tmp_path: Path) -> None
 
 def test_what_was_removed_before_it_came_to_it_is_missed_and_no_more(tmp_path: Path) -> None:
     """The log is not kept for it: it goes on with what is there."""
-    scene = Scene(tmp_path)
-    scene.run()
-    learned = sum(scene.challenger_learner().counts.outcomes.values())
-    random_pages = random.Random(11)
-    writer = scene.log.writer("s1")
+    config, clock = configured(tmp_path), ManualClock(1_000_000_000)
+    challenger = make_challenger(config, OVERLAY, "overlay.toml")
+    _, version = world.store_catalog(tmp_path)
+    log = Path(config.log.directory)
+    log.mkdir()
+    slot = Slot.claim(log)
+    pages = random.Random(11)
 
-    def later(first: int, pages: int) -> None:
-        for number in range(first, first + pages):
-            scene.clock.advance_s(1.0)
-            records = world.page(number, scene.version, random_pages)
-            writer.append(records).wait(10)
-        scene.clock.advance_s(END_S)
+    def append(file: SpoolFile, first: int, count: int) -> None:
+        for number in range(first, first + count):
+            clock.advance_s(1.0)
+            records = world.page(number, version, pages)
+            file.store([Row(record.key, encode_record(record)) for record in records])
+        clock.advance_s(END_S)
+        file.beat()
 
-    later(PAGES, 10)
-    scene.log.forget()
-    later(PAGES + 10, 20)
-    now_us = scene.clock.now_us()
-    learner = scene.challenger_learner()
-    while not learner.step(now_us).idle:
-        pass
-    assert sum(learner.counts.outcomes.values()) == learned + 20
+    def learned() -> int:
+        with closing(OnlyReading(log, clock)) as reader:
+            learner = make_learner(config, challenger, reader, clock)
+            while not learner.step(clock.now_us()).idle:
+                pass
+            learner.checkpoint(clock.now_us())
+            return sum(learner.counts.outcomes.values())
+
+    with closing(SpoolFile(log, slot.name, clock)) as file:
+        append(file, 0, 10)
+        assert learned() == 10
+        append(file, 10, 10)
+        file.tend(lambda spool, position: remove(spool, position, position.sequence, 10_000))
+        append(file, 20, 20)
+        assert learned() == 10 + 20
+    slot.release()
 
 
 def test_its_learner_releases_nothing_of_the_log(tmp_path: Path) -> None:
