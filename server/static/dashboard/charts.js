@@ -4,7 +4,7 @@ import { fill, h, table } from "./dom.js";
 import { moment } from "./format.js";
 
 const HEIGHT = 190;
-const LABELS = 96;
+const LABELS = 72;
 const TABLE_ROWS = 12;
 const charts = new Set();
 
@@ -79,7 +79,7 @@ export class Chart {
       cursor: { y: false, points: { size: 7 }, drag: { x: false, y: false } },
       scales: { y: { range: (_plot, _low, high) => [0, high > 0 ? high * 1.08 : 1] } },
       axes: [
-        { ...axis, space: 70, values: (_plot, ticks, _axis, _space, step) => ticks.map((tick) => moment(tick).slice(0, step < 60 ? 8 : 5)) },
+        { ...axis, size: 26, space: 70, values: (_plot, ticks, _axis, _space, step) => clocks(ticks, step) },
         { ...axis, size: 62, space: 36, values: (_plot, ticks) => ticks.map(this.unit) },
       ],
       series: [{}, ...this.lines.map(seriesOf)],
@@ -149,6 +149,8 @@ export class Chart {
     return table(this.caption, [{ head: "From" }, ...heads], rows.reverse());
   }
 }
+
+const clocks = (ticks, step) => ticks.map((tick) => moment(tick).slice(0, step < 60 ? 8 : 5));
 
 function seriesOf(line) {
   return {

@@ -18,11 +18,11 @@ export function short(value) {
   return Number.isInteger(value) ? count(value) : minus(digits(value, 3));
 }
 
-/** As many digits after the point as make so many in all. */
+/** As many digits as matter, four places after the point at most. */
 export function digits(value, all = 3) {
   if (!isThere(value)) return DASH;
-  const before = Math.max(1, Math.floor(Math.log10(Math.abs(value) || 1)) + 1);
-  return minus(value.toFixed(Math.max(0, Math.min(all - before, all - 1))));
+  const before = value === 0 ? 1 : Math.floor(Math.log10(Math.abs(value))) + 1;
+  return minus(value.toFixed(Math.max(0, Math.min(all - before, 4))));
 }
 
 export function percent(value, after = 1) {

@@ -17,7 +17,7 @@ const MEANINGS = {
   expired: "deferred, never shown",
   conflict: "one id, two decisions",
   excess: "more events than one decision may have",
-  forgotten: "erased or too old",
+  forgotten: "closed long ago, let go of",
 };
 
 export function startJoin() {

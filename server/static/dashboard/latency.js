@@ -35,13 +35,13 @@ function tables(answer, before, seconds) {
       .filter(([, figures]) => figures.count > 0);
   const stages = rowsOf("stages", [...new Set([...STAGES, ...Object.keys(answer.stages)])]);
   const routes = rowsOf("routes", Object.keys(answer.routes)).sort(([, one], [, other]) => other.count - one.count);
-  const most = Math.max(...[...stages, ...routes].map(([, figures]) => figures.p99_s));
+  const most = Math.max(...stages.map(([, figures]) => figures.p99_s));
   const when = seconds === null ? "since the start" : `last ${duration(seconds)}`;
   return h(
     "div",
     { class: "pair" },
     latencyTable(`Stages of a rank request, ${when}`, "Stage", stages, most, seconds),
-    latencyTable(`Requests, ${when}`, "Route", routes, most, seconds),
+    latencyTable(`Requests, ${when}`, "Route", routes, null, seconds),
   );
 }
 
@@ -52,7 +52,7 @@ function latencyTable(caption, head, rows, most, seconds) {
     { head: "p50", number: true },
     { head: "p95", number: true },
     { head: "p99", number: true },
-    { head: "p50 – p99", wide: true },
+    ...(most === null ? [] : [{ head: "p50 to p99", wide: true }]),
   ];
   return table(
     caption,
@@ -63,7 +63,7 @@ function latencyTable(caption, head, rows, most, seconds) {
       duration(figures.p50_s),
       duration(figures.p95_s),
       duration(figures.p99_s),
-      span(figures, most),
+      ...(most === null ? [] : [span(figures, most)]),
     ]),
   );
 }

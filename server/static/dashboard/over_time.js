@@ -85,6 +85,7 @@ function rates(chosen) {
 
 function entropy() {
   return {
+    height: 230,
     caption: "Openness of what is chosen, in bits a display",
     unit: bits,
     lines: ({ series }, width) =>
@@ -113,7 +114,9 @@ function lag() {
   return {
     caption: "How far the learner is behind the log",
     unit: duration,
-    lines: ({ series }) => [{ label: "lag", token: "--series-6", dash: [], values: series.lag_s }],
+    lines: ({ series }, width) => [
+      { label: "lag", token: "--series-6", dash: [], values: movingMeans(series.lag_s, width) },
+    ],
   };
 }
 
@@ -121,10 +124,10 @@ function age() {
   return {
     caption: "Age of the models that the learner published last",
     unit: duration,
-    lines: ({ series }) =>
+    lines: ({ series }, width) =>
       SURFACES.filter((surface) => series.model_age_s[surface]).map((surface) => ({
         ...surfaceLine(surface),
-        values: series.model_age_s[surface],
+        values: movingMeans(series.model_age_s[surface], width),
       })),
   };
 }

@@ -22,9 +22,14 @@ export function startShares() {
     render: (answer) => {
       const surfaces = SURFACES.filter((surface) => answer.shares[surface]);
       if (!surfaces.length) return null;
-      return surfaces.map((surface) => [
-        table(`${SURFACE_NAMES[surface]}: ${liftWords(answer, surface)}`, COLUMNS, rowsOf(answer.shares[surface])),
-      ]);
+      return surfaces.map((surface) =>
+        h(
+          "div",
+          { class: "shares-of" },
+          h("p", { class: "note" }, h("b", { text: SURFACE_NAMES[surface] }), `: ${liftWords(answer, surface)}`),
+          table(`${SURFACE_NAMES[surface]}: what each share earned`, COLUMNS, rowsOf(answer.shares[surface]), { hidden: true }),
+        ),
+      );
     },
   });
 }

@@ -8,7 +8,7 @@ import { panel } from "./panel.js";
 import { SURFACES, SURFACE_NAMES } from "./share_words.js";
 
 const PATH = "/v1/snapshots";
-const LISTED = 8;
+const LISTED = 10;
 const TRIES = 8;
 
 export function startSnapshots() {
@@ -58,15 +58,15 @@ function ofSurface(surface, snapshots) {
 function versions(surface, listed, kept) {
   return table(
     `${SURFACE_NAMES[surface]}: ${listed.length} of ${kept.length} kept snapshots, newest first`,
-    [{ head: "Version" }, { head: "Made" }, { head: "Examples", number: true }, { head: "Size", number: true }, { head: "Served" }],
+    [{ head: "Version" }, { head: "Served" }, { head: "Made" }, { head: "Examples", number: true }, { head: "Size", number: true }],
     listed.map((one) => [
       h("code", { text: one.version }),
-      h("span", { title: ago(one.created_at), text: moment(one.created_at) }),
-      count(one.examples_learned),
-      bytes(one.bytes),
       one.active
         ? h("span", { class: "state", "data-state": one.pinned ? "held" : "served", text: one.pinned ? "● held" : "● served" })
         : h("button", { type: "button", "data-surface": surface, "data-version": one.version, "aria-label": `Roll back ${surface} to ${one.version}`, text: "Roll back" }),
+      h("span", { title: ago(one.created_at), text: moment(one.created_at) }),
+      count(one.examples_learned),
+      bytes(one.bytes),
     ]),
     { hidden: true },
   );

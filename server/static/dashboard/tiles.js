@@ -1,9 +1,8 @@
 // The headline: does it learn, is it better, is anything wrong.
 
-import { h, byId, fill } from "./dom.js";
+import { byId, fill, h } from "./dom.js";
 import { ago, bits, change, count, duration, percent, short } from "./format.js";
 import { bar, inFigures, scaleFor } from "./ranges.js";
-import { sourceLinks } from "./panel.js";
 import { SURFACES, SURFACE_NAMES } from "./share_words.js";
 import { source } from "./sources.js";
 
@@ -15,11 +14,10 @@ export function startTiles() {
   const show = () => fill(room, tiles(status.answer, insights.answer));
   status.watch(show, show);
   insights.watch(show, show);
-  sourceLinks(room, []);
 }
 
 function tiles(status, insights) {
-  const told = [
+  return [
     learningTile(status),
     liftTile(status, insights),
     takeTile(status, insights),
@@ -27,7 +25,6 @@ function tiles(status, insights) {
     lagTile(status),
     alarmsTile(insights),
   ];
-  return told;
 }
 
 function tile({ name, state = "plain", big, lines, from, wide = false }) {
@@ -45,7 +42,7 @@ function learningTile(status) {
   const from = "/v1/status";
   if (!status) return tile({ name: "Learning", big: "…", lines: ["Asking the service."], from, wide: true });
   const isBad = !status.learning;
-  const words = status.verdict;
+  const words = status.verdict.replace(/^learning: /, "").replace(/\d{5,}/g, (all) => count(Number(all)));
   return tile({
     name: "Learning",
     state: isBad ? "bad" : "good",
@@ -75,21 +72,24 @@ function liftTile(status, insights) {
     state,
     big: change(artwork.value),
     lines: [
-      `${ends(artwork)}, artwork`,
-      `${words} (${percent(insights.confidence, 0)})`,
-      rows ? `Rows ${change(rows.value)}, ${ends(rows)}` : "Rows: too few outcomes yet",
+      `Artwork ${ends(artwork)}`,
+      rows ? `Rows ${change(rows.value)} ${ends(rows)}` : "Rows: too few outcomes yet",
+      words(insights.confidence),
     ],
     from,
   });
 }
 
 function judged(lift) {
-  if (lift.low > 0) return ["good", "✓ Better for certain"];
-  if (lift.high !== null && lift.high < 0) return ["bad", "✕ Worse for certain"];
-  return ["plain", "Not yet certain"];
+  if (lift.low > 0) return ["good", (sure) => `✓ Better, ${percent(sure, 0)} certain`];
+  if (lift.high !== null && lift.high < 0) return ["bad", (sure) => `✕ Worse, ${percent(sure, 0)} certain`];
+  return ["plain", () => "Not yet certain"];
 }
 
-const ends = (lift) => `${change(lift.low)} to ${lift.high === null ? "unknown" : change(lift.high)}`;
+function ends(lift) {
+  const [low, high] = [lift.low, lift.high].map((end) => (end === null ? "?" : change(end).replace(" %", "")));
+  return `(${low} to ${high} %)`;
+}
 
 function takeTile(status, insights) {
   const from = insights ? "/v1/insights" : "/v1/status";

@@ -136,7 +136,13 @@ function row(one, most, all) {
     h("span", { class: "figures", text: percent(share, 0) }),
   );
   const take = h("div", { class: "measured" }, bar(one.take, most), h("span", { class: "figures", text: inFigures(one.take) }));
-  return [h("span", { class: "artwork" }, picture(one.id), h("span", { text: one.id })), part, take, count(one.displays), count(one.plays)];
+  return [h("span", { class: "artwork", title: one.id }, picture(one.id), h("span", { text: shortName(one.id) })), part, take, count(one.displays), count(one.plays)];
+}
+
+/** An artwork's name without its title's. */
+function shortName(id) {
+  const prefix = `${state.chosen}.`;
+  return id.startsWith(prefix) ? id.slice(prefix.length) : id;
 }
 
 function picture(id) {
