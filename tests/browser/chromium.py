@@ -127,7 +127,12 @@ class Browser:
         wait_until(condition, timeout_s, what)
 
     def shot(self, name: str) -> Path:
-        """Keep a picture of what is seen, below ``build/screenshots``."""
+        """Keep a picture of what is seen, once nothing moves, below ``build/screenshots``."""
+        moving = (
+            "return document.getAnimations().some((one) => one.playState === 'running'"
+            " && !(one instanceof CSSAnimation))"
+        )
+        self.wait(lambda: not self.run(moving), "the page to come to rest")
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
         path = SCREENSHOTS / f"{name}-{self.screen.name}.png"
         assert self.driver.save_screenshot(str(path))

@@ -11,9 +11,9 @@ const TRIES = 5;
 const BETWEEN_MS = 400;
 const LATER = new Set([404, 503]);
 const SHARES = {
-  learned: "Of the learned share: gets what the model makes of the visit.",
-  holdout: "Of the holdout: always gets first artworks and the given order.",
-  explore: "Of the random share: gets any artwork, in any order.",
+  learned: "In the learned share: gets what was learned.",
+  holdout: "In the holdout: first artworks, the given order, always.",
+  explore: "In the random share: any artwork, in any order.",
 };
 
 const wide = matchMedia("(min-width: 1000px)");
@@ -112,8 +112,13 @@ function model(surface, decision, why, snapshots) {
 }
 
 function showTitle() {
-  const { title, why } = state;
-  if (!title || !why) return;
-  const entry = why.titles.find((one) => one.id === title);
+  const { title, why, decision } = state;
+  if (!why) return;
+  // What the panel told of may not be on the page any more.
+  const entry = entryOf(why, title) ?? entryOf(why, decision.rows[0].titles[0].id);
   if (entry) titleWhy(byId("title-why"), entry);
+}
+
+function entryOf(why, title) {
+  return why.titles.find((one) => one.id === title);
 }

@@ -4,8 +4,8 @@ import { clock, make } from "./dom.js";
 
 const SPEEDS = [
   [1, "real time"],
-  [60, "60 × as fast"],
-  [600, "600 × as fast"],
+  [60, "60 × speed"],
+  [600, "600 × speed"],
 ];
 const USUAL = 600;
 const STEP_MAX_S = 0.25; // a hidden page draws no frames; what it missed was not watched
