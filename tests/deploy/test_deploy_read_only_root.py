@@ -1,11 +1,12 @@
-"""A user without privileges serves on a root that is read-only, as in a container.
+"""A user without privileges serves on a root that is read-only, as process 1, as in a container.
 
-In a mount namespace of its own every file system is made read-only, but for the state's volume, a
+In namespaces of its own every file system is made read-only, but for the state's volume, a
 directory for temporary files and /dev/shm, as compose.yaml and the Kubernetes manifests have it.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
@@ -18,7 +19,7 @@ import pytest
 
 from bandit.types import PageRow
 from server.client import Client
-from server.local import wait_until
+from server.local import children_of, wait_until
 from server.wire import RankRequest
 from tests.docs.markdown import ROOT
 from tests.waiting import wait_until_closed
@@ -55,7 +56,8 @@ exec setpriv --reuid 10001 --regid 10001 --clear-groups --no-new-privs \
 
 def command(state: Path, *words: str) -> list[str]:
     """Return what runs words as a user without privileges, on a root that is read-only."""
-    return ["unshare", "--mount", "sh", "-c", RUN, "sh", str(state), KEY, *words]
+    apart = ["unshare", "--mount", "--pid", "--fork", "--mount-proc"]
+    return [*apart, "sh", "-c", RUN, "sh", str(state), KEY, *words]
 
 
 def environment() -> dict[str, str]:
@@ -105,7 +107,8 @@ def served(state: Path) -> Iterator[subprocess.Popen[str]]:
     try:
         yield process
     finally:
-        process.kill()
+        for first in children_of(process.pid):
+            os.kill(first, signal.SIGKILL)
         process.communicate()
 
 
@@ -127,8 +130,10 @@ def test_nothing_but_the_volume_and_memory_can_be_written(state: Path) -> None:
 def test_it_serves_learns_and_ends_there(state: Path, served: subprocess.Popen[str]) -> None:
     assert served.stdout is not None
     url = next(found[1] for line in served.stdout if (found := re.search(r"(http://\S+)", line)))
-    status = Path(f"/proc/{served.pid}/status").read_text()
+    (first,) = children_of(served.pid)
+    status = Path(f"/proc/{first}/status").read_text()
     assert re.search(rf"^Uid:\t{USER}\t{USER}\t{USER}\t{USER}$", status, re.MULTILINE)
+    assert re.search(r"^NSpid:\t\d+\t1$", status, re.MULTILINE)
     page = RankRequest(viewer_id="ada", rows=[PageRow("noir"), PageRow("comedy")])
     with Client(url, api_key=KEY, deadline_s=30) as client:
         result = client.rank(page)
@@ -137,7 +142,7 @@ def test_it_serves_learns_and_ends_there(state: Path, served: subprocess.Popen[s
         assert client.flush(30)
         wait_until_closed(client, 1)
         wait_until(lambda: client.snapshots().snapshots, 60, "a snapshot")
-    served.send_signal(signal.SIGTERM)
+    os.kill(first, signal.SIGTERM)
     assert served.wait(90) == 0
     owners = {path.stat().st_uid for path in state.rglob("*")}
     assert owners == {int(USER)}
