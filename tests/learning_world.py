@@ -11,6 +11,7 @@ from bandit.catalog import CatalogDocument, CatalogStore
 from bandit.clock import ManualClock
 from bandit.config.schema import (
     CatalogConfig,
+    ChallengerConfig,
     Config,
     DriftConfig,
     InsightsConfig,
@@ -146,6 +147,7 @@ def config(root: Path, **learner: int | float) -> Config:
         log=LogConfig(directory=str(root / "log")),
         snapshots=SnapshotsConfig(directory=str(root / "snapshots"), keep=2),
         learner=LearnerConfig(directory=str(root / "learner"), **settings),  # type: ignore[arg-type]
+        challenger=ChallengerConfig(directory=str(root / "challenger")),
         reward=RULE,
         insights=InsightsConfig(
             interval_s=2.0,

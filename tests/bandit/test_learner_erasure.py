@@ -9,9 +9,10 @@ from pathlib import Path
 import msgspec
 
 from bandit.clock import ManualClock, to_us
+from bandit.config.overlay import make_challenger
 from bandit.config.schema import LogConfig
 from bandit.erasure import Erasure
-from bandit.eventlog.erasure_orders import LEARNER, ErasureOrders
+from bandit.eventlog.erasure_orders import CHALLENGER, LEARNER, ErasureOrders
 from bandit.eventlog.sqlite_reader import SqliteEventReader
 from bandit.eventlog.sqlite_writer import SqliteEventWriter
 from bandit.events import DecisionRecord, Record
@@ -89,6 +90,30 @@ def test_what_was_open_is_forgotten_and_what_was_learned_counts_once(tmp_path: P
         scene.finish(learner)
         assert learner.status(0).open_decisions == 0
         assert sum(learner.counts.outcomes.values()) == 20 + 15
+
+
+def test_the_challenger_s_learner_lets_go_as_well(tmp_path: Path) -> None:
+    scene = Scene(tmp_path)
+    own = make_challenger(scene.config, {"reward": {"click": 0.4}}, "overlay.toml").config
+    with closing(SqliteEventReader(scene.log, scene.clock)) as reader:
+        scene.half_learned(reader)
+        learner = Learner(
+            own,
+            reader,
+            MemorySnapshotStore(),
+            scene.catalogs,
+            scene.clock,
+            NoMetrics(),
+            name=CHALLENGER,
+        )
+        scene.finish(learner)
+        assert learner.status(0).open_decisions == 20
+        with Lease(Path(own.learner.directory), scene.clock.now_us()):
+            assert list(scene.erase()) == [CHALLENGER], "the champion's is not at work"
+            learner.keep_house(scene.clock.now_us() + to_us(2), changed=False)
+            assert learner.status(0).open_decisions == 15
+        assert scene.erase() == {}
+    assert ErasureOrders(scene.log).open() == []
 
 
 def test_a_learner_that_was_killed_meanwhile_starts_from_what_is_left(tmp_path: Path) -> None:
