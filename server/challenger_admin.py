@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from bandit.challenger.evidence import Evidence, read_evidence
-from bandit.challenger.line_file import LineFile, Move
+from bandit.challenger.line_file import LineFile, Move, ServingLine
 from bandit.challenger.moving import move_by_hand
 from bandit.clock import MICROSECONDS
 from bandit.config.overlay import Challenger
@@ -73,12 +73,15 @@ class ChallengerAdmin:
             )
         lines = LineFile(self._directory)
         hindrance = self._hindrance(challenger, now_us)
-        serving: LineName = "champion"
+        pointer = ServingLine()
         try:
-            serving = lines.read().serves(challenger.overlay)
+            pointer = lines.read()
         except ChallengerError as error:
             hindrance = hindrance or str(error)
-        told = self._evidence(challenger) or Evidence.of_nothing(serving, challenger.overlay)
+        serving = pointer.serves(challenger.overlay)
+        told = read_evidence(self._directory)
+        if told is None or (told.overlay, told.number) != (challenger.overlay, pointer.number):
+            told = Evidence.of_nothing(serving, challenger.overlay)
         status = read_status(Path(challenger.config.learner.directory))
         return ChallengerAnswer(
             configured=True,
@@ -132,10 +135,6 @@ class ChallengerAdmin:
         metrics.set("marquee_challenger_lag_seconds", to=math.nan if lag_s is None else lag_s)
         for bound, value in (("value", lift.value), ("low", lift.low), ("high", lift.high)):
             metrics.set("marquee_challenger_lift", bound, to=math.nan if value is None else value)
-
-    def _evidence(self, challenger: Challenger) -> Evidence | None:
-        told = read_evidence(self._directory)
-        return told if told is not None and told.overlay == challenger.overlay else None
 
     def _hindrance(self, challenger: Challenger, now_us: int) -> str | None:
         """Return what keeps the challenger from learning, None if nothing does."""

@@ -115,6 +115,7 @@ def test_a_promotion_by_hand_keeps_the_evidence_and_can_be_taken_back(state: Sta
     assert state.run("promote").exit_code == 0
     answer = json.loads(state.run("status", "--json").output)
     assert answer["serving"] == "challenger"
+    assert answer["decisions"] == 0, "what was known is about another line that served"
     (move,) = answer["history"]
     assert (move["what"], move["by"], move["evidence"]["decisions"]) == ("promoted", "hand", 1234)
     assert move["snapshots"]["challenger"].keys() == {"artwork", "rows"}
