@@ -49,7 +49,9 @@ SETTINGS = {
     "MARQUEE__REWARD__WINDOW_S": "0.5",
     "MARQUEE__REWARD__CLOSE_AFTER_PLAY_S": "0.5",
     "MARQUEE__REWARD__CLOCK_LEEWAY_S": "0",
-    "MARQUEE__LEARNER__PUBLISH_INTERVAL_S": "0.1",
+    # The champion's snapshots of the last minute: however busy the machine, one fits to judge by.
+    "MARQUEE__SNAPSHOTS__KEEP": "300",
+    "MARQUEE__LEARNER__PUBLISH_INTERVAL_S": "0.2",
     "MARQUEE__LEARNER__CHECKPOINT_INTERVAL_S": "0.2",
     "MARQUEE__CHALLENGER__PROMOTION": "true",
     "MARQUEE__CHALLENGER__DECISIONS_MIN": "200",

@@ -157,7 +157,7 @@ def test_chance_is_not_wanted_in_place_of_what_was_learned(tmp_path: Path) -> No
 
 
 def test_one_that_does_the_same_is_not_told_apart(tmp_path: Path) -> None:
-    """It learned the same by itself, in a process of its own."""
+    """It learned the same, by itself."""
     found = Loop(tmp_path, LEARNED, LEARNED).run(400)
     assert found.champion == found.challenger
     assert found.champion.value
