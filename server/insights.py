@@ -15,7 +15,14 @@ from bandit.insights.bets import Ends, fraction_range
 from bandit.insights.singly import ArtworkCounts, RowCounts
 from bandit.insights.state import InsightsState, encode_state
 from bandit.insights.sums import PAGE_GAIN_MAX, Mean, ShareMeans, gain_min
-from bandit.insights.told import InsightsFile, Told, order_reset, read_insights
+from bandit.insights.told import (
+    InsightsFile,
+    Told,
+    ToldState,
+    decode_told,
+    order_reset,
+    read_insights,
+)
 from bandit.statistics import LearningCounts, ShareStatistics
 from bandit.status import read_status
 from bandit.types import SHARES, SURFACES, Share
@@ -71,7 +78,7 @@ class InsightsDesk:
             join={} if status is None else status.joined,
             open_decisions=0 if status is None else status.open_decisions,
             alarms=[alarm_of(report) for report in told.file.alarms],
-            titles=_titles(state),
+            titles=_titles(told.file),
             rows=self._rows(state),
         )
 
@@ -82,7 +89,7 @@ class InsightsDesk:
             NoSuchFiguresError: it is not counted singly.
         """
         told = read_insights(self._directory)
-        counts = None if told is None else told.state.titles.known.get(title)
+        counts = None if told is None else told.title(title)
         if counts is None:
             raise NoSuchFiguresError(
                 f"no figures are kept of the title {title!r}",
@@ -109,11 +116,18 @@ class InsightsDesk:
             order_reset(self._directory)
 
     def _nothing(self, now_us: int) -> Told:
-        settings = self._config.insights
-        state = InsightsState(interval_us=to_us(settings.interval_s), segments=[])
-        raw = msgspec.Raw(encode_state(state))
-        file = InsightsFile(at_us=now_us, log_clock_us=0, state=raw, gauges=[], alarms=[])
-        return Told(file, state)
+        interval_us = to_us(self._config.insights.interval_s)
+        empty = encode_state(InsightsState(interval_us=interval_us, segments=[]))
+        return decode_told(
+            InsightsFile(
+                at_us=now_us,
+                log_clock_us=0,
+                state=msgspec.Raw(empty),
+                titles=[],
+                gauges=[],
+                alarms=[],
+            )
+        )
 
     @property
     def _error(self) -> float:
@@ -153,7 +167,7 @@ class InsightsDesk:
             high=learned.high / holdout.low - 1.0 if holdout.low else None,
         )
 
-    def _rows(self, state: InsightsState) -> list[RowFigures]:
+    def _rows(self, state: ToldState) -> list[RowFigures]:
         found = sorted(state.rows.known.items(), key=lambda item: (-item[1].displays, item[0]))
         shown: list[tuple[str, RowCounts]] = [item for item in found if item[1].displays]
         totals = [row.reward for _, row in shown]
@@ -189,15 +203,16 @@ class InsightsDesk:
         )
 
 
-def _titles(state: InsightsState) -> list[TitleFigures]:
-    figures = []
-    for name, title in state.titles.known.items():
-        displays = sum(one.displays for one in title.artworks.values())
-        if displays:
-            plays = sum(one.plays for one in title.artworks.values())
-            take = plays / displays
-            figures.append(TitleFigures(id=name, displays=displays, plays=plays, take=take))
-    return sorted(figures, key=lambda one: (-one.displays, one.id))
+def _titles(file: InsightsFile) -> list[TitleFigures]:
+    return [
+        TitleFigures(
+            id=title.id,
+            displays=title.displays,
+            plays=title.plays,
+            take=title.plays / title.displays,
+        )
+        for title in file.titles
+    ]
 
 
 def _fractions(totals: Sequence[float], counts: Sequence[int], error: float) -> list[Range]:

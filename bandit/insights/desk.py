@@ -14,7 +14,7 @@ from bandit.clock import MICROSECONDS, to_us
 from bandit.config.schema import Config
 from bandit.drift_words import AlarmReport, in_words
 from bandit.insights.counting import Insights, RowDisplays, TitleDisplays
-from bandit.insights.told import RESET_NAME, Gauges, InsightsFile, write_insights
+from bandit.insights.told import RESET_NAME, Gauges, InsightsFile, title_totals, write_insights
 from bandit.joiner import Outcome
 from bandit.metrics import Metrics
 from bandit.types import Surface
@@ -117,6 +117,7 @@ class InsightsDesk:
             at_us=now_us,
             log_clock_us=log_clock_us,
             state=msgspec.Raw(self._insights.encoded()),
+            titles=title_totals(self._insights.state),
             gauges=list(self._gauges),
             alarms=self._insights.alarms(),
         )
