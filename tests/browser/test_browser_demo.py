@@ -209,7 +209,8 @@ def test_the_keyboard_reaches_everything(browser: Browser, demo: DemoScene) -> N
     assert demo.focused() == "seek"
     browser.press(Keys.ESCAPE)
     browser.wait(lambda: not browser.run("return sheet.open"), "the sheet to close")
-    assert demo.focused() == chosen
+    # What was played may bring another page, on which that film's row no longer stands.
+    assert demo.focused() in (chosen, "shelves")
 
 
 def test_arrows_lead_from_the_top_to_the_shelves_and_back(

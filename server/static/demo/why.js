@@ -14,7 +14,9 @@ export function rememberBefore(entry) {
 
 /** Tell of a title: its artworks, likeliest first, and what moved the score of the one shown. */
 export function titleWhy(place, entry) {
-  const ranked = [...entry.artworks].sort((a, b) => (b.probability ?? 0) - (a.probability ?? 0));
+  const ranked = [...entry.artworks].sort(
+    (a, b) => (b.probability ?? 0) - (a.probability ?? 0) || (b.score ?? 0) - (a.score ?? 0),
+  );
   place.replaceChildren(
     make("p", { className: "why-name", textContent: film(entry.id).name }),
     make("ul", { className: "artworks" }, ...ranked.map((one) => artwork(entry, one))),
