@@ -116,7 +116,7 @@ class InsightsDesk:
             order_reset(self._directory)
 
     def _nothing(self, now_us: int) -> Told:
-        interval_us = to_us(self._config.insights.interval_s)
+        interval_us = max(1, to_us(self._config.insights.interval_s))
         empty = encode_state(InsightsState(interval_us=interval_us, segments=[]))
         return decode_told(
             InsightsFile(

@@ -32,7 +32,7 @@ class InsightsConfig(Section, frozen=True, kw_only=True):
         list[str],
         Meta(
             description="Context features by whose values artworks are counted too, as in "
-            '["device"]; only text counts.'
+            '["device"]; only text counts. The values are kept and told as they are.'
         ),
     ] = field(default_factory=list)
     segment_values_max: Annotated[
@@ -40,7 +40,10 @@ class InsightsConfig(Section, frozen=True, kw_only=True):
     ] = 8
     confidence: Annotated[
         OpenFraction,
-        Meta(description="Confidence of the ranges told, over all times at once."),
+        Meta(
+            description="Chance that none of the ranges ever told of a figure misses it, however "
+            "often one looks."
+        ),
     ] = 0.95
 
 
@@ -55,15 +58,25 @@ class DriftConfig(Section, frozen=True, kw_only=True):
         ),
     ] = 0.001
     reference_outcomes: Annotated[
-        Count, Meta(description="Outcomes from which an alarm learns what is usual.")
+        Count,
+        Meta(
+            description="Least outcomes, of the learned share and served by a model, from which an "
+            "alarm learns what is usual; it takes more until it knows it well enough."
+        ),
     ] = 2000
     reward_drop: Annotated[
         OpenFraction,
-        Meta(description="Fall of the mean reward that is to be noticed, by the usual."),
+        Meta(
+            description="Fall of the mean reward of a display that is to be noticed, as a share of "
+            "the usual; a fall of less than half of it rings nothing."
+        ),
     ] = 0.2
     entropy_drop: Annotated[
         OpenFraction,
-        Meta(description="Fall of the entropy that is to be noticed, by the usual."),
+        Meta(
+            description="Fall of the mean entropy of a draw that is to be noticed, as a share of "
+            "the usual; a fall of less than half of it rings nothing."
+        ),
     ] = 0.5
 
 

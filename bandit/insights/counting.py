@@ -3,7 +3,8 @@
 A pure state machine; see :mod:`bandit.insights` for the figures' meaning. Segments tell apart the
 first ``insights.segment_values_max`` values of a context feature; what comes later is ``other``.
 What depends on a setting that was changed begins anew: the series with ``interval_s``, segments
-that are no longer configured, alarms with ``drift`` or the default reward.
+that are no longer configured, alarms with ``drift`` or the default reward; pages that wait in slots
+are let go of where these change their width.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from bandit.types import SURFACES, RowChoice, Surface, TitleChoice
 
 _NAMES: Final[tuple[AlarmName, ...]] = ("reward_drop", "entropy_collapse")
 OTHER: Final = "other"
+SLOTS_PER_WINDOW: Final = 1000
+"""Where a window has more intervals, slots are wider than those."""
 
 TitleDisplays = Sequence[tuple[TitleChoice, Display]]
 RowDisplays = Sequence[tuple[RowChoice, Display]]
@@ -49,6 +52,7 @@ class Insights:
         self._settings = config.insights
         self._drift = config.drift
         self._default = config.reward.default
+        self._segment_names = list(dict.fromkeys(self._settings.segments))
         self._scales = {
             (name, surface): scale_of(name, surface, self._drift, self._default)
             for name in _NAMES
@@ -56,14 +60,16 @@ class Insights:
         }
         self._interval_us = max(1, to_us(self._settings.interval_s))
         self._window_us = to_us(config.reward.window_s + config.reward.clock_leeway_s)
+        self._slot_us = max(self._interval_us, -(-self._window_us // SLOTS_PER_WINDOW))
         self._state = self._taken_up(decode_state(state))
 
     def _taken_up(self, found: InsightsState | None) -> InsightsState:
-        interval_us, segments = self._interval_us, list(self._settings.segments)
+        interval_us, segments = self._interval_us, self._segment_names
         state = found or InsightsState(interval_us=interval_us, segments=segments)
         if state.interval_us != interval_us:
-            state.interval_us, state.series = interval_us, Series()
-            state.slots, state.slot_next, state.reviewed = {}, 0, 0
+            state.interval_us, state.series, state.reviewed = interval_us, Series(), 0
+        if state.slot_us != self._slot_us:
+            state.slot_us, state.slots, state.slot_next = self._slot_us, {}, 0
         if state.segments != segments:
             _forget_segments(state, set(state.segments) - set(segments))
             state.segments = segments
@@ -114,7 +120,7 @@ class Insights:
         interval = state.series.at(at_us // self._interval_us, self._settings.intervals_max)
         interval.outcomes += 1
         interval.examples += examples
-        number = max(outcome.opened_at_us // self._interval_us, state.slot_next)
+        number = max(outcome.opened_at_us // self._slot_us, state.slot_next)
         slot = state.slots.get(number)
         if slot is None:
             slot = state.slots[number] = Slot()
@@ -178,7 +184,7 @@ class Insights:
         of_titles, places = self._state.titles, self._settings.titles_max
         known = of_titles.known
         learned = decision.shares.get("artwork") == "learned"
-        segments = self._segments(decision) if self._settings.segments else ()
+        segments = self._segments(decision) if self._segment_names else ()
         clicks = plays = 0
         total = 0.0
         for choice, (reward, _, clicked, played) in titles:
@@ -209,7 +215,7 @@ class Insights:
     def _segments(self, decision: DecisionRecord) -> list[str]:
         """Return the segments that a page counts for, as in ``device=tv``."""
         found = []
-        for segment in self._settings.segments:
+        for segment in self._segment_names:
             value = decision.context.get(segment)
             if isinstance(value, str):
                 values = self._state.segment_values.setdefault(segment, [])
@@ -246,7 +252,7 @@ class Insights:
             state.reviewed = review
             state.titles.review(TitleCounts, self._settings.titles_max)
             state.rows.review(RowCounts, self._settings.rows_max)
-        done = (at_us - self._window_us) // self._interval_us
+        done = (at_us - self._window_us) // self._slot_us
         if done > state.slot_next:
             state.slot_next = done
             for number in sorted(number for number in state.slots if number < done):

@@ -26,6 +26,8 @@ class InsightsState(msgspec.Struct, kw_only=True):
     since_us: int | None = None
     """When the first outcome that is counted closed."""
     series: Series = msgspec.field(default_factory=Series)
+    slot_us: int = 0
+    """The width of slots."""
     slots: dict[int, Slot] = {}
     """Pages some of which may still be open, by the number of their slot."""
     slot_next: int = 0

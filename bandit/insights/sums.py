@@ -3,7 +3,8 @@
 Outcomes close out of order: a page that was played on closes at once, one that nobody touched when
 its window ends. Whatever looks at outcomes as they close sees too many plays after a start, and too
 few once traffic ebbs. So ranges and alarms rest on *slots*, the pages whose windows began in one
-interval, each taken as a whole once all its pages have closed.
+interval (or in a thousandth of a window, where that is more), each taken as a whole once all its
+pages have closed.
 
 Displays of one page are not independent, so a page is one observation. It counts with at most
 ``PAGE_GAIN_MAX`` plays, clicks and reward, since a range at all times needs values of bounded

@@ -8,7 +8,7 @@ import pytest
 from bandit.clock import MICROSECONDS
 from bandit.config.schema import Config, DriftConfig, InsightsConfig
 from bandit.events import DecisionRecord
-from bandit.insights.counting import Insights
+from bandit.insights.counting import SLOTS_PER_WINDOW, Insights
 from bandit.insights.singly import NEWCOMERS_PER_PLACE, REVIEW_INTERVALS
 from bandit.insights.state import decode_state
 from bandit.joiner import Outcome
@@ -163,6 +163,10 @@ def test_everything_is_bounded() -> None:
     assert len(state.rows.known) <= 2
     assert len(state.series.intervals) <= 4
     assert len(state.slots) <= WINDOW_S / 10 + 2
+    narrow = Insights(config(interval_s=0.001))
+    for number in range(3000):
+        narrow.count(outcome(number / 20, number / 20), shown("t"), [], 0)
+    assert 900 < len(narrow.state.slots) <= SLOTS_PER_WINDOW + 2
     assert len(state.segment_values["s"]) == 8
     artworks = state.titles.known["t"].artworks
     assert len(artworks) <= ARTWORKS_MAX
