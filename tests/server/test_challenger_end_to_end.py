@@ -131,9 +131,7 @@ def test_a_better_challenger_takes_over_serves_and_is_taken_back(
         assert (move["what"], move["by"]) == ("promoted", "gate")
         assert move["evidence"]["decisions"] >= 200
         assert move["evidence"]["lift"]["low"] > 0
-        assert (
-            move["snapshots"]["challenger"]["artwork"] != move["snapshots"]["champion"]["artwork"]
-        )
+        assert {"artwork"} == move["snapshots"]["challenger"].keys()
         assert move["changes"]["surfaces.artwork.exploration.type"] == ["uniform", "epsilon_greedy"]
         assert answer["decisions"] < move["evidence"]["decisions"], "evidence begins anew"
 
@@ -144,7 +142,7 @@ def test_a_better_challenger_takes_over_serves_and_is_taken_back(
         # Its death harms nobody, and it goes on learning.
         pid = _challenger_pid(server)
         os.kill(pid, signal.SIGKILL)
-        assert audience.visit(20) > 0.7
+        wait_until(lambda: audience.visit(20) > 0.7, 60, "pages served without it")
         wait_until(lambda: _challenger_pid(server) != pid, 60, "another challenger process")
 
         for name, value in {**state_overrides(server.directory), **_given(server)}.items():
@@ -171,7 +169,8 @@ def test_a_better_challenger_takes_over_serves_and_is_taken_back(
         server.signal(signal.SIGHUP)
         refused = "unknown key; did you mean surfaces.artwork.model.bits"
         wait_until(lambda: refused in server.output.read_text(), 60, "the refusal")
-        assert audience.ask()["changes"] == changes
+        # Workers of before the reload may answer still.
+        wait_until(lambda: audience.ask()["changes"] == changes, 60, "the one before the mistake")
     _check_log(server)
 
 
