@@ -36,7 +36,7 @@ $(VENDOR)/uPlot.iife.min.js: assets/package.json assets/package-lock.json
 	else echo "without npm and its registry the dashboard shows tables instead of charts"; \
 	test "$$CI" != true; fi
 
-demo: setup  ## serve the example catalog with simulated viewers and a live table
+demo: setup  ## the demo homepage and the dashboard, with simulated viewers and a live table
 	$(BIN)/python examples/demo.py
 
 serve: setup  ## serve the example catalog without viewers

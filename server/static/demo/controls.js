@@ -136,8 +136,14 @@ export function drawViewers() {
             tell("context");
           },
         }),
-        make("span", { className: "viewer" },
-          make("span", { className: "face", textContent: viewer.name[0], attributes: { "aria-hidden": "true" } }),
+        make(
+          "span",
+          { className: "viewer" },
+          make("span", {
+            className: "face",
+            textContent: viewer.name[0],
+            attributes: { "aria-hidden": "true" },
+          }),
           make("span", { className: "viewer-name", textContent: viewer.name }),
         ),
       ),

@@ -22,8 +22,9 @@ export function showHero(row, choice, open) {
   }
   hero.querySelector(".hero-row").textContent = `On top for you: ${rowName(row.id)}`;
   hero.querySelector(".hero-name").textContent = name;
+  const facts = [year, director, genres.join(", "), `${minutes} min`];
   hero.querySelector(".hero-facts").textContent =
-    `${year} · ${director} · ${genres.join(", ")} · ${minutes} min · artwork ${shownWith(choice.propensity)}`;
+    `${facts.join(" · ")} · artwork ${shownWith(choice.propensity)}`;
   const [play, more] = hero.querySelectorAll(".hero-acts button");
   play.onclick = () => open(choice.id, row.id, true);
   more.onclick = () => open(choice.id, row.id, false);

@@ -15,6 +15,8 @@ const SHARES = {
   holdout: "In the holdout: first artworks, the given order, always.",
   explore: "In the random share: any artwork, in any order.",
 };
+const UNEXPLAINED = "This decision cannot be explained now; its probabilities are shown.";
+const UNLOGGED = "This decision could not be logged: what you do here is not learned.";
 
 const wide = matchMedia("(min-width: 1000px)");
 
@@ -96,8 +98,11 @@ function showFacts(decision, why, snapshots) {
       make("dd", { textContent: value }),
     ]),
   );
-  const notes = why ? why.notes : ["This decision cannot be explained now; its probabilities are shown."];
-  byId("notes").replaceChildren(...notes.map((note) => make("p", { className: "note", textContent: note })));
+  const notes = why ? [...why.notes] : [UNEXPLAINED];
+  if (!decision.logged) notes.push(UNLOGGED);
+  byId("notes").replaceChildren(
+    ...notes.map((note) => make("p", { className: "note", textContent: note })),
+  );
 }
 
 /** Which model chose, and how old it was then. */

@@ -6,7 +6,7 @@ import { make, signed } from "./dom.js";
 const NAMESPACES = /\b(context|artwork|title|row)\./g;
 
 /** A feature's name as people read it. */
-export function readable(feature) {
+function readable(feature) {
   return feature
     .split(" × ")
     .map((part) => {

@@ -29,11 +29,16 @@ export async function rank({ askedByViewer }) {
     return null;
   }
   if (mine !== asked) return null;
+  const rows = answer.rows.filter((row) => row.titles.length);
+  if (!rows.length) {
+    complain(new Error("the service’s catalog holds none of the demo’s titles"));
+    return null;
+  }
   complain(null);
   state.decision = answer;
   byId("page").dataset.decision = answer.decision_id;
   begin({ askedByViewer });
-  const change = show(answer.rows);
+  const change = show(rows);
   tell("decision", change);
   return change;
 }

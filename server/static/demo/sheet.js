@@ -56,7 +56,9 @@ function fill(sheet, title) {
       }),
       make("p", {
         id: "sheet-told",
-        textContent: `This artwork (${artName(artwork)}) was shown with a probability of ${percent(propensity, 1)}.`,
+        textContent:
+          `This artwork (${artName(artwork)}) was shown ` +
+          `with a probability of ${percent(propensity, 1)}.`,
       }),
       make(
         "p",

@@ -25,11 +25,13 @@ export function titleWhy(place, entry) {
 
 function artwork(entry, one) {
   const isShown = one.id === entry.artwork;
+  const figure = (tag, textContent) => make(tag, { className: "figures", textContent });
   const figures = [
-    make("strong", { className: "figures", textContent: percent(one.probability, 1) }),
-    one.score === null ? null : make("span", { className: "figures", textContent: `score ${number(one.score)}` }),
+    figure("strong", percent(one.probability, 1)),
+    one.score === null ? null : figure("span", `score ${number(one.score)}`),
     changed(one),
   ];
+  const name = artName(one.id) + (isShown ? " – shown" : "");
   const head = make(
     "summary",
     {},
@@ -37,7 +39,7 @@ function artwork(entry, one) {
     make(
       "span",
       { className: "artwork-text" },
-      make("span", { className: "artwork-name", textContent: artName(one.id) + (isShown ? " – shown" : "") }),
+      make("span", { className: "artwork-name", textContent: name }),
       bar(one.probability ?? 0),
       make("span", { className: "artwork-figures" }, ...figures),
     ),
