@@ -229,11 +229,16 @@ class Trainer:
 
 
 def _add(statistics: ShareStatistics, displays: Sequence[Display]) -> None:
+    clicks = plays = 0
+    total = statistics.reward
     for reward, _, clicked, played in displays:
-        statistics.displays += 1
-        statistics.reward += reward
-        statistics.clicks += clicked
-        statistics.plays += played
+        total += reward
+        clicks += clicked
+        plays += played
+    statistics.displays += len(displays)
+    statistics.clicks += clicks
+    statistics.plays += plays
+    statistics.reward = total
 
 
 def _of_title(

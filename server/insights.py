@@ -96,7 +96,7 @@ class InsightsDesk:
                 hint="GET /v1/insights lists the titles that are counted singly: those displayed "
                 "most of late, insights.titles_max of them",
             )
-        learned = sum(one.learned for one in counts.artworks.values())
+        learned = sum(one.displays - one.others for one in counts.artworks.values())
         figures = [
             self._artwork(name, artwork, learned)
             for name, artwork in counts.artworks.items()
@@ -194,7 +194,7 @@ class InsightsDesk:
             displays=counts.displays,
             clicks=counts.clicks,
             plays=counts.plays,
-            share=counts.learned / learned if learned else None,
+            share=(counts.displays - counts.others) / learned if learned else None,
             take=take,
             segments={
                 segment: SegmentFigures(displays=cell[0], plays=cell[1], take=one)

@@ -128,12 +128,20 @@ class Insights:
         if titles:
             totals = self._count_titles(decision, titles)
             self._count_page("artwork", decision, totals, interval, slot)
-            drawn = [choice.propensity for choice, _ in titles]
-            self._count_draws("artwork", decision, drawn, interval, slot)
+            if decision.shares.get("artwork") == "learned":
+                drawn = [
+                    choice.propensity for choice, _ in titles if 0.0 < choice.propensity <= 1.0
+                ]
+                self._count_draws("artwork", decision, drawn, interval, slot)
         if rows:
             self._count_page("rows", decision, self._count_rows(rows), interval, slot)
-            drawn = [row.propensity for row, _ in rows if not row.pinned]
-            self._count_draws("rows", decision, drawn, interval, slot)
+            if decision.shares.get("rows") == "learned":
+                drawn = [
+                    row.propensity
+                    for row, _ in rows
+                    if not row.pinned and 0.0 < row.propensity <= 1.0
+                ]
+                self._count_draws("rows", decision, drawn, interval, slot)
 
     def _count_page(
         self,
@@ -168,16 +176,17 @@ class Insights:
         interval: Interval,
         slot: Slot,
     ) -> None:
-        """Count how open the draws of what was displayed were."""
-        lawful = [one for one in propensities if 0.0 < one <= 1.0]
-        if decision.shares.get(surface) != "learned" or not lawful:
+        """Count how open the draws were of what was displayed to the learned share."""
+        if not propensities:
             return
-        bits = -sum(map(log2, lawful))
+        bits = -sum(map(log2, propensities))
         within = interval.surfaces[surface]
         within.bits += bits
-        within.drawn += len(lawful)
+        within.drawn += len(propensities)
         if surface in decision.snapshots:
-            mean = min(self._scales["entropy_collapse", surface].value_max, bits / len(lawful))
+            mean = min(
+                self._scales["entropy_collapse", surface].value_max, bits / len(propensities)
+            )
             slot.bits.setdefault(surface, DriftSums()).add(1.0, mean)
 
     def _count_titles(self, decision: DecisionRecord, titles: TitleDisplays) -> Totals:
@@ -198,8 +207,8 @@ class Insights:
             if artwork is None:
                 continue
             artwork.displays += 1
-            if learned:
-                artwork.learned += 1
+            if not learned:
+                artwork.others += 1
             if clicked:
                 artwork.clicks += 1
             if played:

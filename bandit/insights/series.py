@@ -7,7 +7,7 @@ import msgspec
 from bandit.types import Share, Surface
 
 
-class Counts(msgspec.Struct, array_like=True):
+class Counts(msgspec.Struct, array_like=True, gc=False):
     """What the displays of one share earned."""
 
     displays: int = 0
@@ -16,7 +16,7 @@ class Counts(msgspec.Struct, array_like=True):
     reward: float = 0.0
 
 
-class SurfaceInterval(msgspec.Struct, array_like=True):
+class SurfaceInterval(msgspec.Struct, array_like=True, gc=False):
     """One surface in one interval.
 
     ``bits`` sums −log2(propensity) over the ``drawn`` displays of the learned share.
@@ -27,7 +27,7 @@ class SurfaceInterval(msgspec.Struct, array_like=True):
     drawn: int = 0
 
 
-class Interval(msgspec.Struct, array_like=True):
+class Interval(msgspec.Struct, array_like=True, gc=False):
     """What closed in one interval; ``number`` times the interval's width is its start."""
 
     number: int

@@ -19,8 +19,8 @@ REVIEW_INTERVALS: Final = 60
 NEWCOMERS_PER_PLACE: Final = 4
 
 
-class ArtworkCounts(msgspec.Struct, array_like=True):
-    """An artwork of a title; ``learned`` are the displays to the learned share.
+class ArtworkCounts(msgspec.Struct, array_like=True, gc=False):
+    """An artwork of a title; ``others`` are the displays to other shares than the learned one.
 
     ``segments`` holds displays and plays by segment, as in ``device=tv``.
     """
@@ -28,13 +28,13 @@ class ArtworkCounts(msgspec.Struct, array_like=True):
     displays: int = 0
     clicks: int = 0
     plays: int = 0
-    learned: int = 0
+    others: int = 0
     reviewed: int = 0
     """Displays up to the last review."""
     segments: dict[str, list[int]] = {}
 
 
-class TitleCounts(msgspec.Struct, array_like=True):
+class TitleCounts(msgspec.Struct, array_like=True, gc=False):
     """A title, by its artworks."""
 
     score: float = 0.0
@@ -67,7 +67,7 @@ class TitleCounts(msgspec.Struct, array_like=True):
             del self.artworks[name]
 
 
-class RowCounts(msgspec.Struct, array_like=True):
+class RowCounts(msgspec.Struct, array_like=True, gc=False):
     """A row."""
 
     score: float = 0.0

@@ -38,7 +38,7 @@ def gain_min(default: float) -> float:
     return -PAGE_LOSS_MAX if default else 0.0
 
 
-class PageSums(msgspec.Struct, array_like=True):
+class PageSums(msgspec.Struct, array_like=True, gc=False):
     """Sums over pages of one share of one surface.
 
     ``gain`` is the reward above the default. The second of each pair is of squares.
@@ -65,7 +65,7 @@ class PageSums(msgspec.Struct, array_like=True):
         self.gain2 += gain * gain
 
 
-class DriftSums(msgspec.Struct, array_like=True):
+class DriftSums(msgspec.Struct, array_like=True, gc=False):
     """Sums over pages of a weight, a value, and their products."""
 
     pages: int = 0
@@ -112,7 +112,7 @@ class Slot(msgspec.Struct):
         return sums
 
 
-class Mean(msgspec.Struct, array_like=True):
+class Mean(msgspec.Struct, array_like=True, gc=False):
     """What a confidence sequence of a mean per display needs.
 
     ``squares`` sums the squares of what was left of each page's total after it was predicted by the

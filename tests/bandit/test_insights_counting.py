@@ -121,7 +121,7 @@ def test_artworks_are_counted_by_segment_and_late_values_as_other() -> None:
         insights.count(outcome(0, 1, device=device, taste=3.0), shown("t", display=PLAYED), [], 0)
     insights.count(outcome(0, 1, "explore", device=["tv"]), shown("t"), [], 0)
     artwork = insights.state.titles.known["t"].artworks["a"]
-    assert (artwork.displays, artwork.learned, artwork.plays, artwork.clicks) == (6, 5, 5, 5)
+    assert (artwork.displays, artwork.others, artwork.plays, artwork.clicks) == (6, 1, 5, 5)
     assert artwork.segments == {"device=tv": [2, 2], "device=phone": [1, 1], "device=other": [2, 2]}
 
 
