@@ -55,7 +55,9 @@ _PRICES: Final = np.log((np.arange(14.0) + 1) * (np.arange(14.0) + 2) * 14 / 15)
 """log(1/π_j), with π_j ∝ 1/((j+1)(j+2))."""
 LIFT_MAX: Final = 100.0
 """Largest lift that is looked for."""
-_HALVINGS: Final = 50
+_LIFTS: Final = np.concatenate(([-1.0], np.geomspace(1e-2, 1 + LIFT_MAX, 60) - 1))
+"""Where bounds are looked for first; between two of them by halves."""
+_HALVINGS: Final = 40
 
 
 class Sums(NamedTuple):
@@ -142,9 +144,12 @@ def value_of(sums: Sums, clip: int, *, of_challenger: bool, rate: float) -> Rang
 def lift_of(sums: Sums, clip: int, rate: float) -> Range:
     """Return the challenger's lift over the champion, as a share of the champion's reward.
 
-    ``low`` is the largest lift that is excluded from below and ``high`` the smallest from above,
-    None from :data:`LIFT_MAX` on; bounds as :func:`value_of` has them.
+    All lifts up to ``low`` are excluded, and all from ``high`` on, which is None where not even
+    :data:`LIFT_MAX` is. For each lift by itself that fails with a chance of ``rate`` at most; moves
+    go by :func:`promotes` and :func:`demotes`, not by these.
     """
+    if not sums.pages:
+        return Range(None, None, None)
     ours, theirs = float(sums.champion[clip]), float(sums.challenger[clip])
     value = theirs / ours - 1.0 if ours > 0 else None
     alpha = rate / len(CLIPS)
@@ -155,12 +160,8 @@ def lift_of(sums: Sums, clip: int, rate: float) -> Range:
     def is_below(lift: float) -> bool:
         return float(_excess(sums, -1.0, 1.0 + lift, alpha)[clip]) > 0
 
-    low, high = -1.0, None
-    if is_above(-1.0):
-        low = _last(is_above, -1.0, LIFT_MAX)
-    if is_below(LIFT_MAX):
-        high = -_last(lambda negated: is_below(-negated), -LIFT_MAX, 1.0)
-    return Range(value, low, high)
+    low, high = _last(is_above, _LIFTS), _last(is_below, _LIFTS[::-1])
+    return Range(value, -1.0 if low is None else low, high)
 
 
 def _excess(sums: Sums, theirs: float, ours: float, alpha: float) -> FloatArray:
@@ -181,9 +182,19 @@ def _excess(sums: Sums, theirs: float, ours: float, alpha: float) -> FloatArray:
     return np.asarray((total - scale * lines.min(axis=-1)) / sums.pages)
 
 
-def _last(holds: Callable[[float], bool], low: float, high: float) -> float:
-    """Return the last number from ``low`` on at which something holds, to 1e-13 of the range."""
+def _last(holds: Callable[[float], bool], lifts: FloatArray) -> float | None:
+    """Return up to where something holds from the first lift on, None where it does not there.
+
+    Bounds of neighbouring lifts are scaled differently, so that it might hold again further on.
+    """
+    points = lifts.tolist()
+    if not holds(points[0]):
+        return None
+    fails = next((place for place, lift in enumerate(points) if not holds(lift)), len(points))
+    if fails == len(points):
+        return float(points[-1])
+    good, bad = points[fails - 1], points[fails]
     for _ in range(_HALVINGS):
-        middle = (low + high) / 2
-        low, high = (middle, high) if holds(middle) else (low, middle)
-    return low
+        middle = (good + bad) / 2
+        good, bad = (middle, bad) if holds(middle) else (good, middle)
+    return float(good)
