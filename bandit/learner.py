@@ -17,7 +17,7 @@ on from nothing. What is served stays throughout; :mod:`bandit.engines` says unt
 Where the time goes on the standard work (pages of 240 titles of which 20 are seen and 2 played;
 py-spy with native frames, one core): making examples 20 %, filling VW's lines 14 %, reading and
 decoding the log 13 %, VW itself 12 %, calls and checks around it 11 %, joining 10 %, decoding
-outcomes 7 %, letting go of records 6 %, counting 2 %, and snapshots, checkpoints and status 1 %.
+outcomes 7 %, letting go of records 6 %, counting 5 %, and snapshots, checkpoints and status 1 %.
 
 Why no thread reads ahead: all of this holds the GIL, and decoding beside learning took 1.03 times
 as long as one after the other. A learner that falls behind learns a share of what was not touched,
