@@ -38,7 +38,7 @@ from server.local import LocalServer, ServerDownError
 
 CONFIG: Final = HERE / "marquee.toml"
 REFRESH_S: Final = 0.5
-WINDOW_S: Final = 60.0
+WINDOW_S: Final = 40.0
 """Longer than the configuration's: people look and play slower than simulated viewers, of whose
 pages most close with a play anyway."""
 NAMES: Final[dict[Share, str]] = {
@@ -150,6 +150,11 @@ def model_lines(
     )
 
 
+def pages_line(url: str) -> Text:
+    """Return where to look."""
+    return Text(f"look at  {url}/demo (homepage) and {url}/ (dashboard)", style="bold green")
+
+
 def watch(viewers: Viewers, server: LocalServer, console: Console, seconds: float | None) -> None:
     """Show the live table until the time is over, Ctrl-C, or a failure.
 
@@ -167,7 +172,8 @@ def watch(viewers: Viewers, server: LocalServer, console: Console, seconds: floa
             totals = viewers.ledger.totals()
             recent = viewers.ledger.recent(time.monotonic())
             told = model_lines(totals, recent, status)
-            live.update(Group(shares_table(totals, recent, status), told), refresh=True)
+            table = shares_table(totals, recent, status)
+            live.update(Group(table, told, pages_line(server.url)), refresh=True)
             server.check_alive()
             if viewers.wait(REFRESH_S):
                 raise DemoError(f"the viewers stopped: {viewers.failure}")

@@ -89,16 +89,18 @@ class DemoScene:
             if titles[title].minutes >= 90 and not set(titles[title].genres) & set(without)
         )
 
-    def play(self, title: str) -> None:
-        """Click on a film, play some of it, and go back to the page."""
+    def play(self, title: str) -> str:
+        """Click on a film, play some of it, and go back; return the decision that it belongs to."""
         browser = self._browser
         card = browser.one(f".card[data-title='{title}']")
         browser.run("arguments[0].scrollIntoView({block: 'center'})", card)
         card.click()
         browser.one("#play").click()
+        decision = self.decision()
         browser.wait(lambda: self.percent_played() >= 10, "a tenth to be played")
         browser.one(".sheet-close").click()
         browser.wait(lambda: not browser.run("return sheet.open"), "the sheet to close")
+        return decision
 
     def percent_played(self) -> float:
         """Return what the sheet says of how much was played."""

@@ -88,9 +88,8 @@ def test_a_play_is_logged_and_makes_its_artwork_likelier(browser: Browser, demo:
     title = demo.long_film()
     artwork = title_of(before, title)["artwork"]
     for _ in range(PLAYS_MAX):
-        asked = demo.decision()
+        asked = demo.play(title)
         played = title_of(demo.explained(asked), title)["artwork"]
-        demo.play(title)
         told = demo.await_play(asked)
         assert told["title"] == title
         assert told["seconds"] > 500
@@ -116,9 +115,7 @@ def test_plays_move_the_viewers_taste_and_earn_a_reward(
     chosen = "return [...document.querySelectorAll('.chips :checked')].map((one) => one.value)"
     title = demo.long_film(without=browser.run(chosen))
     for _ in range(2):
-        asked = demo.decision()
-        demo.play(title)
-        demo.await_play(asked)
+        demo.await_play(demo.play(title))
     assert set(browser.run(chosen)) & set(demo_page(service).titles[title].genres)
     browser.wait(lambda: "Reward 0." in browser.one("#log").text, "the reward told")
 
@@ -126,12 +123,32 @@ def test_plays_move_the_viewers_taste_and_earn_a_reward(
 def test_a_page_that_is_left_while_a_film_runs_reports_the_play(
     browser: Browser, demo: DemoScene
 ) -> None:
-    asked = demo.open()
+    demo.open()
     browser.one("#hero .solid").click()
     browser.wait(lambda: demo.percent_played() > 0, "the film to run")
+    asked = demo.decision()
     browser.shot("demo-player")
     browser.open("/livez")
     assert demo.await_play(asked)["seconds"] > 0
+
+
+def test_a_film_of_a_page_decided_a_while_ago_belongs_to_a_new_decision(
+    browser: Browser, demo: DemoScene
+) -> None:
+    first = demo.open()
+    browser.run("const now = performance.now(); performance.now = () => now + 20_000")
+    card = browser.one(".card")
+    title = card.get_attribute("data-title")
+    card.click()
+    browser.one("#play")
+    second = demo.decision()
+    assert second != first
+    browser.wait(
+        lambda: ("click", title) in [(one["type"], one["title"]) for one in demo.feedback(second)],
+        "the click in the log",
+    )
+    assert "click" not in [one["type"] for one in demo.feedback(first)]
+    browser.one(".sheet-close").click()
 
 
 def liked_first(demo: DemoScene) -> str:

@@ -3,13 +3,13 @@
 import { byId, make, shownWith } from "./dom.js";
 import { watch } from "./impressions.js";
 import { fadeTo } from "./motion.js";
-import { artUrl, film, rowName } from "./state.js";
+import { artUrl, film, rowName, tell } from "./state.js";
 
 let art = null;
 let glow = null;
 
-/** Show a title of a row; `open` is called when it is to be opened, with whether to play it. */
-export function showHero(row, choice, open) {
+/** Show a title of a row; return whether its artwork is another one now. */
+export function showHero(row, choice) {
   const hero = byId("hero");
   if (!art) build(hero);
   const { name, year, director, genres, minutes } = film(choice.id);
@@ -26,8 +26,9 @@ export function showHero(row, choice, open) {
   hero.querySelector(".hero-facts").textContent =
     `${facts.join(" · ")} · artwork ${shownWith(choice.propensity)}`;
   const [play, more] = hero.querySelectorAll(".hero-acts button");
-  play.onclick = () => open(choice.id, row.id, true);
-  more.onclick = () => open(choice.id, row.id, false);
+  const place = { title: choice.id, row: row.id };
+  play.onclick = () => tell("open", { ...place, plays: true });
+  more.onclick = () => tell("open", { ...place, plays: false });
   art.onclick = more.onclick;
   play.setAttribute("aria-label", `Play ${name}`);
   more.setAttribute("aria-label", `More about ${name}`);

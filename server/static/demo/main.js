@@ -8,12 +8,13 @@ import { followPlay, followTheModel } from "./refresh.js";
 import { service } from "./service.js";
 import { complain, rank } from "./session.js";
 import { listenToSheet, openSheet } from "./sheet.js";
-import { chooseTitle, film, on, state } from "./state.js";
+import { choiceOf, chooseTitle, film, on, state, tell } from "./state.js";
 import { tellReward } from "./told.js";
 import { rememberBefore } from "./why.js";
 
 const SETTLE_MS = 120;
 const POINTED_MS = 250;
+const STALE_MS = 15000;
 const SAID_FOR_MS = 6000;
 
 let unsay = 0;
@@ -46,13 +47,21 @@ async function afterPlay(played) {
   await tellReward(played);
 }
 
+/** Open a film; of a page decided a while ago anew, as what comes late of it is not learned. */
+async function open(place) {
+  const { decision, decidedAt } = state;
+  if (performance.now() - decidedAt > STALE_MS) await rank({ askedByViewer: true });
+  const isThere = choiceOf(state.decision, place.title);
+  openSheet(isThere ? state.decision : decision, place);
+}
+
 function listenToCards() {
   const shelves = byId("shelves");
   const cardOf = (event) => event.target.closest?.(".card");
   const point = debounced((title) => chooseTitle(title), POINTED_MS);
   shelves.addEventListener("click", (event) => {
     const card = cardOf(event);
-    if (card) openSheet(card.dataset.title, card.dataset.row);
+    if (card) tell("open", { title: card.dataset.title, row: card.dataset.row, plays: false });
   });
   shelves.addEventListener("focusin", (event) => {
     if (cardOf(event)) chooseTitle(cardOf(event).dataset.title);
@@ -72,6 +81,7 @@ async function start() {
   listenToCards();
   listenToSheet();
   byId("live").onchange = () => (state.live = byId("live").checked);
+  on("open", open);
   on("context", rerank);
   on("context-shown", showControls);
   on("played", afterPlay);

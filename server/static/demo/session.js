@@ -4,7 +4,6 @@ import { contextOf } from "./context.js";
 import { byId } from "./dom.js";
 import { showHero } from "./hero.js";
 import { begin } from "./impressions.js";
-import { openSheet } from "./sheet.js";
 import { service } from "./service.js";
 import { showRows } from "./shelves.js";
 import { state, tell } from "./state.js";
@@ -36,6 +35,7 @@ export async function rank({ askedByViewer }) {
   }
   complain(null);
   state.decision = answer;
+  state.decidedAt = performance.now();
   byId("page").dataset.decision = answer.decision_id;
   begin({ askedByViewer });
   const change = show(rows);
@@ -45,7 +45,7 @@ export async function rank({ askedByViewer }) {
 
 function show(rows) {
   const [top] = rows;
-  const isOther = showHero(top, top.titles[0], openSheet);
+  const isOther = showHero(top, top.titles[0]);
   const below = rows.map((row) => (row === top ? { ...row, titles: row.titles.slice(1) } : row));
   const change = showRows(below);
   byId("page").setAttribute("aria-busy", "false");

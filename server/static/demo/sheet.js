@@ -4,33 +4,25 @@ import { liked } from "./context.js";
 import { byId, clock, make, percent } from "./dom.js";
 import { report, send, sendOnLeaving } from "./feedback.js";
 import { Player } from "./player.js";
-import { artName, artUrl, chooseTitle, film, state, tell } from "./state.js";
+import { artName, artUrl, choiceOf, chooseTitle, film, tell } from "./state.js";
 
 let player = null;
 let opened = null; // { decision, title, row }
 
-/** Open the sheet of a title on a row, which counts as a click; play at once if so wanted. */
-export function openSheet(title, row, playsAtOnce = false) {
+/** Open the sheet of a title as a decision has it, which counts as a click; play it if so wanted. */
+export function openSheet(decision, { title, row, plays }) {
   const sheet = byId("sheet");
-  opened = { decision: state.decision, title, row };
-  report(opened.decision, { type: "click", title, row });
+  opened = { decision, title, row };
+  report(decision, { type: "click", title, row });
   chooseTitle(title);
   fill(sheet, title);
   if (!sheet.open) sheet.showModal();
-  if (playsAtOnce) play();
-}
-
-function choiceOf(title) {
-  for (const row of opened.decision.rows) {
-    const choice = row.titles.find((one) => one.id === title);
-    if (choice) return choice;
-  }
-  return null;
+  if (plays) play();
 }
 
 function fill(sheet, title) {
   const { name, year, director, genres, minutes, country } = film(title);
-  const { artwork, propensity } = choiceOf(title);
+  const { artwork, propensity } = choiceOf(opened.decision, title);
   const button = (className, text, act) =>
     make("button", { type: "button", className, textContent: text, onclick: act });
   const close = button("icon-button sheet-close", "×", () => sheet.close());

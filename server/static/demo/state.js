@@ -7,6 +7,7 @@ export const state = {
   contexts: new Map(), // viewer id -> context, as changed by the controls and by plays
   liked: new Map(), // viewer id -> genre -> plays
   decision: null, // the last answer of /v1/rank
+  decidedAt: 0, // by the page's clock, in ms
   why: null, // its explanation, once there
   title: null, // the title that the panel tells of
   live: true,
@@ -32,6 +33,11 @@ export function chooseTitle(id) {
 /** Name and facts of a title. */
 export function film(id) {
   return state.page.titles[id];
+}
+
+/** What a decision shows of a title; undefined where it is not on the page. */
+export function choiceOf(decision, title) {
+  return decision.rows.flatMap((row) => row.titles).find((one) => one.id === title);
 }
 
 export function rowName(id) {
