@@ -10,6 +10,10 @@ import { SURFACES, SURFACE_NAMES } from "./share_words.js";
 const PATH = "/v1/snapshots";
 const LISTED = 10;
 const TRIES = 8;
+const STILL_MS = 15_000;
+
+/** When the list was shown last, and whether a change of ours must be shown whatever is pointed at. */
+const shown = { at: 0, isDue: false };
 
 export function startSnapshots() {
   const room = byId("snapshots");
@@ -18,7 +22,9 @@ export function startSnapshots() {
     render: ({ snapshots }) => {
       if (!snapshots.length) return null;
       // A list that moves under the pointer is no place to choose from.
-      if (isPointedAt(room)) return undefined;
+      const isFresh = performance.now() - shown.at < STILL_MS;
+      if (isFresh && !shown.isDue && isPointedAt(room)) return undefined;
+      Object.assign(shown, { at: performance.now(), isDue: false });
       return h("div", { class: "pair" }, SURFACES.map((surface) => ofSurface(surface, snapshots)));
     },
   });
@@ -82,7 +88,7 @@ function rollBack(feed, surface, version) {
     byId("snapshots-said"),
     async () => {
       await post(`${PATH}/${version}/activate`);
-      await feed.refresh();
+      await showAgain(feed);
       return `${SURFACE_NAMES[surface]}: ${version} is served, and held until you follow the newest again.`;
     },
   );
@@ -98,10 +104,15 @@ function follow(feed, surface) {
     byId("snapshots-said"),
     async () => {
       await activateNewest(surface);
-      await feed.refresh();
+      await showAgain(feed);
       return `${SURFACE_NAMES[surface]}: the newest model is served, and newer ones follow.`;
     },
   );
+}
+
+async function showAgain(feed) {
+  shown.isDue = true;
+  await feed.refresh();
 }
 
 /** A newer one may be published between the question and the answer: then ask again. */
