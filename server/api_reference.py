@@ -117,8 +117,10 @@ def _type(name: str, schema: Json) -> str:
     return "\n".join([*lines, ""])
 
 
-def _words(schema: Json) -> str:
-    """Return what a schema allows, in words."""
+def _words(schema: Json | bool) -> str:
+    """Return what a schema allows, in words; true and the empty one allow anything."""
+    if isinstance(schema, bool) or not schema:
+        return "anything"
     if "$ref" in schema:
         name = schema["$ref"].rpartition("/")[2]
         return f"[{name}](#{name.lower()})"
@@ -130,13 +132,15 @@ def _words(schema: Json) -> str:
 
 
 def _object(schema: Json) -> str:
-    value = schema["additionalProperties"]
+    value = schema.get("additionalProperties", {})
     if value == _FEATURE:
         return "[features](#features)"
     return f"map of names to ({_words(value)})"
 
 
 def _array(schema: Json) -> str:
+    if "prefixItems" in schema:
+        return f"list of {', '.join(f'({_words(item)})' for item in schema['prefixItems'])}"
     return f"list of ({_words(schema['items'])}){_bounds(schema, 'minItems', 'maxItems')}"
 
 

@@ -49,6 +49,7 @@ def test_every_gauge_of_a_queue_is_in_the_table() -> None:
         "marquee_challenger_serving",
         "marquee_challenger_decisions",
         "marquee_challenger_lift",
+        "marquee_drift_alarm",
     }
     gauges = {name for name, definition in METRICS.items() if definition.kind == "gauge"}
     assert {name for name in gauges - others if f"`{name}`" not in seen} == set()

@@ -4,6 +4,57 @@
  */
 
 export interface paths {
+    "/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Return the dashboard, a page for people. */
+        get: operations["dashboard"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/demo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Return the demo homepage, a page for people. */
+        get: operations["demo"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/demo/files/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Return a file of what the demo homepage shows. */
+        get: operations["demo_file"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/livez": {
         parameters: {
             query?: never;
@@ -72,6 +123,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/static/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Return a file that the pages are made of. */
+        get: operations["static"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/catalog": {
         parameters: {
             query?: never;
@@ -100,6 +168,66 @@ export interface paths {
         patch: operations["patch_catalog"];
         trace?: never;
     };
+    "/v1/challenger": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Tell how the challenger does against the champion, which of them serves, and what was promoted and demoted before.
+         * @description Needs an admin's key.
+         */
+        get: operations["challenger"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/challenger/demote": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Let the champion serve again, whatever the evidence says.
+         * @description Needs an admin's key.
+         */
+        post: operations["demote_challenger"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/challenger/promote": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Let the challenger serve from now on, whatever the evidence says.
+         * @description Needs an admin's key.
+         */
+        post: operations["promote_challenger"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/decisions/{decision_id}/activate": {
         parameters: {
             query?: never;
@@ -117,6 +245,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/decisions/{decision_id}/explain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Tell why a logged decision was made so: scores, probabilities, what moved the scores, the feedback so far and what it earns.
+         * @description Needs an admin's key.
+         */
+        get: operations["explain"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/feedback": {
         parameters: {
             query?: never;
@@ -128,6 +276,86 @@ export interface paths {
         put?: never;
         /** Report what viewers saw, clicked and played. What is accepted is durable; events that are refused are listed with the reason, the others count. */
         post: operations["feedback"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/insights": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Tell how it goes, over time and all in all, with ranges that hold at all times at once, and whether anything drifts.
+         * @description Needs an admin's key.
+         */
+        get: operations["insights"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/insights/alarms/reset": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Let the drift alarms begin anew: they learn what is usual from now on.
+         * @description Needs an admin's key.
+         */
+        post: operations["reset_alarms"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/insights/titles/{title}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Tell how often each artwork of a title was shown and played, by segment too.
+         * @description Needs an admin's key.
+         */
+        get: operations["title_insights"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/latency": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Tell how long requests take, by route, and the stages of a rank request.
+         * @description Needs an admin's key.
+         */
+        get: operations["latency"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -222,10 +450,51 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/weights/{surface}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the weights that matter most in the model that is served, by name; surface is artwork or rows.
+         * @description Needs an admin's key.
+         */
+        get: operations["weights"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /**
+         * Alarm
+         * @description A drift alarm.
+         *
+         *     `usual` and `now` are the mean reward a display, or the mean over pages of the bits a
+         *     display; absent before there are any. `evidence` is how much of what raises the alarm has been
+         *     gathered, by the logarithm, 0 to 1.
+         */
+        Alarm: {
+            evidence: number;
+            /** @enum {unknown} */
+            name: "entropy_collapse" | "reward_drop";
+            now: number | null;
+            raised_at: number | null;
+            says: string;
+            /** @enum {unknown} */
+            state: "learning_usual" | "raised" | "watching";
+            /** @enum {unknown} */
+            surface: "artwork" | "rows";
+            usual: number | null;
+        };
         /**
          * Artwork
          * @description One candidate image of one title.
@@ -237,6 +506,24 @@ export interface components {
             };
             /** @description 1 to 256 of the characters A-Z a-z 0-9 _ . : @ / - */
             id: string;
+        };
+        /**
+         * ArtworkFigures
+         * @description An artwork's displays, and what came of them.
+         *
+         *     `share` is its part of the title's displays to the learned share, absent before there are any.
+         *     `segments` are named as in `device=tv`.
+         */
+        ArtworkFigures: {
+            clicks: number;
+            displays: number;
+            id: string;
+            plays: number;
+            segments: {
+                [key: string]: components["schemas"]["SegmentFigures"];
+            };
+            share: number | null;
+            take: components["schemas"]["Range"];
         };
         /**
          * CatalogAnswer
@@ -272,6 +559,227 @@ export interface components {
             rows?: components["schemas"]["Row"][];
             /** @default [] */
             titles?: components["schemas"]["Title"][];
+        };
+        /**
+         * ChallengerAnswer
+         * @description How the challenger does, and who serves.
+         *
+         *     `changes` maps what the challenger does otherwise to the champion's value and its own.
+         *     `champion` and `challenger` are rewards a page, above what untouched titles earn, and
+         *     `lift` the challenger's over the champion, as a share of the champion's; `low` and `high`
+         *     hold at all times at once. `decisions` were judged since the last change, `unjudged` could
+         *     not be. `lag_s` is how far the challenger's learner is behind. `history` is newest first.
+         */
+        ChallengerAnswer: {
+            /**
+             * @default {
+             *       "high": null,
+             *       "low": null,
+             *       "value": null
+             *     }
+             */
+            challenger?: components["schemas"]["Estimate"];
+            /**
+             * @default {
+             *       "high": null,
+             *       "low": null,
+             *       "value": null
+             *     }
+             */
+            champion?: components["schemas"]["Estimate"];
+            /** @default {} */
+            changes?: {
+                [key: string]: [
+                    unknown,
+                    unknown
+                ];
+            };
+            configured: boolean;
+            /** @default 0 */
+            decisions?: number;
+            /** @default [] */
+            history?: components["schemas"]["LineMove"][];
+            /** @default null */
+            lag_s?: number | null;
+            /**
+             * @default {
+             *       "high": null,
+             *       "low": null,
+             *       "value": null
+             *     }
+             */
+            lift?: components["schemas"]["Estimate"];
+            /**
+             * @default champion
+             * @enum {unknown}
+             */
+            serving?: "challenger" | "champion";
+            /** @default null */
+            since?: number | null;
+            /** @default 0 */
+            unjudged?: number;
+            verdict: string;
+        };
+        /**
+         * ChallengerReport
+         * @description Which line serves, and what is known of the challenger, in words.
+         */
+        ChallengerReport: {
+            /** @enum {unknown} */
+            serving: "challenger" | "champion";
+            verdict: string;
+        };
+        /**
+         * Contribution
+         * @description What one feature, or one cross of features, adds to a score.
+         *
+         *     `feature` is readable: `artwork.mood=eerie`, `context.device=tv × artwork.mood=eerie`, or
+         *     `constant`; a number stands behind its name as `title.year:1927`.
+         */
+        Contribution: {
+            feature: string;
+            value: number;
+        };
+        /**
+         * Estimate
+         * @description An estimate with bounds that hold at all times at once; absent where there is none.
+         */
+        Estimate: {
+            /** @default null */
+            high?: number | null;
+            /** @default null */
+            low?: number | null;
+            /** @default null */
+            value?: number | null;
+        };
+        /**
+         * ExplainAnswer
+         * @description A logged decision and why it was made so.
+         *
+         *     Scores, probabilities and contributions are recomputed from what the record names: its context,
+         *     catalog and snapshots. `exact` tells whether all recomputed probabilities equal those logged;
+         *     `notes` say what could not be recomputed, and why. `rewards` are what the feedback so far
+         *     earns by the configured rule; they are final once the decision has closed.
+         */
+        ExplainAnswer: {
+            catalog: string;
+            context: {
+                [key: string]: number | string | (number | string)[];
+            };
+            decided_at: number;
+            decision_id: string;
+            exact: boolean;
+            feedback: components["schemas"]["ExplainedFeedback"];
+            notes: string[];
+            policy: string;
+            rewards: components["schemas"]["Rewards"];
+            rows: components["schemas"]["ExplainedRow"][];
+            share: {
+                [key: string]: "explore" | "holdout" | "learned";
+            };
+            snapshots: {
+                [key: string]: string;
+            };
+            titles: components["schemas"]["ExplainedTitle"][];
+            /** @default null */
+            viewer_id?: string | null;
+        };
+        /**
+         * ExplainedArtwork
+         * @description An artwork that was eligible.
+         *
+         *     `score` and `spread` (its standard deviation, where the strategy goes by it) are absent
+         *     where no model scored the page. `contributions` are the largest by size of those that tell the
+         *     title's artworks apart; with `rest`, the sum of all others, they make the score. `alike` is
+         *     the part of the rest that all artworks of the title share.
+         */
+        ExplainedArtwork: {
+            /** @default 0 */
+            alike?: number;
+            /** @default [] */
+            contributions?: components["schemas"]["Contribution"][];
+            id: string;
+            /** @default null */
+            probability?: number | null;
+            /** @default 0 */
+            rest?: number;
+            /** @default null */
+            score?: number | null;
+            /** @default null */
+            spread?: number | null;
+        };
+        /**
+         * ExplainedEvent
+         * @description A feedback event of the decision.
+         *
+         *     `at` is the log's time; `taken_as` says what became of it: joined, held (it came before its
+         *     decision was shown), duplicate, late, or excess.
+         */
+        ExplainedEvent: {
+            at: number;
+            event_id: string;
+            /** @default null */
+            fraction?: number | null;
+            /** @default null */
+            row?: string | null;
+            /** @default null */
+            seconds?: number | null;
+            taken_as: string;
+            title: string;
+            /** @enum {unknown} */
+            type: "click" | "impression" | "play";
+        };
+        /**
+         * ExplainedFeedback
+         * @description What came back for the decision, as the learner joins it.
+         *
+         *     `complete` is false where the log was not read to the end of the decision's window.
+         *     `closes_at` is when the window ends, absent once nothing is waited for.
+         */
+        ExplainedFeedback: {
+            /** @default null */
+            closes_at?: number | null;
+            complete: boolean;
+            events: components["schemas"]["ExplainedEvent"][];
+            state: string;
+        };
+        /**
+         * ExplainedRow
+         * @description A row in its place, from 0 at the top, and the logged probability with which it got there.
+         *
+         *     `probability` is the same, recomputed, given the rows above it. What makes the score is told
+         *     as of an artwork; `alike` is what all rows share.
+         */
+        ExplainedRow: {
+            /** @default 0 */
+            alike?: number;
+            /** @default [] */
+            contributions?: components["schemas"]["Contribution"][];
+            id: string;
+            pinned: boolean;
+            position: number;
+            /** @default null */
+            probability?: number | null;
+            propensity: number;
+            /** @default 0 */
+            rest?: number;
+            /** @default null */
+            score?: number | null;
+        };
+        /**
+         * ExplainedTitle
+         * @description A title, the artwork shown and its logged probability, and all that were eligible.
+         *
+         *     `row` is the first row that held it, absent outside rows. Without its catalog version
+         *     `artworks` is empty.
+         */
+        ExplainedTitle: {
+            artwork: string;
+            /** @default [] */
+            artworks?: components["schemas"]["ExplainedArtwork"][];
+            id: string;
+            propensity: number;
+            row: string | null;
         };
         /**
          * FeedbackAnswer
@@ -326,6 +834,62 @@ export interface components {
             status: string;
         };
         /**
+         * InsightsAnswer
+         * @description How it goes: of late, all in all, and whether anything drifts.
+         */
+        InsightsAnswer: {
+            alarms: components["schemas"]["Alarm"][];
+            at: number;
+            confidence: number;
+            interval_s: number;
+            join: {
+                [key: string]: number;
+            };
+            lift: {
+                [key: string]: components["schemas"]["LiftRange"] | null;
+            };
+            open_decisions: number;
+            rows: components["schemas"]["RowFigures"][];
+            series: components["schemas"]["Series"];
+            shares: {
+                [key: string]: {
+                    [key: string]: components["schemas"]["ShareFigures"];
+                };
+            };
+            since: number | null;
+            titles: components["schemas"]["TitleFigures"][];
+        };
+        /**
+         * LatencyAnswer
+         * @description Latency of a rank request's stages, and of requests by route; only what was observed.
+         *
+         *     Two answers' `counts` tell, by their difference, of the time between.
+         */
+        LatencyAnswer: {
+            bounds_s: number[];
+            routes: {
+                [key: string]: components["schemas"]["LatencyFigures"];
+            };
+            stages: {
+                [key: string]: components["schemas"]["LatencyFigures"];
+            };
+        };
+        /**
+         * LatencyFigures
+         * @description How long something took, over all worker processes since the service started.
+         *
+         *     `counts` has one number for each of the answer's `bounds_s` and a last one for what took
+         *     longer. Quantiles lie within their bucket by its width; one beyond the last bound is told as it.
+         */
+        LatencyFigures: {
+            count: number;
+            counts: number[];
+            p50_s: number;
+            p95_s: number;
+            p99_s: number;
+            sum_s: number;
+        };
+        /**
          * LearnerReport
          * @description The learner, as it last told; counts are over its whole life.
          */
@@ -361,6 +925,53 @@ export interface components {
             };
         };
         /**
+         * LiftRange
+         * @description Reward rate of the learned share over the holdout's, minus 1.
+         *
+         *     `high` is absent while the holdout's rate may still be nothing.
+         */
+        LiftRange: {
+            high: number | null;
+            low: number;
+            value: number;
+        };
+        /**
+         * LineMove
+         * @description A promotion or demotion: when, by whom, and what was known then.
+         *
+         *     `by` is hand, gate, or config where the challenger's file had become another one.
+         */
+        LineMove: {
+            at: number;
+            by: string;
+            changes: {
+                [key: string]: [
+                    unknown,
+                    unknown
+                ];
+            };
+            evidence: Record<string, never>;
+            snapshots: {
+                [key: string]: {
+                    [key: string]: string;
+                };
+            };
+            /** @enum {unknown} */
+            what: "demoted" | "promoted";
+        };
+        /**
+         * NamedWeight
+         * @description A weight of a model under the name of what it weighs.
+         *
+         *     `deviation` is its standard deviation, where the model keeps them.
+         */
+        NamedWeight: {
+            /** @default null */
+            deviation?: number | null;
+            feature: string;
+            weight: number;
+        };
+        /**
          * PageRow
          * @description A candidate row of a page.
          *
@@ -391,6 +1002,15 @@ export interface components {
             status: number;
             title: string;
             type: string;
+        };
+        /**
+         * Range
+         * @description An estimate, and the ends of its confidence sequence as it stands.
+         */
+        Range: {
+            high: number;
+            low: number;
+            value: number;
         };
         /**
          * RankAnswer
@@ -509,6 +1129,28 @@ export interface components {
             why: string;
         };
         /**
+         * RewardReason
+         * @description What a display earned so far, and a sentence that says why.
+         */
+        RewardReason: {
+            reward: number;
+            why: string;
+        };
+        /**
+         * Rewards
+         * @description The rewards of what was seen, by id; what was not seen is not learned from.
+         */
+        Rewards: {
+            /** @default {} */
+            rows?: {
+                [key: string]: components["schemas"]["RewardReason"];
+            };
+            /** @default {} */
+            titles?: {
+                [key: string]: components["schemas"]["RewardReason"];
+            };
+        };
+        /**
          * Row
          * @description A shelf of the catalog: its features and the titles it offers, in editorial order.
          */
@@ -523,6 +1165,46 @@ export interface components {
             titles?: string[];
         };
         /**
+         * RowFigures
+         * @description A row that is counted singly.
+         */
+        RowFigures: {
+            clicks: number;
+            displays: number;
+            id: string;
+            plays: number;
+            position_mean: number;
+            reward_rate: components["schemas"]["Range"];
+        };
+        /**
+         * SegmentFigures
+         * @description An artwork's displays to those viewers whose context has a certain value.
+         */
+        SegmentFigures: {
+            displays: number;
+            plays: number;
+            take: components["schemas"]["Range"];
+        };
+        /**
+         * Series
+         * @description Figures by interval, oldest first; an outcome counts where its decision closed.
+         *
+         *     `lag_s` and `model_age_s` are as the learner saw them at an interval's end; they are absent
+         *     for the time before it was started.
+         */
+        Series: {
+            at: number[];
+            examples: number[];
+            lag_s: (number | null)[];
+            model_age_s: {
+                [key: string]: (number | null)[];
+            };
+            outcomes: number[];
+            surfaces: {
+                [key: string]: components["schemas"]["SurfaceSeries"];
+            };
+        };
+        /**
          * ServedModelReport
          * @description The model that this worker scores a surface with.
          */
@@ -530,6 +1212,23 @@ export interface components {
             age_s: number;
             pinned: boolean;
             version: string;
+        };
+        /**
+         * ShareFigures
+         * @description What the displays of one surface to one share of viewers earned, all in all.
+         *
+         *     Ranges rest on the pages whose reward window is over, of which each counts with four plays, four
+         *     clicks and a reward of four at most; the totals hold everything. Absent where there is nothing
+         *     yet.
+         */
+        ShareFigures: {
+            click: components["schemas"]["Range"] | null;
+            clicks: number;
+            displays: number;
+            plays: number;
+            reward: number;
+            reward_rate: components["schemas"]["Range"] | null;
+            take: components["schemas"]["Range"] | null;
         };
         /**
          * ShareReport
@@ -541,6 +1240,16 @@ export interface components {
             plays: number;
             reward_rate: number | null;
             take_fraction: number | null;
+        };
+        /**
+         * ShareSeries
+         * @description What the displays of one share earned, interval by interval.
+         */
+        ShareSeries: {
+            clicks: number[];
+            displays: number[];
+            plays: number[];
+            reward: number[];
         };
         /**
          * SnapshotSummary
@@ -568,7 +1277,11 @@ export interface components {
          * @description Whether it is learning, and from what one can tell.
          */
         StatusAnswer: {
+            /** @default [] */
+            alarms?: components["schemas"]["Alarm"][];
             catalog: string;
+            /** @default null */
+            challenger?: components["schemas"]["ChallengerReport"] | null;
             entropy_bits: {
                 [key: string]: number | null;
             };
@@ -592,6 +1305,19 @@ export interface components {
             verdict: string;
         };
         /**
+         * SurfaceSeries
+         * @description One surface, interval by interval.
+         *
+         *     `entropy_bits` is the mean of −log2(propensity) over the learned share's displays that were
+         *     drawn; its expectation is the entropy of what they were drawn from. Absent where there are none.
+         */
+        SurfaceSeries: {
+            entropy_bits: (number | null)[];
+            shares: {
+                [key: string]: components["schemas"]["ShareSeries"];
+            };
+        };
+        /**
          * Title
          * @description A thing to watch, with its candidate artworks in editorial order (the first is default).
          */
@@ -604,6 +1330,40 @@ export interface components {
             /** @description 1 to 256 of the characters A-Z a-z 0-9 _ . : @ / - */
             id: string;
         };
+        /**
+         * TitleFigures
+         * @description A title that is counted singly.
+         */
+        TitleFigures: {
+            displays: number;
+            id: string;
+            plays: number;
+            take: number;
+        };
+        /**
+         * TitleInsightsAnswer
+         * @description A title's artworks, those shown most first.
+         */
+        TitleInsightsAnswer: {
+            artworks: components["schemas"]["ArtworkFigures"][];
+            id: string;
+        };
+        /**
+         * WeightsAnswer
+         * @description The weights that matter most in the model that is served.
+         *
+         *     Largest first by size times typical use: the mean size of the feature's value over the catalog
+         *     and the newest decisions. `named` counts the weights that are not zero and have a name from
+         *     those, `unnamed` all others that are not zero.
+         */
+        WeightsAnswer: {
+            named: number;
+            snapshot: string | null;
+            /** @enum {unknown} */
+            surface: "artwork" | "rows";
+            unnamed: number;
+            weights: components["schemas"]["NamedWeight"][];
+        };
     };
     responses: never;
     parameters: never;
@@ -613,6 +1373,201 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    dashboard: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": unknown;
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Object contains unknown field `contxt`",
+                     *       "hint": "take it out or correct its spelling; GET /openapi.json lists the fields of each request",
+                     *       "status": 422,
+                     *       "title": "The body is not valid",
+                     *       "type": "urn:marquee:problem:body-invalid"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+msgpack": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server failed; quote the X-Request-Id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Object contains unknown field `contxt`",
+                     *       "hint": "take it out or correct its spelling; GET /openapi.json lists the fields of each request",
+                     *       "status": 422,
+                     *       "title": "The body is not valid",
+                     *       "type": "urn:marquee:problem:body-invalid"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+msgpack": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    demo: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": unknown;
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Object contains unknown field `contxt`",
+                     *       "hint": "take it out or correct its spelling; GET /openapi.json lists the fields of each request",
+                     *       "status": 422,
+                     *       "title": "The body is not valid",
+                     *       "type": "urn:marquee:problem:body-invalid"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+msgpack": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server failed; quote the X-Request-Id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Object contains unknown field `contxt`",
+                     *       "hint": "take it out or correct its spelling; GET /openapi.json lists the fields of each request",
+                     *       "status": 422,
+                     *       "title": "The body is not valid",
+                     *       "type": "urn:marquee:problem:body-invalid"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+msgpack": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    demo_file: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": unknown;
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Object contains unknown field `contxt`",
+                     *       "hint": "take it out or correct its spelling; GET /openapi.json lists the fields of each request",
+                     *       "status": 422,
+                     *       "title": "The body is not valid",
+                     *       "type": "urn:marquee:problem:body-invalid"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+msgpack": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is well-formed and wrong; `field` and `hint` say where and what to do. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Object contains unknown field `contxt`",
+                     *       "hint": "take it out or correct its spelling; GET /openapi.json lists the fields of each request",
+                     *       "status": 422,
+                     *       "title": "The body is not valid",
+                     *       "type": "urn:marquee:problem:body-invalid"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+msgpack": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server failed; quote the X-Request-Id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Object contains unknown field `contxt`",
+                     *       "hint": "take it out or correct its spelling; GET /openapi.json lists the fields of each request",
+                     *       "status": 422,
+                     *       "title": "The body is not valid",
+                     *       "type": "urn:marquee:problem:body-invalid"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+msgpack": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     livez: {
         parameters: {
             query?: never;
@@ -777,6 +1732,85 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["HealthAnswer"];
                     "application/msgpack": components["schemas"]["HealthAnswer"];
+                };
+            };
+        };
+    };
+    static: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": unknown;
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Object contains unknown field `contxt`",
+                     *       "hint": "take it out or correct its spelling; GET /openapi.json lists the fields of each request",
+                     *       "status": 422,
+                     *       "title": "The body is not valid",
+                     *       "type": "urn:marquee:problem:body-invalid"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+msgpack": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is well-formed and wrong; `field` and `hint` say where and what to do. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Object contains unknown field `contxt`",
+                     *       "hint": "take it out or correct its spelling; GET /openapi.json lists the fields of each request",
+                     *       "status": 422,
+                     *       "title": "The body is not valid",
+                     *       "type": "urn:marquee:problem:body-invalid"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+msgpack": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server failed; quote the X-Request-Id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Object contains unknown field `contxt`",
+                     *       "hint": "take it out or correct its spelling; GET /openapi.json lists the fields of each request",
+                     *       "status": 422,
+                     *       "title": "The body is not valid",
+                     *       "type": "urn:marquee:problem:body-invalid"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+msgpack": components["schemas"]["Problem"];
                 };
             };
         };
@@ -1560,6 +2594,487 @@ export interface operations {
             };
         };
     };
+    challenger: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChallengerAnswer"];
+                    "application/msgpack": components["schemas"]["ChallengerAnswer"];
+                };
+            };
+            /** @description There is no API key, or it is unknown; for feedback, no valid token either. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Object contains unknown field `contxt`",
+                     *       "hint": "take it out or correct its spelling; GET /openapi.json lists the fields of each request",
+                     *       "status": 422,
+                     *       "title": "The body is not valid",
+                     *       "type": "urn:marquee:problem:body-invalid"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+msgpack": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key is not an admin's. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Object contains unknown field `contxt`",
+                     *       "hint": "take it out or correct its spelling; GET /openapi.json lists the fields of each request",
+                     *       "status": 422,
+                     *       "title": "The body is not valid",
+                     *       "type": "urn:marquee:problem:body-invalid"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+msgpack": components["schemas"]["Problem"];
+                };
+            };
+            /** @description None of the accepted encodings is on offer. */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Object contains unknown field `contxt`",
+                     *       "hint": "take it out or correct its spelling; GET /openapi.json lists the fields of each request",
+                     *       "status": 422,
+                     *       "title": "The body is not valid",
+                     *       "type": "urn:marquee:problem:body-invalid"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+msgpack": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller calls too often (rate_limits); Retry-After says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Object contains unknown field `contxt`",
+                     *       "hint": "take it out or correct its spelling; GET /openapi.json lists the fields of each request",
+                     *       "status": 422,
+                     *       "title": "The body is not valid",
+                     *       "type": "urn:marquee:problem:body-invalid"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+msgpack": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server failed; quote the X-Request-Id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Object contains unknown field `contxt`",
+                     *       "hint": "take it out or correct its spelling; GET /openapi.json lists the fields of each request",
+                     *       "status": 422,
+                     *       "title": "The body is not valid",
+                     *       "type": "urn:marquee:problem:body-invalid"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+msgpack": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not now; Retry-After says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Object contains unknown field `contxt`",
+                     *       "hint": "take it out or correct its spelling; GET /openapi.json lists the fields of each request",
+                     *       "status": 422,
+                     *       "title": "The body is not valid",
+                     *       "type": "urn:marquee:problem:body-invalid"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+msgpack": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    demote_challenger: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChallengerAnswer"];
+                    "application/msgpack": components["schemas"]["ChallengerAnswer"];
+                };
+            };
+            /** @description There is no API key, or it is unknown; for feedback, no valid token either. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Object contains unknown field `contxt`",
+                     *       "hint": "take it out or correct its spelling; GET /openapi.json lists the fields of each request",
+                     *       "status": 422,
+                     *       "title": "The body is not valid",
+                     *       "type": "urn:marquee:problem:body-invalid"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+msgpack": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key is not an admin's. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Object contains unknown field `contxt`",
+                     *       "hint": "take it out or correct its spelling; GET /openapi.json lists the fields of each request",
+                     *       "status": 422,
+                     *       "title": "The body is not valid",
+                     *       "type": "urn:marquee:problem:body-invalid"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+msgpack": components["schemas"]["Problem"];
+                };
+            };
+            /** @description None of the accepted encodings is on offer. */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Object contains unknown field `contxt`",
+                     *       "hint": "take it out or correct its spelling; GET /openapi.json lists the fields of each request",
+                     *       "status": 422,
+                     *       "title": "The body is not valid",
+                     *       "type": "urn:marquee:problem:body-invalid"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+msgpack": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The decision id was used before with another body. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Object contains unknown field `contxt`",
+                     *       "hint": "take it out or correct its spelling; GET /openapi.json lists the fields of each request",
+                     *       "status": 422,
+                     *       "title": "The body is not valid",
+                     *       "type": "urn:marquee:problem:body-invalid"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+msgpack": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body's length was not announced. */
+            411: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Object contains unknown field `contxt`",
+                     *       "hint": "take it out or correct its spelling; GET /openapi.json lists the fields of each request",
+                     *       "status": 422,
+                     *       "title": "The body is not valid",
+                     *       "type": "urn:marquee:problem:body-invalid"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+msgpack": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller calls too often (rate_limits); Retry-After says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Object contains unknown field `contxt`",
+                     *       "hint": "take it out or correct its spelling; GET /openapi.json lists the fields of each request",
+                     *       "status": 422,
+                     *       "title": "The body is not valid",
+                     *       "type": "urn:marquee:problem:body-invalid"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+msgpack": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server failed; quote the X-Request-Id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Object contains unknown field `contxt`",
+                     *       "hint": "take it out or correct its spelling; GET /openapi.json lists the fields of each request",
+                     *       "status": 422,
+                     *       "title": "The body is not valid",
+                     *       "type": "urn:marquee:problem:body-invalid"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+msgpack": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not now; Retry-After says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Object contains unknown field `contxt`",
+                     *       "hint": "take it out or correct its spelling; GET /openapi.json lists the fields of each request",
+                     *       "status": 422,
+                     *       "title": "The body is not valid",
+                     *       "type": "urn:marquee:problem:body-invalid"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+msgpack": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    promote_challenger: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChallengerAnswer"];
+                    "application/msgpack": components["schemas"]["ChallengerAnswer"];
+                };
+            };
+            /** @description There is no API key, or it is unknown; for feedback, no valid token either. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Object contains unknown field `contxt`",
+                     *       "hint": "take it out or correct its spelling; GET /openapi.json lists the fields of each request",
+                     *       "status": 422,
+                     *       "title": "The body is not valid",
+                     *       "type": "urn:marquee:problem:body-invalid"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+msgpack": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key is not an admin's. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Object contains unknown field `contxt`",
+                     *       "hint": "take it out or correct its spelling; GET /openapi.json lists the fields of each request",
+                     *       "status": 422,
+                     *       "title": "The body is not valid",
+                     *       "type": "urn:marquee:problem:body-invalid"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+msgpack": components["schemas"]["Problem"];
+                };
+            };
+            /** @description None of the accepted encodings is on offer. */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Object contains unknown field `contxt`",
+                     *       "hint": "take it out or correct its spelling; GET /openapi.json lists the fields of each request",
+                     *       "status": 422,
+                     *       "title": "The body is not valid",
+                     *       "type": "urn:marquee:problem:body-invalid"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+msgpack": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The decision id was used before with another body. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Object contains unknown field `contxt`",
+                     *       "hint": "take it out or correct its spelling; GET /openapi.json lists the fields of each request",
+                     *       "status": 422,
+                     *       "title": "The body is not valid",
+                     *       "type": "urn:marquee:problem:body-invalid"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+msgpack": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body's length was not announced. */
+            411: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Object contains unknown field `contxt`",
+                     *       "hint": "take it out or correct its spelling; GET /openapi.json lists the fields of each request",
+                     *       "status": 422,
+                     *       "title": "The body is not valid",
+                     *       "type": "urn:marquee:problem:body-invalid"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+msgpack": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller calls too often (rate_limits); Retry-After says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Object contains unknown field `contxt`",
+                     *       "hint": "take it out or correct its spelling; GET /openapi.json lists the fields of each request",
+                     *       "status": 422,
+                     *       "title": "The body is not valid",
+                     *       "type": "urn:marquee:problem:body-invalid"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+msgpack": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server failed; quote the X-Request-Id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Object contains unknown field `contxt`",
+                     *       "hint": "take it out or correct its spelling; GET /openapi.json lists the fields of each request",
+                     *       "status": 422,
+                     *       "title": "The body is not valid",
+                     *       "type": "urn:marquee:problem:body-invalid"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+msgpack": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not now; Retry-After says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Object contains unknown field `contxt`",
+                     *       "hint": "take it out or correct its spelling; GET /openapi.json lists the fields of each request",
+                     *       "status": 422,
+                     *       "title": "The body is not valid",
+                     *       "type": "urn:marquee:problem:body-invalid"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+msgpack": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     activate: {
         parameters: {
             query?: never;
@@ -1618,6 +3133,281 @@ export interface operations {
             };
             /** @description The body's length was not announced. */
             411: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Object contains unknown field `contxt`",
+                     *       "hint": "take it out or correct its spelling; GET /openapi.json lists the fields of each request",
+                     *       "status": 422,
+                     *       "title": "The body is not valid",
+                     *       "type": "urn:marquee:problem:body-invalid"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+msgpack": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is well-formed and wrong; `field` and `hint` say where and what to do. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Object contains unknown field `contxt`",
+                     *       "hint": "take it out or correct its spelling; GET /openapi.json lists the fields of each request",
+                     *       "status": 422,
+                     *       "title": "The body is not valid",
+                     *       "type": "urn:marquee:problem:body-invalid"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+msgpack": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller calls too often (rate_limits); Retry-After says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Object contains unknown field `contxt`",
+                     *       "hint": "take it out or correct its spelling; GET /openapi.json lists the fields of each request",
+                     *       "status": 422,
+                     *       "title": "The body is not valid",
+                     *       "type": "urn:marquee:problem:body-invalid"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+msgpack": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server failed; quote the X-Request-Id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Object contains unknown field `contxt`",
+                     *       "hint": "take it out or correct its spelling; GET /openapi.json lists the fields of each request",
+                     *       "status": 422,
+                     *       "title": "The body is not valid",
+                     *       "type": "urn:marquee:problem:body-invalid"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+msgpack": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not now; Retry-After says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Object contains unknown field `contxt`",
+                     *       "hint": "take it out or correct its spelling; GET /openapi.json lists the fields of each request",
+                     *       "status": 422,
+                     *       "title": "The body is not valid",
+                     *       "type": "urn:marquee:problem:body-invalid"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+msgpack": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    explain: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                decision_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "catalog": "c0123456789abcdef",
+                     *       "context": {
+                     *         "device": "tv",
+                     *         "hour": 21
+                     *       },
+                     *       "decided_at": 1767225600,
+                     *       "decision_id": "5b2c6d0a4c8f4f2e9d3b1a7e6f5c4d3b",
+                     *       "exact": true,
+                     *       "feedback": {
+                     *         "closes_at": 1767226205,
+                     *         "complete": true,
+                     *         "events": [
+                     *           {
+                     *             "at": 1767225605.25,
+                     *             "event_id": "event-1",
+                     *             "fraction": null,
+                     *             "row": "silent-classics",
+                     *             "seconds": null,
+                     *             "taken_as": "joined",
+                     *             "title": "metropolis-1927",
+                     *             "type": "click"
+                     *           }
+                     *         ],
+                     *         "state": "open: feedback is waited for"
+                     *       },
+                     *       "notes": [],
+                     *       "policy": "epsilon_greedy+plackett_luce",
+                     *       "rewards": {
+                     *         "rows": {
+                     *           "silent-classics": {
+                     *             "reward": 0.2,
+                     *             "why": "its one seen title, metropolis-1927: reward 0.2"
+                     *           }
+                     *         },
+                     *         "titles": {
+                     *           "metropolis-1927": {
+                     *             "reward": 0.2,
+                     *             "why": "clicked (0.2): reward 0.2"
+                     *           }
+                     *         }
+                     *       },
+                     *       "rows": [
+                     *         {
+                     *           "alike": 0.1,
+                     *           "contributions": [
+                     *             {
+                     *               "feature": "context.device=tv × row.era=silent",
+                     *               "value": 0.15
+                     *             }
+                     *           ],
+                     *           "id": "silent-classics",
+                     *           "pinned": false,
+                     *           "position": 0,
+                     *           "probability": 0.9998,
+                     *           "propensity": 0.9998,
+                     *           "rest": 0.1,
+                     *           "score": 0.25
+                     *         }
+                     *       ],
+                     *       "share": {
+                     *         "artwork": "learned",
+                     *         "rows": "learned"
+                     *       },
+                     *       "snapshots": {
+                     *         "artwork": "000000042-1a2b3c4d",
+                     *         "rows": "000000042-5e6f7a8b"
+                     *       },
+                     *       "titles": [
+                     *         {
+                     *           "artwork": "robot-face",
+                     *           "artworks": [
+                     *             {
+                     *               "alike": 0.08,
+                     *               "contributions": [
+                     *                 {
+                     *                   "feature": "context.device=tv × artwork.mood=eerie",
+                     *                   "value": 0.21
+                     *                 },
+                     *                 {
+                     *                   "feature": "artwork.mood=eerie",
+                     *                   "value": 0.05
+                     *                 }
+                     *               ],
+                     *               "id": "robot-face",
+                     *               "probability": 0.99,
+                     *               "rest": 0.08,
+                     *               "score": 0.34,
+                     *               "spread": null
+                     *             }
+                     *           ],
+                     *           "id": "metropolis-1927",
+                     *           "propensity": 0.99,
+                     *           "row": "silent-classics"
+                     *         }
+                     *       ],
+                     *       "viewer_id": "viewer-7"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ExplainAnswer"];
+                    "application/msgpack": components["schemas"]["ExplainAnswer"];
+                };
+            };
+            /** @description There is no API key, or it is unknown; for feedback, no valid token either. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Object contains unknown field `contxt`",
+                     *       "hint": "take it out or correct its spelling; GET /openapi.json lists the fields of each request",
+                     *       "status": 422,
+                     *       "title": "The body is not valid",
+                     *       "type": "urn:marquee:problem:body-invalid"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+msgpack": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key is not an admin's. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Object contains unknown field `contxt`",
+                     *       "hint": "take it out or correct its spelling; GET /openapi.json lists the fields of each request",
+                     *       "status": 422,
+                     *       "title": "The body is not valid",
+                     *       "type": "urn:marquee:problem:body-invalid"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+msgpack": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Object contains unknown field `contxt`",
+                     *       "hint": "take it out or correct its spelling; GET /openapi.json lists the fields of each request",
+                     *       "status": 422,
+                     *       "title": "The body is not valid",
+                     *       "type": "urn:marquee:problem:body-invalid"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+msgpack": components["schemas"]["Problem"];
+                };
+            };
+            /** @description None of the accepted encodings is on offer. */
+            406: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1939,6 +3729,545 @@ export interface operations {
             };
             /** @description Not now; Retry-After says when to try again. */
             503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Object contains unknown field `contxt`",
+                     *       "hint": "take it out or correct its spelling; GET /openapi.json lists the fields of each request",
+                     *       "status": 422,
+                     *       "title": "The body is not valid",
+                     *       "type": "urn:marquee:problem:body-invalid"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+msgpack": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    insights: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InsightsAnswer"];
+                    "application/msgpack": components["schemas"]["InsightsAnswer"];
+                };
+            };
+            /** @description There is no API key, or it is unknown; for feedback, no valid token either. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Object contains unknown field `contxt`",
+                     *       "hint": "take it out or correct its spelling; GET /openapi.json lists the fields of each request",
+                     *       "status": 422,
+                     *       "title": "The body is not valid",
+                     *       "type": "urn:marquee:problem:body-invalid"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+msgpack": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key is not an admin's. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Object contains unknown field `contxt`",
+                     *       "hint": "take it out or correct its spelling; GET /openapi.json lists the fields of each request",
+                     *       "status": 422,
+                     *       "title": "The body is not valid",
+                     *       "type": "urn:marquee:problem:body-invalid"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+msgpack": components["schemas"]["Problem"];
+                };
+            };
+            /** @description None of the accepted encodings is on offer. */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Object contains unknown field `contxt`",
+                     *       "hint": "take it out or correct its spelling; GET /openapi.json lists the fields of each request",
+                     *       "status": 422,
+                     *       "title": "The body is not valid",
+                     *       "type": "urn:marquee:problem:body-invalid"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+msgpack": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller calls too often (rate_limits); Retry-After says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Object contains unknown field `contxt`",
+                     *       "hint": "take it out or correct its spelling; GET /openapi.json lists the fields of each request",
+                     *       "status": 422,
+                     *       "title": "The body is not valid",
+                     *       "type": "urn:marquee:problem:body-invalid"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+msgpack": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server failed; quote the X-Request-Id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Object contains unknown field `contxt`",
+                     *       "hint": "take it out or correct its spelling; GET /openapi.json lists the fields of each request",
+                     *       "status": 422,
+                     *       "title": "The body is not valid",
+                     *       "type": "urn:marquee:problem:body-invalid"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+msgpack": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    reset_alarms: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description There is no API key, or it is unknown; for feedback, no valid token either. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Object contains unknown field `contxt`",
+                     *       "hint": "take it out or correct its spelling; GET /openapi.json lists the fields of each request",
+                     *       "status": 422,
+                     *       "title": "The body is not valid",
+                     *       "type": "urn:marquee:problem:body-invalid"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+msgpack": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key is not an admin's. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Object contains unknown field `contxt`",
+                     *       "hint": "take it out or correct its spelling; GET /openapi.json lists the fields of each request",
+                     *       "status": 422,
+                     *       "title": "The body is not valid",
+                     *       "type": "urn:marquee:problem:body-invalid"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+msgpack": components["schemas"]["Problem"];
+                };
+            };
+            /** @description None of the accepted encodings is on offer. */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Object contains unknown field `contxt`",
+                     *       "hint": "take it out or correct its spelling; GET /openapi.json lists the fields of each request",
+                     *       "status": 422,
+                     *       "title": "The body is not valid",
+                     *       "type": "urn:marquee:problem:body-invalid"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+msgpack": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body's length was not announced. */
+            411: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Object contains unknown field `contxt`",
+                     *       "hint": "take it out or correct its spelling; GET /openapi.json lists the fields of each request",
+                     *       "status": 422,
+                     *       "title": "The body is not valid",
+                     *       "type": "urn:marquee:problem:body-invalid"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+msgpack": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller calls too often (rate_limits); Retry-After says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Object contains unknown field `contxt`",
+                     *       "hint": "take it out or correct its spelling; GET /openapi.json lists the fields of each request",
+                     *       "status": 422,
+                     *       "title": "The body is not valid",
+                     *       "type": "urn:marquee:problem:body-invalid"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+msgpack": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server failed; quote the X-Request-Id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Object contains unknown field `contxt`",
+                     *       "hint": "take it out or correct its spelling; GET /openapi.json lists the fields of each request",
+                     *       "status": 422,
+                     *       "title": "The body is not valid",
+                     *       "type": "urn:marquee:problem:body-invalid"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+msgpack": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not now; Retry-After says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Object contains unknown field `contxt`",
+                     *       "hint": "take it out or correct its spelling; GET /openapi.json lists the fields of each request",
+                     *       "status": 422,
+                     *       "title": "The body is not valid",
+                     *       "type": "urn:marquee:problem:body-invalid"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+msgpack": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    title_insights: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                title: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TitleInsightsAnswer"];
+                    "application/msgpack": components["schemas"]["TitleInsightsAnswer"];
+                };
+            };
+            /** @description There is no API key, or it is unknown; for feedback, no valid token either. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Object contains unknown field `contxt`",
+                     *       "hint": "take it out or correct its spelling; GET /openapi.json lists the fields of each request",
+                     *       "status": 422,
+                     *       "title": "The body is not valid",
+                     *       "type": "urn:marquee:problem:body-invalid"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+msgpack": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key is not an admin's. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Object contains unknown field `contxt`",
+                     *       "hint": "take it out or correct its spelling; GET /openapi.json lists the fields of each request",
+                     *       "status": 422,
+                     *       "title": "The body is not valid",
+                     *       "type": "urn:marquee:problem:body-invalid"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+msgpack": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Object contains unknown field `contxt`",
+                     *       "hint": "take it out or correct its spelling; GET /openapi.json lists the fields of each request",
+                     *       "status": 422,
+                     *       "title": "The body is not valid",
+                     *       "type": "urn:marquee:problem:body-invalid"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+msgpack": components["schemas"]["Problem"];
+                };
+            };
+            /** @description None of the accepted encodings is on offer. */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Object contains unknown field `contxt`",
+                     *       "hint": "take it out or correct its spelling; GET /openapi.json lists the fields of each request",
+                     *       "status": 422,
+                     *       "title": "The body is not valid",
+                     *       "type": "urn:marquee:problem:body-invalid"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+msgpack": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is well-formed and wrong; `field` and `hint` say where and what to do. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Object contains unknown field `contxt`",
+                     *       "hint": "take it out or correct its spelling; GET /openapi.json lists the fields of each request",
+                     *       "status": 422,
+                     *       "title": "The body is not valid",
+                     *       "type": "urn:marquee:problem:body-invalid"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+msgpack": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller calls too often (rate_limits); Retry-After says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Object contains unknown field `contxt`",
+                     *       "hint": "take it out or correct its spelling; GET /openapi.json lists the fields of each request",
+                     *       "status": 422,
+                     *       "title": "The body is not valid",
+                     *       "type": "urn:marquee:problem:body-invalid"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+msgpack": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server failed; quote the X-Request-Id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Object contains unknown field `contxt`",
+                     *       "hint": "take it out or correct its spelling; GET /openapi.json lists the fields of each request",
+                     *       "status": 422,
+                     *       "title": "The body is not valid",
+                     *       "type": "urn:marquee:problem:body-invalid"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+msgpack": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    latency: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LatencyAnswer"];
+                    "application/msgpack": components["schemas"]["LatencyAnswer"];
+                };
+            };
+            /** @description There is no API key, or it is unknown; for feedback, no valid token either. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Object contains unknown field `contxt`",
+                     *       "hint": "take it out or correct its spelling; GET /openapi.json lists the fields of each request",
+                     *       "status": 422,
+                     *       "title": "The body is not valid",
+                     *       "type": "urn:marquee:problem:body-invalid"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+msgpack": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key is not an admin's. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Object contains unknown field `contxt`",
+                     *       "hint": "take it out or correct its spelling; GET /openapi.json lists the fields of each request",
+                     *       "status": 422,
+                     *       "title": "The body is not valid",
+                     *       "type": "urn:marquee:problem:body-invalid"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+msgpack": components["schemas"]["Problem"];
+                };
+            };
+            /** @description None of the accepted encodings is on offer. */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Object contains unknown field `contxt`",
+                     *       "hint": "take it out or correct its spelling; GET /openapi.json lists the fields of each request",
+                     *       "status": 422,
+                     *       "title": "The body is not valid",
+                     *       "type": "urn:marquee:problem:body-invalid"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+msgpack": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller calls too often (rate_limits); Retry-After says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Object contains unknown field `contxt`",
+                     *       "hint": "take it out or correct its spelling; GET /openapi.json lists the fields of each request",
+                     *       "status": 422,
+                     *       "title": "The body is not valid",
+                     *       "type": "urn:marquee:problem:body-invalid"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+msgpack": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server failed; quote the X-Request-Id. */
+            500: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2919,6 +5248,177 @@ export interface operations {
             };
             /** @description The server failed; quote the X-Request-Id. */
             500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Object contains unknown field `contxt`",
+                     *       "hint": "take it out or correct its spelling; GET /openapi.json lists the fields of each request",
+                     *       "status": 422,
+                     *       "title": "The body is not valid",
+                     *       "type": "urn:marquee:problem:body-invalid"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+msgpack": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    weights: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                surface: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "named": 1211,
+                     *       "snapshot": "000000042-1a2b3c4d",
+                     *       "surface": "artwork",
+                     *       "unnamed": 37,
+                     *       "weights": [
+                     *         {
+                     *           "deviation": 0.03,
+                     *           "feature": "context.device=tv × artwork.mood=eerie",
+                     *           "weight": 0.21
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["WeightsAnswer"];
+                    "application/msgpack": components["schemas"]["WeightsAnswer"];
+                };
+            };
+            /** @description There is no API key, or it is unknown; for feedback, no valid token either. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Object contains unknown field `contxt`",
+                     *       "hint": "take it out or correct its spelling; GET /openapi.json lists the fields of each request",
+                     *       "status": 422,
+                     *       "title": "The body is not valid",
+                     *       "type": "urn:marquee:problem:body-invalid"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+msgpack": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key is not an admin's. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Object contains unknown field `contxt`",
+                     *       "hint": "take it out or correct its spelling; GET /openapi.json lists the fields of each request",
+                     *       "status": 422,
+                     *       "title": "The body is not valid",
+                     *       "type": "urn:marquee:problem:body-invalid"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+msgpack": components["schemas"]["Problem"];
+                };
+            };
+            /** @description None of the accepted encodings is on offer. */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Object contains unknown field `contxt`",
+                     *       "hint": "take it out or correct its spelling; GET /openapi.json lists the fields of each request",
+                     *       "status": 422,
+                     *       "title": "The body is not valid",
+                     *       "type": "urn:marquee:problem:body-invalid"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+msgpack": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is well-formed and wrong; `field` and `hint` say where and what to do. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Object contains unknown field `contxt`",
+                     *       "hint": "take it out or correct its spelling; GET /openapi.json lists the fields of each request",
+                     *       "status": 422,
+                     *       "title": "The body is not valid",
+                     *       "type": "urn:marquee:problem:body-invalid"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+msgpack": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller calls too often (rate_limits); Retry-After says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Object contains unknown field `contxt`",
+                     *       "hint": "take it out or correct its spelling; GET /openapi.json lists the fields of each request",
+                     *       "status": 422,
+                     *       "title": "The body is not valid",
+                     *       "type": "urn:marquee:problem:body-invalid"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+msgpack": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server failed; quote the X-Request-Id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Object contains unknown field `contxt`",
+                     *       "hint": "take it out or correct its spelling; GET /openapi.json lists the fields of each request",
+                     *       "status": 422,
+                     *       "title": "The body is not valid",
+                     *       "type": "urn:marquee:problem:body-invalid"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+msgpack": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not now; Retry-After says when to try again. */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
