@@ -48,7 +48,7 @@ function tables(answer, before, seconds) {
 function latencyTable(caption, head, rows, most, seconds) {
   const columns = [
     { head },
-    { head: seconds === null ? "Count" : "A second", number: true },
+    { head: seconds === null ? "Count" : "per s", number: true },
     { head: "p50", number: true },
     { head: "p95", number: true },
     { head: "p99", number: true },
@@ -58,7 +58,7 @@ function latencyTable(caption, head, rows, most, seconds) {
     caption,
     columns,
     rows.map(([name, figures]) => [
-      name,
+      name.replaceAll(/<(?:path:)?(\w+)>/g, "{$1}"),
       seconds === null ? count(figures.count) : digits(figures.count / seconds, 2),
       duration(figures.p50_s),
       duration(figures.p95_s),

@@ -14,6 +14,7 @@ export function panel(id, path, { everyMs = 2000, render, nothing }) {
   const room = document.getElementById(id);
   const body = room.querySelector(".body");
   sourceLinks(room, [path]);
+  if (!body.hasChildNodes()) fill(body, h("p", { class: "nothing", text: nothing }));
   const feed = source(path, everyMs);
   feed.watch(
     (answer) => {

@@ -12,6 +12,7 @@ export function startTiles() {
   const status = source("/v1/status");
   const insights = source("/v1/insights");
   const show = () => fill(room, tiles(status.answer, insights.answer));
+  show();
   status.watch(show, show);
   insights.watch(show, show);
 }
@@ -88,7 +89,7 @@ function judged(lift) {
 
 function ends(lift) {
   const [low, high] = [lift.low, lift.high].map((end) => (end === null ? "?" : change(end).replace(" %", "")));
-  return `(${low} to ${high} %)`;
+  return `(${low} to ${high})`;
 }
 
 function takeTile(status, insights) {
