@@ -11,6 +11,7 @@
         │   └── NoOverlapError      no round has weight: the log says nothing of the target
         ├── NotApplicableError  an interval or estimator does not apply to this kind of term
         ├── SimulationError     an environment or policy was asked for what it cannot do
+        ├── ClusterError        a cluster cannot be reached, or is of no use for this run
         ├── InterruptedEarlyError   Ctrl-C came before there was anything to keep
         └── MissingDataError    a data set is not where it was looked for
 """
@@ -60,6 +61,10 @@ class NotApplicableError(SimulatorError):
 
 class SimulationError(SimulatorError):
     """An environment or policy was asked for something that it cannot do."""
+
+
+class ClusterError(SimulatorError):
+    """A cluster cannot be reached, was lost, or runs something else than is run here."""
 
 
 class InterruptedEarlyError(SimulatorError):

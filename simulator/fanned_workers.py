@@ -15,16 +15,15 @@ import multiprocessing
 import os
 import signal
 import threading
-import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.reduction import ForkingPickler
 from types import FrameType
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-from bandit.errors import MarqueeError
+from simulator.told_errors import opened, outcome
 
 STOP_S: Final = 10.0
 """How long workers may take to end once they were told to."""
@@ -79,7 +78,7 @@ class Worker:
             result = self.pipe.recv()
         except (EOFError, OSError) as error:
             raise WorkerDiedError(place) from error
-        return place, _opened(result)
+        return place, opened(result)
 
     def end(self) -> None:
         """Tell it to go: what it is at is given up."""
@@ -122,26 +121,6 @@ def interrupts_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-class _Raised(NamedTuple):
-    """An error on its way to the parent.
-
-    Why: pickle makes exceptions anew from ``args`` alone, which those with keywords do not bear.
-    """
-
-    kind: type[Exception]
-    arguments: tuple[Any, ...]
-    attributes: dict[str, Any]
-
-
-def _opened(result: Any) -> Any:
-    if isinstance(result, _Raised):
-        error = result.kind.__new__(result.kind, *result.arguments)
-        error.args = result.arguments
-        vars(error).update(result.attributes)
-        raise error
-    return result
-
-
 class _Self:
     """What a worker process knows of itself."""
 
@@ -163,12 +142,7 @@ def _work_on(pipe: Connection) -> None:
 def _outcome(function: Callable[[Any, Any], Any], shared: Any, task: Any) -> Any:
     _Self.busy = True
     try:
-        return function(shared, task)
-    except MarqueeError as error:
-        return _Raised(type(error), error.args, vars(error))
-    except Exception as error:  # noqa: BLE001 - the parent raises it, with where it came from
-        error.add_note(traceback.format_exc())
-        return _Raised(type(error), error.args, vars(error))
+        return outcome(function, shared, task)
     finally:
         _Self.busy = False
 

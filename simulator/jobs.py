@@ -5,8 +5,10 @@ that a spawned worker can import it, neither may be a closure. What a job comput
 nothing but these two: seeds belong to tasks, never to workers. Linear algebra runs on one thread
 in workers and in process alike, as the order of its sums depends on the number of threads.
 
-A worker that dies, killed for want of memory or by hand, costs time and no result: what it was at
-is begun again by a new one, and as nothing depends on who does it, the results are the same bits.
+Whoever does them is told as ``jobs``: so many processes of this machine, or a cluster
+(:mod:`simulator.cluster`). A worker that dies, killed for want of memory or by hand, costs time and
+no result: what it was at is begun again by another one, and as nothing depends on who does it, the
+results are the same bits.
 
 Ctrl-C is no error here: what is done is handed back, told to be incomplete, and the workers are
 stopped.
@@ -19,13 +21,18 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
-from typing import Any, Final, Generic, NamedTuple, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 from threadpoolctl import threadpool_limits
 
+from simulator.cluster import Cluster, run_on_cluster
+from simulator.cluster_work import Briefing
+from simulator.collected import Collected, Finished
 from simulator.errors import SimulationError
 from simulator.fanned_workers import Worker, WorkerDiedError, packed, stop
-from simulator.progress import Advance, Watch
+from simulator.progress import Watch
+
+__all__ = ["THREAD_VARIABLES", "Done", "Finished", "Workers", "one_thread", "run_jobs"]
 
 Shared = TypeVar("Shared")
 Task = TypeVar("Task")
@@ -36,17 +43,8 @@ DEATHS_IN_VAIN_MAX: Final = 3
 """How often workers may die without one task done in between: it is the tasks then."""
 
 
-class Finished(NamedTuple, Generic[Done]):
-    """What came of the tasks, in their order."""
-
-    results: list[Done | None]
-    """None for a task that was not done."""
-    interrupted: bool
-    """Whether Ctrl-C left tasks undone."""
-
-    def done(self) -> list[Done]:
-        """Return the results that there are."""
-        return [result for result in self.results if result is not None]
+Workers = int | Cluster
+"""Who does the jobs: so many processes of this machine, or those of a cluster."""
 
 
 def run_jobs(
@@ -54,21 +52,43 @@ def run_jobs(
     shared: Shared,
     tasks: Sequence[Task],
     *,
-    jobs: int,
+    jobs: Workers,
     watch: Watch,
     label: str,
     unit: str,
+    sizes: Sequence[int] | None = None,
+    take: Callable[[Done], None] | None = None,
 ) -> Finished[Done]:
     """Call ``function(shared, task)`` for every task, which gives anything but None.
 
+    Args:
+        function: of the module level.
+        shared: what all tasks share.
+        tasks: each is done once.
+        jobs: who does them.
+        watch: told how far along it is.
+        label: what is done, for the watch.
+        unit: what is counted there: tasks, or what their sizes count.
+        sizes: what each task counts for, where that is not one.
+        take: given each result in the tasks' order, as soon as that order allows; results are then
+            not kept.
+
     Raises:
         SimulationError: workers died again and again, and nothing was done in between.
+        ClusterError: the cluster cannot be reached, or is of no use.
         Exception: whatever a job raised, the first in time; the others are given up.
     """
-    with watch.task(label, len(tasks), unit) as advance, one_thread():
-        if jobs <= 1 or len(tasks) <= 1:
-            return _in_process(function, shared, tasks, advance)
-        return _FanOut(packed(function, shared), tasks, watch, advance).run(min(jobs, len(tasks)))
+    total = len(tasks) if sizes is None else sum(sizes)
+    with watch.task(label, total, unit) as advance, one_thread():
+        collected = Collected(len(tasks), advance, sizes=sizes, take=take)
+        if isinstance(jobs, Cluster):
+            interrupted = run_on_cluster(jobs, Briefing(function, shared), tasks, collected, watch)
+        elif jobs <= 1 or len(tasks) <= 1:
+            interrupted = _in_process(function, shared, tasks, collected)
+        else:
+            fan_out = _FanOut(packed(function, shared), tasks, watch, collected)
+            interrupted = fan_out.run(min(jobs, len(tasks)))
+        return collected.finished(interrupted=interrupted)
 
 
 @contextmanager
@@ -91,35 +111,33 @@ def _in_process(
     function: Callable[[Shared, Task], Done],
     shared: Shared,
     tasks: Sequence[Task],
-    advance: Advance,
-) -> Finished[Done]:
-    results: list[Done | None] = [None] * len(tasks)
+    collected: Collected,
+) -> bool:
+    """Return whether Ctrl-C came first."""
     try:
-        for index, task in enumerate(tasks):
-            results[index] = function(shared, task)
-            advance()
+        for place, task in enumerate(tasks):
+            collected.put(place, function(shared, task))
     except KeyboardInterrupt:
-        return Finished(results, interrupted=True)
-    return Finished(results, interrupted=False)
+        return True
+    return False
 
 
 class _FanOut:
     """Tasks on their way through worker processes, each of which has one at a time."""
 
     def __init__(
-        self, briefing: bytes, tasks: Sequence[Any], watch: Watch, advance: Advance
+        self, briefing: bytes, tasks: Sequence[Any], watch: Watch, collected: Collected
     ) -> None:
         self._briefing = briefing
         self._tasks = tasks
         self._watch = watch
-        self._advance = advance
-        self._results: list[Any | None] = [None] * len(tasks)
+        self._collected = collected
         self._waiting = deque(range(len(tasks)))
         self._workers: list[Worker] = []
         self._deaths_in_vain = 0
 
-    def run(self, workers: int) -> Finished[Any]:
-        """Do everything with so many workers, of which none is left afterwards."""
+    def run(self, workers: int) -> bool:
+        """Do everything with so many workers, of which none is left; return whether Ctrl-C came."""
         try:
             self._workers += [Worker() for _ in range(workers)]
             for worker in self._workers:
@@ -130,12 +148,11 @@ class _FanOut:
                     self._attend(busy[cast(Connection, pipe)])
         except KeyboardInterrupt:
             self._take_what_is_done()
-            undone = any(result is None for result in self._results)
-            return Finished(self._results, interrupted=undone)
+            return True
         finally:
             # After a failure, what is still at work is of no use to anybody.
             stop(self._workers)
-        return Finished(self._results, interrupted=False)
+        return False
 
     def _give(self, worker: Worker) -> None:
         if self._waiting:
@@ -149,9 +166,8 @@ class _FanOut:
         except WorkerDiedError as error:
             self._replace(worker, error.place)
             return
-        self._results[place] = result
         self._deaths_in_vain = 0
-        self._advance()
+        self._collected.put(place, result)
         self._give(worker)
 
     def _replace(self, worker: Worker, place: int) -> None:
@@ -173,4 +189,4 @@ class _FanOut:
             if worker.place is not None and worker.pipe.poll():
                 with suppress(WorkerDiedError):
                     place, result = worker.take()
-                    self._results[place] = result
+                    self._collected.put(place, result)

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -70,6 +71,14 @@ def die_once(mortal: Mortal, task: int) -> tuple[int, int]:
         else:
             os.kill(os.getpid(), signal.SIGKILL)
     return task, len(mortal.ballast)
+
+
+def once_let(permission: Path, task: int) -> int:
+    """Do the first task at once, and others when a file is there, or after 20 s."""
+    until_s = time.monotonic() + 20
+    while task and not permission.exists() and time.monotonic() < until_s:
+        time.sleep(0.02)
+    return task
 
 
 def until_stopped(directory: Path, task: int) -> int:
