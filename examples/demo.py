@@ -38,7 +38,7 @@ from server.local import LocalServer, ServerDownError
 
 CONFIG: Final = HERE / "marquee.toml"
 REFRESH_S: Final = 0.5
-WINDOW_S: Final = 40.0
+WINDOW_S: Final = 20.0
 """Longer than the configuration's: people look and play slower than simulated viewers, of whose
 pages most close with a play anyway."""
 NAMES: Final[dict[Share, str]] = {

@@ -96,8 +96,8 @@ class DemoScene:
         browser.run("arguments[0].scrollIntoView({block: 'center'})", card)
         card.click()
         browser.one("#play").click()
-        decision = self.decision()
         browser.wait(lambda: self.percent_played() >= 10, "a tenth to be played")
+        decision = self.decision()
         browser.one(".sheet-close").click()
         browser.wait(lambda: not browser.run("return sheet.open"), "the sheet to close")
         return decision

@@ -6,15 +6,14 @@ import { byId, debounced, percent } from "./dom.js";
 import { listenToPanel } from "./panel.js";
 import { followPlay, followTheModel } from "./refresh.js";
 import { service } from "./service.js";
-import { complain, rank } from "./session.js";
+import { complain, freshDecision, rank } from "./session.js";
 import { listenToSheet, openSheet } from "./sheet.js";
-import { choiceOf, chooseTitle, film, on, state, tell } from "./state.js";
+import { chooseTitle, film, on, state, tell } from "./state.js";
 import { tellReward } from "./told.js";
 import { rememberBefore } from "./why.js";
 
 const SETTLE_MS = 120;
 const POINTED_MS = 250;
-const STALE_MS = 15000;
 const SAID_FOR_MS = 6000;
 
 let unsay = 0;
@@ -47,12 +46,8 @@ async function afterPlay(played) {
   await tellReward(played);
 }
 
-/** Open a film; of a page decided a while ago anew, as what comes late of it is not learned. */
 async function open(place) {
-  const { decision, decidedAt } = state;
-  if (performance.now() - decidedAt > STALE_MS) await rank({ askedByViewer: true });
-  const isThere = choiceOf(state.decision, place.title);
-  openSheet(isThere ? state.decision : decision, place);
+  openSheet(await freshDecision(place.title), place);
 }
 
 function listenToCards() {

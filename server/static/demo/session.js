@@ -6,7 +6,9 @@ import { showHero } from "./hero.js";
 import { begin } from "./impressions.js";
 import { service } from "./service.js";
 import { showRows } from "./shelves.js";
-import { state, tell } from "./state.js";
+import { choiceOf, state, tell } from "./state.js";
+
+const STALE_MS = 5000;
 
 let asked = 0;
 
@@ -41,6 +43,13 @@ export async function rank({ askedByViewer }) {
   const change = show(rows);
   tell("decision", change);
   return change;
+}
+
+/** The decision that something done now belongs to; what comes late of an old one is not learned. */
+export async function freshDecision(title) {
+  const { decision, decidedAt } = state;
+  if (performance.now() - decidedAt > STALE_MS) await rank({ askedByViewer: true });
+  return choiceOf(state.decision, title) ? state.decision : decision;
 }
 
 function show(rows) {

@@ -4,6 +4,7 @@ import { liked } from "./context.js";
 import { byId, clock, make, percent } from "./dom.js";
 import { report, send, sendOnLeaving } from "./feedback.js";
 import { Player } from "./player.js";
+import { freshDecision } from "./session.js";
 import { artName, artUrl, choiceOf, chooseTitle, film, tell } from "./state.js";
 
 let player = null;
@@ -62,8 +63,10 @@ function fill(sheet, title) {
   );
 }
 
-function play() {
+async function play() {
+  await renew();
   const stage = byId("sheet").querySelector(".sheet-stage");
+  if (!stage || player) return;
   const { name, minutes } = film(opened.title);
   byId("play").hidden = true;
   const told = byId("sheet-told");
@@ -73,6 +76,17 @@ function play() {
   });
   stage.classList.add("playing");
   player.start();
+}
+
+/** Let what follows belong to a new decision, if the film's was made a while ago. */
+async function renew() {
+  const { title, row } = opened;
+  const decision = await freshDecision(title);
+  const stage = byId("sheet").querySelector(".sheet-stage");
+  if (decision === opened.decision || !stage) return;
+  opened = { decision, title, row };
+  report(decision, { type: "click", title, row });
+  stage.querySelector("img").src = artUrl(choiceOf(decision, title).artwork);
 }
 
 /** Report what was watched, if anything was. */
