@@ -108,6 +108,16 @@ def served(service: LocalServer) -> str | None:
     return version
 
 
+def test_before_anything_was_seen_every_panel_says_what_will_appear(
+    service: LocalServer, browser: Browser
+) -> None:
+    """Stands before all that have viewers: the module's service is still fresh."""
+    open_live(browser)
+    assert browser.run(TILES)["Learning"] == "✕ Not learning"
+    for panel in PANELS:
+        assert browser.one(f"#{panel} .body").text.strip(), panel
+
+
 def test_it_tells_at_a_glance_whether_it_learns(learned: LocalServer, browser: Browser) -> None:
     open_live(browser)
     tiles = browser.run(TILES)

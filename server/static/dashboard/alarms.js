@@ -3,7 +3,7 @@
 import { post } from "/static/shared/api.js";
 import { doAfterAsking } from "./confirm.js";
 import { byId, h, table } from "./dom.js";
-import { digits, moment, words } from "./format.js";
+import { capital, digits, moment, words } from "./format.js";
 import { panel } from "./panel.js";
 import { SURFACE_NAMES } from "./share_words.js";
 
@@ -27,7 +27,7 @@ export function startAlarms() {
           alarms.map(row),
           { hidden: true },
         ),
-        alarms.filter(({ state }) => state === "raised").map(({ says }) => h("p", { class: "alarm-says", text: says })),
+        alarms.filter(({ state }) => state === "raised").map(({ says }) => h("p", { class: "alarm-says", text: capital(says) })),
         h("div", { class: "panel-foot" },
           h("button", { type: "button", "data-do": "reset-alarms", text: "Begin alarms anew" }),
           h("span", { class: "note", text: "An alarm rises once its evidence is full; it stays until it is begun anew." })),

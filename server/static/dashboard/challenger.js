@@ -3,7 +3,7 @@
 import { post } from "/static/shared/api.js";
 import { doAfterAsking } from "./confirm.js";
 import { byId, h, table } from "./dom.js";
-import { change, count, digits, duration, moment, plain } from "./format.js";
+import { capital, change, count, digits, duration, moment, plain } from "./format.js";
 import { panel } from "./panel.js";
 
 const PATH = "/v1/challenger";
@@ -19,8 +19,6 @@ export function startChallenger() {
     if (button) move(feed, button.dataset.move);
   });
 }
-
-const capital = (words) => words.charAt(0).toUpperCase() + words.slice(1);
 
 function configured(answer) {
   const next = answer.serving === "champion" ? "promote" : "demote";

@@ -71,5 +71,8 @@ export function plain(value) {
   return typeof value === "string" ? value : JSON.stringify(value);
 }
 
+/** Words as a sentence begins. */
+export const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+
 /** A name as people write it: `reward_drop` as "reward drop". */
 export const words = (name) => name.replaceAll("_", " ");

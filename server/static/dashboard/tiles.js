@@ -1,7 +1,7 @@
 // The headline: does it learn, is it better, is anything wrong.
 
 import { byId, fill, h } from "./dom.js";
-import { ago, bits, change, count, duration, percent, short } from "./format.js";
+import { ago, bits, capital, change, count, duration, percent, short } from "./format.js";
 import { bar, inFigures, scaleFor } from "./ranges.js";
 import { SURFACES, SURFACE_NAMES } from "./share_words.js";
 import { source } from "./sources.js";
@@ -48,7 +48,7 @@ function learningTile(status) {
     name: "Learning",
     state: isBad ? "bad" : "good",
     big: isBad ? "✕ Not learning" : "✓ Learning",
-    lines: [sentence(words), ...(status.not_logging ? [`Not logging: ${status.not_logging}`] : [])],
+    lines: [`${capital(words)}.`, ...(status.not_logging ? [`Not logging: ${status.not_logging}`] : [])],
     from,
     wide: true,
   });
@@ -168,12 +168,10 @@ function alarmsTile(insights) {
     state: raised.length ? "bad" : "plain",
     big: raised.length ? `⚠ ${raised.length} raised` : "None",
     lines: [
-      ...raised.map((alarm) => `${SURFACE_NAMES[alarm.surface]}: since ${ago(alarm.raised_at)}`),
+      ...raised.map((alarm) => `${SURFACE_NAMES[alarm.surface]}, ${ago(alarm.raised_at)}`),
       `${watching} of ${alarms.length} on watch`,
       ...(watching < alarms.length && !raised.length ? ["others still learn what is usual"] : []),
     ],
     from,
   });
 }
-
-const sentence = (words) => `${words.charAt(0).toUpperCase()}${words.slice(1)}.`;

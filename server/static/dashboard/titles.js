@@ -117,7 +117,7 @@ function artworks() {
     `Artworks of ${state.one.id}, ${who}`,
     [
       { head: "Artwork" },
-      { head: state.segment === EVERYONE ? "Shown to the learned share" : "Part of displays", wide: true },
+      { head: state.segment === EVERYONE ? "Shown (learned)" : "Part of displays", wide: true },
       { head: "Take fraction", wide: true },
       { head: "Displays", number: true },
       { head: "Plays", number: true },
