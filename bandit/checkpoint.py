@@ -35,6 +35,8 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
     counts: LearningCounts
     engines: dict[Surface, bytes]
     """Each surface's model, in its engine's own form, which tells what it was learned with."""
+    faded_until_us: dict[Surface, int] = {}
+    """Up to which instant of the log's each model has forgotten; absent where nothing is."""
     insights: bytes = b""
     """The figures kept beside, in a form that tells its own version; empty: counted from here."""
     onlooker: bytes = b""

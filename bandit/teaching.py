@@ -51,6 +51,7 @@ class Teacher:
         try:
             outcome = sealed.open()
             self._onlooker.look(outcome)
+            self._engines.forget(outcome.closed_at_us)
             found = self._trainer.train(outcome)
             learned = {
                 surface: self._engines.learn(surface, examples)

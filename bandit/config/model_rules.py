@@ -12,7 +12,7 @@ from typing import Final
 from bandit.config.keys import nearest
 from bandit.config.surfaces import ModelConfig
 from bandit.config.validating import Problem
-from bandit.config.vw_arguments import ARGUMENTS, wrong_arguments
+from bandit.config.vw_arguments import ARGUMENTS, UPDATE_RULES, wrong_arguments
 from bandit.errors import ConfigError
 from bandit.namespaces import NAMESPACES, wrong_interactions
 from bandit.types import Surface
@@ -37,6 +37,7 @@ def find_model_problems(surface: Surface, config: ModelConfig) -> list[Problem]:
         *_interactions(f"{path}.interactions", surface, config),
         *_arguments(f"{path}.arguments", config),
         *_l2(f"{path}.l2", config),
+        *_half_life(f"{path}.half_life_s", config),
     ]
 
 
@@ -96,6 +97,18 @@ def _l2(path: str, config: ModelConfig) -> Iterator[Problem]:
             path,
             f"{config.l2!r} takes too much of every weight at each example; with this "
             f"learning_rate and importance give at most {largest:.2g}",
+        )
+
+
+def _half_life(path: str, config: ModelConfig) -> Iterator[Problem]:
+    if config.half_life_s is None:
+        return
+    other = next((rule for rule in UPDATE_RULES if rule in config.arguments), None)
+    if other is not None:
+        yield Problem(path, f"{other} keeps no sums of AdaGrad's that could fade: leave out one")
+    if config.power_t == 0:
+        yield Problem(
+            path, "with power_t = 0 no step depends on what came before: leave half_life_s out"
         )
 
 

@@ -31,7 +31,7 @@ class ModelConfig(Section, frozen=True, kw_only=True):
         float, Meta(ge=0, le=1, description="How fast steps shrink; 0 never (VW's --power_t).")
     ] = 0.5
     half_life_s: Annotated[
-        Positive | None,
+        Annotated[float, Meta(ge=1)] | None,
         Meta(
             description="Time in seconds, by the log's clock, after which what sized the steps so "
             "far counts half, so that steps grow again and the model follows what changed. Unset: "

@@ -56,6 +56,7 @@ from bandit.snapshots.manifest import (
 from bandit.snapshots.store import (
     POINTER_FORMAT_VERSION,
     Pointer,
+    made_before,
     pointer_after_publishing,
     prunable,
 )
@@ -212,10 +213,15 @@ class FileSnapshotStore:
             manifests.append(manifest)
         return manifests
 
-    def prune(self, surface: Surface, keep: int) -> list[str]:
-        """Remove all but the ``keep`` newest and the one that is served."""
+    def prune(self, surface: Surface, keep: int, made_before_us: int | None = None) -> list[str]:
+        """Remove snapshots; see :meth:`bandit.snapshots.store.SnapshotStore.prune`."""
         with self._changing(surface) as place:
-            removed = prunable(_names(place), keep, self.pointer(surface))
+            aged = (
+                []
+                if made_before_us is None
+                else made_before(self.versions(surface), made_before_us)
+            )
+            removed = prunable(_names(place), keep, self.pointer(surface), aged)
             for version in removed:
                 passing = _passing(place)
                 (place / version).rename(passing)

@@ -18,7 +18,7 @@ from bandit.snapshots.manifest import (
     number_of,
     refused,
 )
-from bandit.snapshots.store import Pointer, pointer_after_publishing, prunable
+from bandit.snapshots.store import Pointer, made_before, pointer_after_publishing, prunable
 from bandit.types import Float32Array, Surface
 
 
@@ -82,11 +82,13 @@ class MemorySnapshotStore:
             snapshots = self._snapshots.get(surface, {})
             return [snapshots[version].manifest for version in sorted(snapshots, reverse=True)]
 
-    def prune(self, surface: Surface, keep: int) -> list[str]:
-        """Remove all but the ``keep`` newest and the one that is served."""
+    def prune(self, surface: Surface, keep: int, made_before_us: int | None = None) -> list[str]:
+        """Remove snapshots; see :meth:`bandit.snapshots.store.SnapshotStore.prune`."""
         with self._lock:
             snapshots = self._snapshots.get(surface, {})
-            removed = prunable(list(snapshots), keep, self._pointers.get(surface))
+            manifests = [snapshot.manifest for snapshot in snapshots.values()]
+            aged = [] if made_before_us is None else made_before(manifests, made_before_us)
+            removed = prunable(list(snapshots), keep, self._pointers.get(surface), aged)
             for version in removed:
                 del snapshots[version]
         return removed

@@ -8,7 +8,7 @@ publishing writes it anew, to the new snapshot.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final, Protocol
 
 import msgspec
@@ -18,6 +18,8 @@ from bandit.snapshots.manifest import Manifest, Snapshot, SnapshotDetails
 from bandit.types import Surface
 
 POINTER_FORMAT_VERSION: Final = 1
+NEWEST_KEPT: Final = 2
+"""How many of the newest snapshots stay whatever their age: one to serve, one to go back to."""
 
 
 class Pointer(msgspec.Struct, frozen=True):
@@ -90,8 +92,11 @@ class SnapshotStore(Protocol):
         """
         ...
 
-    def prune(self, surface: Surface, keep: int) -> list[str]:
-        """Remove all but the ``keep`` newest and the one that is served; return those removed."""
+    def prune(self, surface: Surface, keep: int, made_before_us: int | None = None) -> list[str]:
+        """Remove all but the ``keep`` newest and the one that is served; return those removed.
+
+        Those made before ``made_before_us`` go too, but for the two newest and the one served.
+        """
         ...
 
 
@@ -100,7 +105,22 @@ def pointer_after_publishing(before: Pointer | None, version: str) -> Pointer:
     return before if before is not None and before.pinned else Pointer(version, pinned=False)
 
 
-def prunable(versions: Sequence[str], keep: int, pointer: Pointer | None) -> list[str]:
-    """Return the versions that go when ``keep`` of them, in any order, are to stay."""
-    old = sorted(versions, reverse=True)[keep:]
+def prunable(
+    versions: Sequence[str], keep: int, pointer: Pointer | None, aged: Collection[str] = ()
+) -> list[str]:
+    """Return the versions that go when ``keep`` of them, in any order, are to stay.
+
+    Of those that are ``aged`` the two newest of all stay.
+    """
+    newest_first = sorted(versions, reverse=True)
+    old = [
+        version
+        for place, version in enumerate(newest_first)
+        if place >= keep or (place >= NEWEST_KEPT and version in aged)
+    ]
     return [version for version in old if pointer is None or version != pointer.version]
+
+
+def made_before(manifests: Sequence[Manifest], at_us: int) -> list[str]:
+    """Return the versions that were made before an instant."""
+    return [manifest.version for manifest in manifests if manifest.created_at_us < at_us]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from bandit.engine import ModelArrays
 from bandit.errors import SnapshotError
@@ -161,6 +162,27 @@ def test_pruning_keeps_the_newest_and_the_served(store: SnapshotStore) -> None:
     with pytest.raises(SnapshotError):
         store.load("artwork", versions[0])
     assert store.prune("artwork", 2) == []
+
+
+@pytest.mark.parametrize("served", [None, 1])
+def test_old_ones_go_but_the_two_newest_and_the_served(
+    store: SnapshotStore, served: int | None
+) -> None:
+    made_at_us = [10, 20, 30, 40, 50]
+    versions = [
+        store.publish(
+            "artwork", arrays(at_us), b"", replace(details(), created_at_us=at_us)
+        ).version
+        for at_us in made_at_us
+    ]
+    if served is not None:
+        store.activate("artwork", versions[served])
+
+    assert store.prune("artwork", 20) == []
+    assert store.prune("artwork", 20, made_before_us=10) == []
+    removed = store.prune("artwork", 20, made_before_us=40)
+    assert set(removed) == {versions[place] for place in (0, 1, 2) if place != served}
+    assert store.prune("artwork", 20, made_before_us=1000) == []
 
 
 def test_numbers_go_on_after_pruning(store: SnapshotStore) -> None:
