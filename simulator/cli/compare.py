@@ -14,6 +14,7 @@ from simulator.cli.log_study import estimator_option, log_study, one_estimator
 from simulator.cli.outputs import Outputs, bounds, cell, check_writable, keep
 from simulator.cli.shared import run_options
 from simulator.results import Comparison
+from simulator.worker_options import workers_of
 
 
 @click.command()
@@ -71,7 +72,7 @@ def compare(
         study.log,
         study.judge,
         study.begun,
-        jobs=given["jobs"],
+        jobs=workers_of(ctx, given["jobs"], given["cluster"]),
         watch=ShownWatch(),
     )
     keep(result, _flat(result), outputs)

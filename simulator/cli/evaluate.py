@@ -26,9 +26,11 @@ from simulator.cli.log_options import (
 from simulator.cli.outputs import Outputs, check_writable, end, keep
 from simulator.cli.shared import policy_option, run_options, typed, words
 from simulator.results import Evaluation
+from simulator.worker_options import workers_of
 
 if TYPE_CHECKING:
     from simulator.datasets.registry import Source
+    from simulator.jobs import Workers
     from simulator.progress import Watch
 
 
@@ -99,8 +101,9 @@ def evaluate(
     check_writable(*outputs)
     # What is asked for wrongly is told before anything is read.
     asked_estimators(given["estimators"] or (), given["surface"])
-    source = source_of(logs, given, config)
-    result, interrupted = _judged(ctx, source, logs, config, given, ShownWatch())
+    workers = workers_of(ctx, given["jobs"], given["cluster"])
+    source = source_of(logs, given, config, workers)
+    result, interrupted = _judged(ctx, source, logs, config, given, workers, ShownWatch())
     keep(result, flat_estimates(result.estimates), outputs)
     if outputs.shows_tables:
         _show(result)
@@ -114,6 +117,7 @@ def _judged(
     logs: str,
     config: Path | None,
     given: dict[str, Any],
+    workers: Workers,
     watch: Watch,
 ) -> tuple[Evaluation, bool]:
     """Judge in memory or streamed; return whether Ctrl-C came first as well."""
@@ -133,8 +137,8 @@ def _judged(
     plan = judge_plan_of(given, asked, len(policies), snapshots_of(logs, given, config))
     begun = begin(typed(ctx), given["seed"], WallClock())
     if streamed:
-        return evaluate_streamed(source, policies, log_plan, plan, begun, watch=watch)
-    result = run(source, policies, log_plan, plan, begun, jobs=given["jobs"], watch=watch)
+        return evaluate_streamed(source, policies, log_plan, plan, begun, jobs=workers, watch=watch)
+    result = run(source, policies, log_plan, plan, begun, jobs=workers, watch=watch)
     return result, len({one.policy for one in result.estimates}) < len(policies)
 
 

@@ -13,6 +13,7 @@ from simulator.cli.shared import options, words
 
 if TYPE_CHECKING:
     from simulator.datasets.registry import Source
+    from simulator.jobs import Workers
     from simulator.studies.asked import Asked
     from simulator.studies.logged_places import Snapshots
     from simulator.studies.plans import JudgePlan, LogPlan
@@ -109,7 +110,8 @@ judge_options = options(
         help="Of the bootstrap.",
     ),
     click.option(
-        "--cluster/--no-cluster",
+        "--by-viewer/--by-round",
+        " /--no-cluster",
         "clustered",
         default=True,
         show_default=True,
@@ -151,7 +153,9 @@ judge_options = options(
 )
 
 
-def source_of(location: str, given: dict[str, Any], config: Path | None) -> Source:
+def source_of(
+    location: str, given: dict[str, Any], config: Path | None, workers: Workers = 1
+) -> Source:
     """Open the log of a command.
 
     Raises:
@@ -171,6 +175,7 @@ def source_of(location: str, given: dict[str, Any], config: Path | None) -> Sour
         segment=given["segment"],
         keep_certain=given["keep_certain"],
         watch=ShownWatch(),
+        workers=workers,
     )
 
 

@@ -14,6 +14,7 @@ from simulator.cli.log_study import estimator_option, log_study, one_estimator
 from simulator.cli.outputs import Outputs, check_writable, end, keep, print_table
 from simulator.cli.shared import run_options
 from simulator.results import Search
+from simulator.worker_options import workers_of
 
 if TYPE_CHECKING:
     from simulator.studies.asked import Asked
@@ -108,7 +109,7 @@ def search(ctx: click.Context, /, logs: str, config: Path | None, **given: Any) 
         study.log,
         study.judge,
         study.begun,
-        jobs=given["jobs"],
+        jobs=workers_of(ctx, given["jobs"], given["cluster"]),
         watch=ShownWatch(),
     )
     keep(result, _flat(result), outputs)

@@ -13,6 +13,7 @@ import click
 from bandit.errors import MarqueeError
 from simulator.cli.exit_codes import INTERRUPTED, MISCONFIGURED
 from simulator.errors import InterruptedEarlyError
+from simulator.worker_options import worker_options
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 PROGRAM = "marquee-sim"
@@ -44,7 +45,7 @@ class ErrorsTold(click.Group):
         except click.UsageError as error:
             _tell_usage(error)
         except MarqueeError as error:
-            _tell(error.message, error.hint)
+            _tell(" ".join([error.message, *getattr(error, "__notes__", ())]), error.hint)
             ctx.exit(INTERRUPTED if isinstance(error, InterruptedEarlyError) else MISCONFIGURED)
         except ModuleNotFoundError as error:
             _tell(
@@ -106,13 +107,7 @@ def run_options(seed_help: str) -> Callable[[Command], Command]:
     """Add what every study takes: the seed, how many processes, and where results go."""
     return options(
         click.option("--seed", default=0, show_default=True, type=int, help=seed_help),
-        click.option(
-            "--jobs",
-            default=1,
-            show_default=True,
-            type=click.IntRange(1, 1024),
-            help="Processes to share the work; the numbers are the same bit by bit.",
-        ),
+        *worker_options,
         click.option(
             "--json",
             "json_path",

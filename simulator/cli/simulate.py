@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
@@ -13,6 +13,10 @@ from simulator.cli.outputs import Outputs, bounds, cell, check_writable, end, ke
 from simulator.cli.shared import policy_option, run_options, settings_of, typed
 from simulator.results import Interval, SimulatedPolicy, Simulation
 from simulator.wording import counted
+from simulator.worker_options import workers_of
+
+if TYPE_CHECKING:
+    from simulator.cluster import Cluster
 
 LEVEL = 0.95
 
@@ -66,6 +70,7 @@ def simulate(
     points: int,
     seed: int,
     jobs: int,
+    cluster: Cluster | None,
     json_path: Path | None,
     parquet_path: Path | None,
 ) -> None:
@@ -96,7 +101,8 @@ def simulate(
         points=points,
     )
     begun = begin(typed(ctx), seed, WallClock())
-    result = run(plan, begun, jobs=jobs, watch=ShownWatch())
+    workers = workers_of(ctx, jobs, cluster)
+    result = run(plan, begun, jobs=workers, watch=ShownWatch())
     keep(result, _flat(result), outputs)
     if outputs.shows_tables:
         _show(result)

@@ -84,7 +84,9 @@ def features_fault(column: str) -> Fault:
 class Faults:
     """Counts bad rows, batch after batch."""
 
-    def __init__(self) -> None:
+    def __init__(self, first: int = 0) -> None:
+        """Begin; ``first`` is the number of the first row."""
+        self._first = first
         self._found: dict[Fault, tuple[int, list[str]]] = {}
         self.rows = 0
         """Rows looked at."""
@@ -102,12 +104,20 @@ class Faults:
         for fault, mask in wrong.items():
             number, told = self._found.get(fault, (0, []))
             for place in np.flatnonzero(mask)[: ROWS_TOLD - len(told)].tolist():
-                told.append(str(self.rows + place) if names is None else names[place])
+                told.append(str(self._first + self.rows + place) if names is None else names[place])
             self._found[fault] = (number + int(mask.sum()), told)
             good &= ~mask
         self.rows += count
         self.bad += int(count - good.sum())
         return good
+
+    def follow(self, later: Faults) -> None:
+        """Take up what was found in rows that follow."""
+        for fault, (number, told) in later._found.items():
+            before, first = self._found.get(fault, (0, []))
+            self._found[fault] = (before + number, [*first, *told][:ROWS_TOLD])
+        self.rows += later.rows
+        self.bad += later.bad
 
     def refuse(self, where: str) -> None:
         """Raise the first kind of fault found, if any.

@@ -23,6 +23,7 @@ from simulator.datasets.known import DATASETS, DatasetInfo, find_dataset
 from simulator.datasets.open_bandit import log_file
 from simulator.datasets.source import BATCH_ROUNDS, Kind, Reading, Source
 from simulator.errors import LoggedDataError, MissingDataError
+from simulator.jobs import Workers
 from simulator.progress import Watch
 
 __all__ = [
@@ -62,6 +63,7 @@ def open_source(
     segment: str | None = None,
     keep_certain: bool = False,
     watch: Watch | None = None,
+    workers: Workers = 1,
 ) -> Source:
     """Open logged data and look it over.
 
@@ -74,6 +76,7 @@ def open_source(
         segment: the context feature, or ``share``, that tells groups apart.
         keep_certain: keep rounds of our own logs that were decided without chance.
         watch: told how far the first look has come; None tells nobody.
+        workers: who looks over Parquet, which comes in parts.
 
     Raises:
         MissingDataError: there is no such path or data set.
@@ -90,6 +93,7 @@ def open_source(
             keep_certain=keep_certain,
             watch=watch or Watch(),
             name=None if known is None else known.name,
+            workers=workers,
         ),
     )
 

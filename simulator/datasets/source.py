@@ -7,12 +7,14 @@ the same batches every time.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Final, Literal, NamedTuple, Protocol
+from typing import Final, Literal, NamedTuple, Protocol, runtime_checkable
 
 from bandit.config import Config
+from simulator.datasets.table_files import Part
+from simulator.jobs import Workers
 from simulator.logged import LoggedChoices, LoggedRankings
 from simulator.progress import Watch
 
@@ -37,6 +39,8 @@ class Reading(NamedTuple):
     """Told how far the first look has come."""
     name: str | None = None
     """What the source is called; None takes what it calls itself."""
+    workers: Workers = 1
+    """Who looks over data that comes in parts."""
 
 
 class Source(Protocol):
@@ -102,6 +106,24 @@ class Source(Protocol):
 
         Raises:
             LoggedDataError: the data holds no rankings; says why.
+        """
+        ...
+
+
+@runtime_checkable
+class PartedSource(Source, Protocol):
+    """Logged data in parts, which several may read at a time; it can be sent to them."""
+
+    def parts(self) -> Sequence[Part]:
+        """Return the parts in their order, which together are the whole."""
+        ...
+
+    def choices_of_part(self, part: Part, batch: int = BATCH_ROUNDS) -> Iterator[LoggedChoices]:
+        """Yield the rounds of single choices of one part, as :meth:`choices` does.
+
+        Raises:
+            LoggedDataError: the part cannot be read to its end.
+            PropensityError: the whole holds no propensities.
         """
         ...
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from zipfile import BadZipFile, is_zipfile
 
 import numpy as np
@@ -20,10 +20,30 @@ from simulator.wording import counted
 Piece = Mapping[str, npt.NDArray[Any]]
 """Column by name, each with one entry a row; candidates are padded with -1."""
 
+PART_ROWS: Final = 1_000_000
+"""Rows of a part, where no single group of rows has more."""
+
 _DOCUMENTED: Final = ("action", "reward", "propensity", "candidates", "action_count", "position",
                       "viewer", "segment", "decision")  # fmt: skip
 _WHOLE: Final = ("context", "context_names", "item_features")
 """What else an archive may hold."""
+
+
+class Groups(NamedTuple):
+    """Some groups of rows of a file, which follow each other."""
+
+    path: Path
+    """Absolute, as others may read it."""
+    groups: tuple[int, ...]
+
+
+class Part(NamedTuple):
+    """Rows that follow each other in the order of the files: what can be read by itself."""
+
+    groups: tuple[Groups, ...]
+    first: int
+    """The number of its first row over all files, from 0."""
+    rows: int
 
 
 class ParquetFiles:
@@ -51,7 +71,36 @@ class ParquetFiles:
                     hint="keep tables of different columns in different directories",
                 )
         self.columns = found[0]
-        self.rows = sum(map(_row_count, self._files))
+        self._sizes = [_group_sizes(file) for file in self._files]
+        self.rows = sum(map(sum, self._sizes))
+
+    def parts(self) -> list[Part]:
+        """Return all rows in parts of ``PART_ROWS``, about: small files are put together."""
+        found: list[Part] = []
+        groups: list[Groups] = []
+        first = rows = 0
+        for file, sizes in zip(self._files, self._sizes, strict=True):
+            begun = 0
+            for number, size in enumerate(sizes):
+                rows += size
+                if rows >= PART_ROWS:
+                    groups.append(Groups(file.absolute(), tuple(range(begun, number + 1))))
+                    found.append(Part(tuple(groups), first, rows))
+                    groups, first, rows, begun = [], first + rows, 0, number + 1
+            if begun < len(sizes):
+                groups.append(Groups(file.absolute(), tuple(range(begun, len(sizes)))))
+        if groups:
+            found.append(Part(tuple(groups), first, rows))
+        return found
+
+    def pieces_of(self, part: Part, rows: int, columns: Sequence[str]) -> Iterator[Piece]:
+        """Yield a part's rows in order, ``rows`` at a time or fewer.
+
+        Raises:
+            LoggedDataError: a file is damaged or cut short.
+        """
+        for path, groups in part.groups:
+            yield from _pieces(path, rows, columns, groups)
 
     def pieces(self, rows: int, columns: Sequence[str]) -> Iterator[Piece]:
         """Yield the rows of all files in order, ``rows`` at a time or fewer.
@@ -60,9 +109,7 @@ class ParquetFiles:
             LoggedDataError: a file is damaged or cut short.
         """
         for file in self._files:
-            with _damage_told(file), arrow("parquet").ParquetFile(file, pre_buffer=False) as opened:
-                for batch in opened.iter_batches(rows, columns=list(columns), use_threads=False):
-                    yield {name: _column(name, batch.column(name)) for name in columns}
+            yield from _pieces(file, rows, columns, None)
 
     def _names(self, file: Path) -> list[str]:
         with _damage_told(file), arrow("parquet").ParquetFile(file) as opened:
@@ -94,6 +141,15 @@ class NpzFile:
             _check_shape(name, array, rows if "reward" in arrays else len(array))
         self._arrays = arrays
         self.columns = list(self._arrays)
+
+    def parts(self) -> list[Part]:
+        """Return all rows as one part: others would need the whole archive for theirs."""
+        return [Part((), 0, self.rows)]
+
+    def pieces_of(self, part: Part, rows: int, columns: Sequence[str]) -> Iterator[Piece]:
+        """Yield the rows of the one part."""
+        del part
+        yield from self.pieces(rows, columns)
 
     def pieces(self, rows: int, columns: Sequence[str]) -> Iterator[Piece]:
         """Yield the rows in order, ``rows`` at a time or fewer."""
@@ -147,9 +203,20 @@ def _check_shape(name: str, array: npt.NDArray[Any], rows: int) -> None:
         )
 
 
-def _row_count(file: Path) -> int:
+def _group_sizes(file: Path) -> list[int]:
     with _damage_told(file), arrow("parquet").ParquetFile(file) as opened:
-        return int(opened.metadata.num_rows)
+        found = opened.metadata
+        return [int(found.row_group(number).num_rows) for number in range(found.num_row_groups)]
+
+
+def _pieces(
+    file: Path, rows: int, columns: Sequence[str], groups: Sequence[int] | None
+) -> Iterator[Piece]:
+    with _damage_told(file), arrow("parquet").ParquetFile(file, pre_buffer=False) as opened:
+        for batch in opened.iter_batches(
+            rows, row_groups=groups, columns=list(columns), use_threads=False
+        ):
+            yield {name: _column(name, batch.column(name)) for name in columns}
 
 
 def _column(name: str, column: Any) -> npt.NDArray[Any]:

@@ -18,6 +18,7 @@ all of theirs: its z is the sum of its rounds'.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import comb
 from typing import Final
 
 import numpy as np
@@ -53,6 +54,23 @@ class TellingSums:
     def none(cls) -> TellingSums:
         """Return the sums of no rounds."""
         return cls(np.zeros(POWERS), np.zeros(POWERS))
+
+    def merge(self, other: TellingSums) -> TellingSums:
+        """Return the sums of both together; the other's powers are counted anew from our origin."""
+        if other.total == 0:
+            return self
+        if self.total == 0:
+            return other
+        shift = other.origin - self.origin
+        return TellingSums(
+            self.second + _from_elsewhere(other.second, shift),
+            self.fourth + _from_elsewhere(other.fourth, shift),
+            self.total + other.total,
+            self.earned + other.earned + shift * other.total,
+            self.origin,
+            min(self.lowest, other.lowest),
+            max(self.highest, other.highest),
+        )
 
     def plus(self, weight: FloatArray, reward: FloatArray) -> TellingSums:
         """Return the sums with further rounds."""
@@ -94,3 +112,13 @@ def _by_powers(weighed: FloatArray, apart: FloatArray) -> FloatArray:
         if power < POWERS - 1:
             weighed = weighed * apart
     return sums
+
+
+def _from_elsewhere(sums: FloatArray, shift: float) -> FloatArray:
+    """Return Σ w (x + shift)ᵏ for k = 0 to 4 from Σ w xᵏ, by the binomial theorem."""
+    return np.array(
+        [
+            sum(comb(power, low) * shift ** (power - low) * sums[low] for low in range(power + 1))
+            for power in range(POWERS)
+        ]
+    )

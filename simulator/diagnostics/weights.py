@@ -134,6 +134,15 @@ class UnitSums:
             None if telling is None or reward is None else telling.plus(weight, reward),
         )
 
+    def merge(self, other: UnitSums) -> UnitSums:
+        """Return the sums of both together; no unit may be in both."""
+        telling = self.telling
+        return UnitSums(
+            self.moments.merge(other.moments),
+            max(self.heaviest, other.heaviest),
+            None if telling is None or other.telling is None else telling.merge(other.telling),
+        )
+
     @property
     def count(self) -> int:
         """How many units there are."""
@@ -199,6 +208,14 @@ class WeightSums:
             self.rounds_alone.plus(np.ones(len(weight)), weight, reward),
             max(self.largest, float(weight.max(initial=0.0))),
             self.zeros + int((weight == 0).sum()),
+        )
+
+    def merge(self, other: WeightSums) -> WeightSums:
+        """Return the sums of both together, rounds as units of their own."""
+        return WeightSums(
+            self.rounds_alone.merge(other.rounds_alone),
+            max(self.largest, other.largest),
+            self.zeros + other.zeros,
         )
 
     def by_viewer(

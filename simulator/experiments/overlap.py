@@ -19,7 +19,7 @@ from simulator.environments.recording import logged_choices
 from simulator.environments.registry import make_environment
 from simulator.environments.truth import truth
 from simulator.experiments.telling import whole
-from simulator.jobs import run_jobs
+from simulator.jobs import Workers, run_jobs
 from simulator.loop import run
 from simulator.pages import Environment, Truth
 from simulator.policies.array_policy import ArrayPolicy, Mixing
@@ -119,7 +119,7 @@ class TruthTask(NamedTuple):
     seed: int
 
 
-def truths(stage: Stage, pages: int, *, jobs: int, watch: Watch) -> list[Truth]:
+def truths(stage: Stage, pages: int, *, jobs: Workers, watch: Watch) -> list[Truth]:
     """Return the true value of each policy that is judged, over so many pages at least."""
     size = min(pages, TRUTH_PART)
     parts = -(-pages // size)

@@ -18,11 +18,13 @@ from rich.table import Table as RichTable
 from bandit.clock import WallClock
 from bandit.errors import MarqueeError
 from bandit.files import write_atomically
+from simulator.cluster import Cluster
 from simulator.errors import InterruptedEarlyError
-from simulator.jobs import Done, Finished
+from simulator.jobs import Done, Finished, Workers
 from simulator.progress import ShownWatch, Watch
 from simulator.results import About, Interval, Result, write_result
 from simulator.studies.about import Begun, begin
+from simulator.worker_options import worker_options, workers_of
 
 Cell = str | float | int | None
 WIDTH: Final = 160
@@ -77,7 +79,7 @@ class Running(NamedTuple):
     """How an experiment is to run."""
 
     seed: int
-    jobs: int
+    jobs: Workers
     watch: Watch
     begun: Begun
 
@@ -100,12 +102,14 @@ def experiment(name: str) -> Callable[[Callable[..., Found]], click.Command]:
             ctx: click.Context,
             seed: int,
             jobs: int,
+            cluster: Cluster | None,
             json_path: Path | None,
             results_path: Path | None,
             **settings: Any,
         ) -> None:
             begun = begin(str(ctx.obj), seed, WallClock())
-            found = function(Running(seed, jobs, ShownWatch(), begun), **settings)
+            workers = workers_of(ctx, jobs, cluster)
+            found = function(Running(seed, workers, ShownWatch(), begun), **settings)
             findings = Findings(
                 experiment=name, about=begun.about(), tables=found.tables, notes=found.notes
             )
@@ -123,13 +127,7 @@ def _with_options(command: Callable[..., Any]) -> Callable[..., Any]:
     directory = click.Path(path_type=Path, file_okay=False)
     several = (
         click.option("--seed", default=0, show_default=True, help="The first seed."),
-        click.option(
-            "--jobs",
-            default=1,
-            show_default=True,
-            type=click.IntRange(1, 1024),
-            help="Processes to share the work; the numbers are the same bit by bit.",
-        ),
+        *worker_options,
         click.option("--json", "json_path", type=file, metavar="FILE", help="Keep the tables."),
         click.option(
             "--results",

@@ -9,7 +9,7 @@ from simulator.datasets.registry import Source
 from simulator.errors import EstimationError, InterruptedEarlyError, NotApplicableError
 from simulator.intervals import Paired, paired
 from simulator.intervals.statistic import ROUNDING
-from simulator.jobs import run_jobs
+from simulator.jobs import Workers, run_jobs
 from simulator.progress import Watch
 from simulator.results import Comparison, Estimate, Interval
 from simulator.studies.about import Begun
@@ -51,7 +51,7 @@ def compare(
     plan: JudgePlan,
     begun: Begun,
     *,
-    jobs: int,
+    jobs: Workers,
     watch: Watch,
 ) -> Comparison:
     """Judge two policies, and the difference between them, by one estimator.

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from simulator.datasets.registry import Source
 from simulator.diagnostics import calibration
-from simulator.jobs import run_jobs
+from simulator.jobs import Workers, run_jobs
 from simulator.logged import LoggedChoices
 from simulator.progress import Watch
 from simulator.results import Evaluation
@@ -32,7 +32,7 @@ def evaluate(
     plan: JudgePlan,
     begun: Begun,
     *,
-    jobs: int,
+    jobs: Workers,
     watch: Watch,
 ) -> Evaluation:
     """Judge policies, each a name or the path of a TOML file, on a source's rounds.

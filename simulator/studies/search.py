@@ -26,7 +26,7 @@ from bandit.errors import ConfigError
 from bandit.files import write_atomically
 from simulator.datasets.registry import Source
 from simulator.errors import EstimationError, SimulatorError
-from simulator.jobs import one_thread, run_jobs
+from simulator.jobs import Workers, one_thread, run_jobs
 from simulator.progress import Watch
 from simulator.results import NOT_TRUSTWORTHY, Candidate, Estimate, Search
 from simulator.studies.about import Begun
@@ -91,7 +91,7 @@ def search(
     plan: JudgePlan,
     begun: Begun,
     *,
-    jobs: int,
+    jobs: Workers,
     watch: Watch,
 ) -> Searched:
     """Try configurations, judge the best, and write it.

@@ -22,7 +22,7 @@ import numpy as np
 from bandit.types import FloatArray
 from simulator.environments.registry import ENVIRONMENTS, make_environment, setting_infos
 from simulator.errors import InterruptedEarlyError, SimulationError
-from simulator.jobs import Finished, run_jobs
+from simulator.jobs import Finished, Workers, run_jobs
 from simulator.loop import run
 from simulator.pages import Displays, Environment, PagePolicy, Pages, Served
 from simulator.policies.oracle import OraclePolicy
@@ -119,7 +119,7 @@ class Observed:
         self._policy.learn(pages, served, displays)
 
 
-def simulate(plan: SimulatePlan, begun: Begun, *, jobs: int, watch: Watch) -> Simulation:
+def simulate(plan: SimulatePlan, begun: Begun, *, jobs: Workers, watch: Watch) -> Simulation:
     """Run every policy on every seed.
 
     Raises:

@@ -13,83 +13,93 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bandit.types import BoolArray
 from simulator.datasets.packed_records import PackedRecords
 from simulator.datasets.registry import Source, concatenate
+from simulator.datasets.source import PartedSource
 from simulator.errors import EstimationError
+from simulator.jobs import Workers, run_jobs
 from simulator.logged import LoggedChoices
-from simulator.policies.targets import Target
-from simulator.progress import Advance, Watch
+from simulator.progress import Watch
 from simulator.studies.plans import LogPlan
 from simulator.studies.splitting import (
-    Clusters,
     decisions_of,
     split_notes,
-    unit_hash,
     unknown_viewers,
     whole,
 )
+from simulator.studies.stream_parts import Gathering, Viewers, gather_part
 
 
 class Trained(NamedTuple):
-    """What judges, once those who learn have learned."""
+    """Which rounds train those who learn, and which judge."""
 
-    batches: Iterator[LoggedChoices]
+    training: LoggedChoices | None
+    """None where nobody learns."""
+    others: Viewers | None
+    """Whose rounds do not judge; None: all of ``rest`` judge."""
+    rest: Iterator[LoggedChoices] | None
+    """The rounds that judge, where they are not those of the whole log by :attr:`others`."""
     notes: list[str]
 
 
 def trained(
-    source: Source,
-    targets: dict[str, Target],
-    learning: Sequence[str],
-    plan: LogPlan,
-    watch: Watch,
+    source: Source, learning: Sequence[str], plan: LogPlan, watch: Watch, *, workers: Workers = 1
 ) -> Trained:
-    """Train those who learn; return the batches that judge, and what to know.
+    """Return the rounds for those who learn, and what to know.
 
     Raises:
         EstimationError: no round trains, or viewers are asked for and not known.
     """
-    batches = source.choices()
     if not learning:
-        return Trained(batches, ["no policy learns from the log: all rounds judge"])
+        return Trained(None, None, None, ["no policy learns from the log: all rounds judge"])
+    batches = source.choices()
     first = next(batches, None)
     if first is None:
-        return Trained(iter(()), [])
+        return Trained(None, None, None, [])
     if plan.split_by == "viewer" and first.cluster is None:
         raise unknown_viewers()
-    by_viewer = plan.split_by != "order" and first.cluster is not None
-    batches = chain([first], batches)
-    if by_viewer:
-        with watch.task("gathering what trains", None, "rounds") as advance:
-            training, rest, told = _by_viewer(source, _counted(batches, advance), plan)
+    viewers, rest = None, None
+    if plan.split_by != "order" and first.cluster is not None:
+        share = min(plan.train, plan.train_rounds / max(source.rounds_max, 1))
+        viewers = Viewers(share, plan.seed)
+        training = _of_viewers(source, viewers, watch, workers)
+        told = f"{len(training):,} rounds of {share:.3g} of the viewers, all judged on the others'"
     else:
-        training, rest, told = _by_order(batches, plan)
-    for name in learning:
-        targets[name].fit(training)
+        training, rest, told = _by_order(chain([first], batches), plan)
     note = f"{', '.join(learning)} trained on {told}"
-    return Trained(rest, [note, *split_notes(plan.split_by, first.cluster)])
+    return Trained(training, viewers, rest, [note, *split_notes(plan.split_by, first.cluster)])
 
 
-def _by_viewer(
-    source: Source, batches: Iterator[LoggedChoices], plan: LogPlan
-) -> tuple[LoggedChoices, Iterator[LoggedChoices], str]:
-    share = min(plan.train, plan.train_rounds / max(source.rounds_max, 1))
-
-    def trains(batch: LoggedChoices) -> BoolArray:
-        return np.asarray(unit_hash(_viewers(batch), plan.seed) < share)
-
-    parts = [_alone(batch.take(np.flatnonzero(trains(batch)))) for batch in batches]
-    parts = [part for part in parts if len(part)]
-    if not parts:
+def _of_viewers(source: Source, viewers: Viewers, watch: Watch, workers: Workers) -> LoggedChoices:
+    label = "gathering what trains"
+    gathered: list[LoggedChoices] = []
+    if isinstance(source, PartedSource):
+        parts = source.parts()
+        finished = run_jobs(
+            gather_part,
+            Gathering(source, viewers),
+            parts,
+            jobs=workers,
+            watch=watch,
+            label=label,
+            unit="rounds",
+            sizes=[part.rows for part in parts],
+            take=gathered.extend,
+        )
+        if finished.interrupted:
+            raise KeyboardInterrupt
+    else:
+        with watch.task(label, None, "rounds") as advance:
+            for batch in source.choices():
+                gathered.append(_alone(batch.take(np.flatnonzero(viewers.train(batch)))))
+                advance(len(batch))
+    gathered = [one for one in gathered if len(one)]
+    if not gathered:
         raise EstimationError(
-            f"none of the viewers is among the {share:.2%} that train",
+            f"none of the viewers is among the {viewers.share:.2%} that train",
             hint="train on more rounds, or split by order",
         )
-    training = concatenate(parts)
-    others = (batch.take(np.flatnonzero(~trains(batch))) for batch in source.choices())
-    told = f"{len(training):,} rounds of {share:.3g} of the viewers, all judged on the others'"
-    return training, (batch for batch in others if len(batch)), told
+    return concatenate(gathered)
 
 
 def _alone(part: LoggedChoices) -> LoggedChoices:
@@ -105,18 +115,6 @@ def _alone(part: LoggedChoices) -> LoggedChoices:
     return replace(
         part, origin=origin._replace(records=records, record_of=place.astype(np.int32).reshape(-1))
     )
-
-
-def _counted(batches: Iterator[LoggedChoices], advance: Advance) -> Iterator[LoggedChoices]:
-    for batch in batches:
-        yield batch
-        advance(len(batch))
-
-
-def _viewers(batch: LoggedChoices) -> Clusters:
-    if batch.cluster is None:
-        raise unknown_viewers()
-    return batch.cluster
 
 
 def _by_order(

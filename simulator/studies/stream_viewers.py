@@ -32,15 +32,28 @@ class ViewerSums:
 
     def take(self, cluster: Clusters, columns: FloatArray) -> None:
         """Add a batch: viewers' codes of shape (n,), and columns of shape (C, n)."""
-        self._parts.append(_summed(cluster, columns))
-        self._pending += len(self._parts[-1][0])
-        if self._pending >= max(PENDING_MIN, self._kept):
+        self._put_aside(_summed(cluster, columns))
+
+    def merge(self, other: ViewerSums) -> None:
+        """Add another's sums, of rounds that follow."""
+        for part in other._parts:
+            self._put_aside(part)
+
+    def compact(self) -> None:
+        """Sum up what was put aside, for there to be as little as there can be."""
+        if self._pending:
             self._merge()
 
     def sums(self) -> FloatArray:
         """Return (C, viewers), viewers in the order of their codes; a batch must have come."""
         self._merge()
         return self._parts[0][1]
+
+    def _put_aside(self, part: tuple[Clusters, FloatArray]) -> None:
+        self._parts.append(part)
+        self._pending += len(part[0])
+        if self._pending >= max(PENDING_MIN, self._kept):
+            self._merge()
 
     def _merge(self) -> None:
         codes = np.concatenate([one for one, _ in self._parts])

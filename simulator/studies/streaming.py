@@ -11,42 +11,26 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-import msgspec
-import numpy as np
-from scipy import stats
-
-from bandit.types import FloatArray
 from simulator.datasets.registry import Source
-from simulator.diagnostics.verdicts import diagnosed
-from simulator.diagnostics.weights import Weights, WeightSums, check_weight_max
-from simulator.errors import EstimationError, NoOverlapError, NotApplicableError
-from simulator.estimators.inputs import weighted
+from simulator.datasets.source import PartedSource
+from simulator.errors import EstimationError, NotApplicableError
 from simulator.estimators.registry import estimator_named
-from simulator.intervals import interval
-from simulator.intervals.statistic import Ratio, Statistic, notes_of_ends
+from simulator.jobs import Workers, one_thread, run_jobs
 from simulator.logged import LoggedChoices
-from simulator.moments import Moments
-from simulator.policies.targets import Target
 from simulator.progress import Watch
-from simulator.results import DataSummary, Diagnostics, Estimate, Evaluation, Histogram, Interval
+from simulator.results import Evaluation
 from simulator.studies.about import Begun
 from simulator.studies.asked import Asked
 from simulator.studies.bench import entrants
 from simulator.studies.plans import JudgePlan, LogPlan
-from simulator.studies.specs import target
+from simulator.studies.stream_parts import Judging, StreamSums, judge_part
+from simulator.studies.stream_sums import LoggedSums
 from simulator.studies.stream_training import trained
-from simulator.studies.stream_viewers import ViewerSums
-from simulator.terms import Terms
 
 STREAMED_BYTES: Final = 1_000_000_000
 """Logs of more bytes than these are streamed, unless it is said otherwise."""
 STREAMED_ROUNDS: Final = 5_000_000
 """So are logs of more rounds, which compressed files may hold in few bytes."""
-_EDGES: Final = np.concatenate(([0.0], np.geomspace(1e-3, 1e6, 55), [np.inf]))
-_NOTE: Final = "rounds taken as independent"
-_SHARED: Final = 3
-"""Columns of every viewer's sums: rounds, weights, weighted rewards. Two follow of each estimator
-with a parameter, numerators and denominators; the others are made of the first."""
 
 
 def is_large(
@@ -65,9 +49,12 @@ def evaluate_streamed(
     plan: JudgePlan,
     begun: Begun,
     *,
+    jobs: Workers = 1,
     watch: Watch,
 ) -> tuple[Evaluation, bool]:
     """Judge policies in one pass; return what was found, and whether Ctrl-C cut it short.
+
+    Parquet is judged in parts, by whoever ``jobs`` names; other logs in this process.
 
     Raises:
         NotApplicableError: an estimator or interval needs all rounds at once.
@@ -82,28 +69,20 @@ def evaluate_streamed(
             hint="ask for --intervals normal, or for --no-stream where memory suffices",
         )
     named, learning = entrants(policies)
-    targets = {entrant.name: target(entrant.spec) for entrant in named}
-    batches, notes = trained(source, targets, learning, log_plan, watch)
-    sums = {name: _Sums(plan) for name in targets}
-    logged = _LoggedSums(plan)
-    interrupted = False
-    with watch.task(f"streaming {source.name}", None, "rounds") as advance:
-        try:
-            for batch in batches:
-                for name, policy in targets.items():
-                    sums[name].take(batch, policy)
-                logged.take(batch)
-                advance(len(batch))
-        except KeyboardInterrupt:
-            interrupted = True
-            notes.append(f"interrupted: estimates are of {logged.rounds:,} rounds")
+    found = trained(source, learning, log_plan, watch, workers=jobs)
+    judging = Judging(source, named, found.training, found.others, plan)
+    sums = StreamSums(plan, [entrant.name for entrant in named])
+    interrupted = _by_parts(judging, sums, found.rest, jobs=jobs, watch=watch)
+    logged, notes = sums.logged, list(found.notes)
+    if interrupted:
+        notes.append(f"interrupted: estimates are of {logged.rounds:,} rounds")
     if not logged.rounds:
         raise EstimationError("there are no rounds that judge", hint="train on fewer, or log more")
     evaluation = Evaluation(
         about=begun.about(),
         data=logged.summary(source),
-        estimates=[one for name, found in sums.items() for one in found.estimates(name)],
-        weights={name: found.histogram() for name, found in sums.items()},
+        estimates=[one for name, kept in sums.policies.items() for one in kept.estimates(name)],
+        weights={name: kept.histogram() for name, kept in sums.policies.items()},
         calibration=[],
         segments=[],
         positions=[],
@@ -116,7 +95,41 @@ def evaluate_streamed(
     return evaluation, interrupted
 
 
-def _inference(plan: JudgePlan, logged: _LoggedSums) -> list[str]:
+def _by_parts(
+    judging: Judging,
+    sums: StreamSums,
+    rest: Iterator[LoggedChoices] | None,
+    *,
+    jobs: Workers,
+    watch: Watch,
+) -> bool:
+    """Judge a part at a time, or the ``rest`` that has none; return whether Ctrl-C came first."""
+    source, label = judging.source, f"streaming {judging.source.name}"
+    if rest is None and isinstance(source, PartedSource):
+        parts = source.parts()
+        sizes = [part.rows for part in parts]
+        return run_jobs(
+            judge_part,
+            judging,
+            parts,
+            jobs=jobs,
+            watch=watch,
+            label=label,
+            unit="rounds",
+            sizes=sizes,
+            take=sums.merge,
+        ).interrupted
+    with watch.task(label, None, "rounds") as advance, one_thread():
+        try:
+            for batch in judging.that_judge(source.choices()) if rest is None else rest:
+                sums.take(judging, batch)
+                advance(len(batch))
+        except KeyboardInterrupt:
+            return True
+    return False
+
+
+def _inference(plan: JudgePlan, logged: LoggedSums) -> list[str]:
     if plan.clustered and logged.tells_viewers:
         return []
     return ["intervals take rounds as independent: where viewers come again, they are too narrow"]
@@ -136,176 +149,3 @@ def check_streamable(asked: Asked) -> None:
             f"{asked.label} needs all rounds at once",
             hint="a streamed log is judged by ips, ips=CLIP and snips; --no-stream reads it whole",
         )
-
-
-class _LoggedSums:
-    """What the log's own policy earned."""
-
-    def __init__(self, plan: JudgePlan) -> None:
-        self._plan = plan
-        self._moments: Moments | None = None
-        self._viewers: ViewerSums | None = None
-        self._actions = 0
-
-    @property
-    def rounds(self) -> int:
-        return 0 if self._moments is None else self._moments.count
-
-    @property
-    def tells_viewers(self) -> bool:
-        return self._viewers is not None
-
-    def take(self, batch: LoggedChoices) -> None:
-        found = Moments.of(Terms(batch.reward))
-        self._moments = found if self._moments is None else self._moments.merge(found)
-        self._actions = max(self._actions, batch.action_count)
-        if batch.cluster is not None:
-            # Counted even where intervals do not go by them: results tell how many viewers judged.
-            self._viewers = self._viewers or ViewerSums()
-            self._viewers.take(batch.cluster, np.stack([np.ones(len(batch)), batch.reward]))
-
-    def summary(self, source: Source) -> DataSummary:
-        moments, level = self._moments, self._plan.level
-        viewers = None if self._viewers is None else self._viewers.sums()
-        interval = None if moments is None else _independent(moments, level)
-        if viewers is not None and self._plan.clustered:
-            size, reward = viewers
-            interval = _by_viewer(Statistic(len(size), reward, (), size), level)
-        return DataSummary(
-            name=source.name,
-            kind="choices",
-            rounds=self.rounds,
-            viewers=None if viewers is None else viewers.shape[1],
-            actions=self._actions,
-            logged_mean=0.0 if moments is None else moments.value(),
-            logged_interval=interval,
-            propensities="logged",
-            skipped=source.skipped,
-            notes=source.notes,
-        )
-
-
-class _Sums:
-    """What is kept of one policy."""
-
-    def __init__(self, plan: JudgePlan) -> None:
-        self._plan = plan
-        self._asked = {each.label: each for each in plan.estimators}
-        self._places = _places(plan.estimators)
-        self._moments: dict[str, Moments] = {}
-        self._weights = WeightSums.none()
-        self._counts = np.zeros(len(_EDGES) - 1, np.int64)
-        self._viewers: ViewerSums | None = None
-
-    def take(self, batch: LoggedChoices, policy: Target) -> None:
-        inputs = weighted(batch.reward, policy.chosen_probability(batch), batch.propensity)
-        self._weights = self._weights.plus(inputs.weight, inputs.reward)
-        check_weight_max(self._weights.largest, self._plan.weight_max)
-        self._counts += np.histogram(inputs.weight, bins=_EDGES)[0]
-        columns = [np.ones(len(batch)), inputs.weight, inputs.weight * inputs.reward]
-        for label, asked in self._asked.items():
-            parameter = asked.parameter if isinstance(asked.parameter, float) else None
-            terms = estimator_named(asked.name).terms(inputs, parameter)
-            found = Moments.of(terms)
-            before = self._moments.get(label)
-            self._moments[label] = found if before is None else before.merge(found)
-            if parameter is not None:
-                columns += [terms.numerator, _or(terms.denominator, columns[0])]
-        if batch.cluster is not None and self._plan.clustered:
-            self._viewers = self._viewers or ViewerSums()
-            self._viewers.take(batch.cluster, np.stack(columns))
-
-    def estimates(self, name: str) -> Iterator[Estimate]:
-        viewers = None if self._viewers is None else self._viewers.sums()
-        diagnostics = self._diagnostics(name, viewers)
-        for label, asked in self._asked.items():
-            parameters: dict[str, float | str] = {}
-            if isinstance(asked.parameter, float):
-                parameters = {estimator_named(asked.name).parameter or "": asked.parameter}
-            value, found = None, None
-            try:
-                self._moments[label].check_overlap()
-                value = self._moments[label].value()
-                found = self._interval(label, viewers)
-            except NoOverlapError:
-                # The verdict says so.
-                pass
-            yield Estimate(
-                policy=name,
-                estimator=label,
-                value=value,
-                intervals=[] if found is None else [found],
-                parameters=parameters,
-                diagnostics=diagnostics,
-            )
-
-    def _interval(self, label: str, viewers: FloatArray | None) -> Interval | None:
-        level = self._plan.level
-        if viewers is None:
-            return _independent(self._moments[label], level)
-        size, numerator, denominator = viewers[[0, *self._places[label]]]
-        if self._moments[label].has_denominator:
-            ratio = Ratio(numerator, denominator)
-            return _by_viewer(Statistic(len(size), None, (ratio,), size), level)
-        return _by_viewer(Statistic(len(size), numerator, (), size), level)
-
-    def _diagnostics(self, name: str, viewers: FloatArray | None) -> Diagnostics:
-        sums = self._weights
-        if viewers is not None:
-            sums = sums.by_viewer(*viewers[:_SHARED])
-        missing = [
-            f"no {method} interval: a streamed log has normal ones alone"
-            for method in self._plan.intervals
-            if method != "normal"
-        ]
-        return diagnosed(
-            Weights.of_sums(sums),
-            name,
-            weight_max_known=self._plan.weight_max,
-            warnings=missing,
-        )
-
-    def histogram(self) -> Histogram:
-        """Return the bins from 0 to the last that holds a weight."""
-        held = int(np.flatnonzero(self._counts).max()) + 1
-        edges = _EDGES[: held + 1].copy()
-        edges[-1] = min(edges[-1], max(self._weights.largest, edges[-2] * 2 or 1.0))
-        return Histogram(edges=edges.tolist(), counts=self._counts[:held].tolist())
-
-
-def _places(asked: Sequence[Asked]) -> dict[str, tuple[int, int]]:
-    """Return where each estimator's numerators and denominators are among viewers' sums."""
-    found = {}
-    following = _SHARED
-    for each in asked:
-        found[each.label] = (2, 1)
-        if isinstance(each.parameter, float):
-            found[each.label] = (following, following + 1)
-            following += 2
-    return found
-
-
-def _or(denominator: FloatArray | None, ones: FloatArray) -> FloatArray:
-    return ones if denominator is None else denominator
-
-
-def _by_viewer(statistic: Statistic, level: float) -> Interval | None:
-    """Return the interval over viewers; None of one viewer, as nothing tells their spread."""
-    try:
-        found = interval("normal", statistic, level=level)
-    except NotApplicableError:
-        return None
-    note = "; ".join(filter(None, [f"{statistic.units} clusters", found.note]))
-    return msgspec.structs.replace(found, note=note)
-
-
-def _independent(moments: Moments, level: float) -> Interval | None:
-    """Return the interval over rounds; None of one round, whose spread is not known."""
-    reach = float(stats.norm.ppf((1 + level) / 2)) * moments.standard_error()
-    value = moments.value()
-    if not np.isfinite(reach):
-        return None
-    low, high = value - reach, value + reach
-    return Interval(
-        method="normal", level=level, low=low, high=high, note=notes_of_ends(low, high, _NOTE)
-    )
