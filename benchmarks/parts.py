@@ -13,6 +13,7 @@ from benchmarks.http_swaps import measure_swaps
 from benchmarks.http_workers import measure_workers
 from benchmarks.in_process import measure_in_process
 from benchmarks.learner_speed import measure_learner
+from benchmarks.offline import measure_offline
 from benchmarks.real_pages import measure_real
 from benchmarks.scaling import measure_scaling
 from benchmarks.simulation_speed import measure_simulation
@@ -40,5 +41,6 @@ PARTS: Final[dict[str, Part]] = {
     "estimation": measure_estimation,
     "simulation": measure_simulation,
     "streaming": measure_streaming,
+    "offline": measure_offline,
 }
 """A part that reads another's figures comes after it."""

@@ -64,14 +64,15 @@ def make_rows(directory: Path, rows: int) -> None:
         path = directory / f"part-{number:03}.parquet"
         if not path.exists():
             unfinished = path.with_suffix(".unfinished")
-            table = _table(made, number, min(FILE_ROWS, rows - first))
+            table = table_of_file(made, number, min(FILE_ROWS, rows - first))
             arrow("parquet").write_table(
                 table, unfinished, row_group_size=GROUP_ROWS, compression="zstd"
             )
             unfinished.rename(path)
 
 
-def _table(made: World, number: int, rows: int) -> Any:
+def table_of_file(made: World, number: int, rows: int) -> Any:
+    """Return the rows of a file, which its number seeds."""
     rng = np.random.default_rng((SEED, number))
     kind = rng.integers(KINDS, size=rows)
     # Each kind's cumulated probabilities stand in a unit interval of their own.
