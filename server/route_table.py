@@ -14,6 +14,7 @@ from typing import Final, Literal, NamedTuple
 
 from bandit.catalog import CatalogDocument, CatalogPatch
 from server.challenger_wire import ChallengerAnswer
+from server.config_wire import ConfigAnswer
 from server.explain_wire import ExplainAnswer, WeightsAnswer
 from server.insights_wire import InsightsAnswer, TitleInsightsAnswer
 from server.latency_wire import LatencyAnswer
@@ -219,6 +220,15 @@ ROUTES: Final = (
         "admin",
         answer=SnapshotSummary,
         refusals=(404, 422, 503),
+    ),
+    Route(
+        "config",
+        "GET",
+        "/v1/config",
+        "Tell every key of the configuration in force, and where its value comes from; secrets are "
+        "masked.",
+        "admin",
+        answer=ConfigAnswer,
     ),
     Route(
         "challenger",

@@ -130,6 +130,11 @@ def activate_snapshot(call: Call) -> Reply:
     return Reply(call.service.activate_snapshot(_id_in_path(call.path["version"], "version")))
 
 
+def config(call: Call) -> Reply:
+    """Tell the configuration in force."""
+    return Reply(call.service.config_in_force())
+
+
 def challenger(call: Call) -> Reply:
     """Tell how the challenger does."""
     return Reply(call.service.challenger())
@@ -173,6 +178,7 @@ _PLAIN_HANDLERS: Final[dict[str, Handler]] = {
     "reset_alarms": reset_alarms,
     "snapshots": snapshots,
     "activate_snapshot": activate_snapshot,
+    "config": config,
     "challenger": challenger,
     "promote_challenger": promote_challenger,
     "demote_challenger": demote_challenger,

@@ -49,6 +49,8 @@ GIVEN_UP: Final = "given-up"
 MEMORY: Final = Path("/dev/shm")  # noqa: S108 (only names that mkdtemp or gunicorn made)
 """Where Linux keeps files in memory."""
 
+_SOURCES: Final = "sources.json"
+
 _METRICS_BYTES: Final = 16_000_000
 """Room in memory below which metrics go to the run directory: some hundred processes' worth."""
 
@@ -95,8 +97,15 @@ class RunDirectory:
         """The file that the children read their configuration from."""
         return self.path / "effective.json"
 
-    def write_config(self, config: Config, challenger: Challenger | None = None) -> None:
+    def write_config(
+        self,
+        config: Config,
+        challenger: Challenger | None = None,
+        sources: Mapping[str, str] | None = None,
+    ) -> None:
         """Put a checked configuration, and the challenger's, where the children find it.
+
+        ``sources`` tells where the keys that are set come from.
 
         Raises:
             RunDirectoryError: it cannot be written; what was there stays.
@@ -107,6 +116,7 @@ class RunDirectory:
                 beside.unlink(missing_ok=True)
             else:
                 write_atomically(beside, msgspec.json.encode(challenger), PRIVATE_MODE)
+            write_atomically(self.path / _SOURCES, msgspec.json.encode(sources or {}), PRIVATE_MODE)
             write_atomically(self.effective_config, effective_json(config), PRIVATE_MODE)
         except OSError as error:
             raise self._not_writable(self.effective_config, error) from error
@@ -174,7 +184,7 @@ class RunDirectory:
     def close(self) -> None:
         """Remove what only this run needs, as far as it can be, and give the directory up."""
         self._remove_metrics()
-        names = (_CHALLENGER_CONFIG, DRAINING, GIVEN_UP)
+        names = (_CHALLENGER_CONFIG, _SOURCES, DRAINING, GIVEN_UP)
         for file in (self.effective_config, *(self.path / name for name in names)):
             with suppress(OSError):
                 file.unlink()
@@ -189,6 +199,15 @@ def writable(directory: Path) -> Path | None:
 def is_draining(config: Config) -> bool:
     """Tell whether the run is ending, so that requests had better go elsewhere."""
     return (Path(config.server.run_directory) / DRAINING).exists()
+
+
+def config_sources(config: Config) -> dict[str, str]:
+    """Return where the keys that are set come from, nothing where that is not known."""
+    try:
+        told = (Path(config.server.run_directory) / _SOURCES).read_bytes()
+        return msgspec.json.decode(told, type=dict[str, str])
+    except (OSError, msgspec.MsgspecError):
+        return {}
 
 
 def given_up(config: Config) -> list[str]:

@@ -7,13 +7,14 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 import structlog
 from prometheus_client.multiprocess import mark_process_dead
 
 from bandit.config import Config, load_config
+from bandit.config.loading import config_sources
 from bandit.config.overlay import Challenger, read_challenger
 from bandit.config.service import ServerConfig
 from bandit.errors import ConfigError
@@ -57,13 +58,21 @@ def serve(path: Path | None, environ: Mapping[str, str]) -> int:
         MarqueeError: the configuration is wrong, the address cannot be listened on, or another
             run holds the run directory.
     """
-    config, challenger = _load(path, environ)
-    configure_logs(config, "supervisor")
-    run = ServeRun(path, environ, config, challenger)
+    settings = read_settings(path, environ)
+    configure_logs(settings.config, "supervisor")
+    run = ServeRun(path, environ, settings)
     try:
         return Supervisor(run.children(), run, ReadyProbe(run.probe_address)).run()
     finally:
         run.close()
+
+
+class Settings(NamedTuple):
+    """A checked configuration, the challenger's if there is one, and where set keys come from."""
+
+    config: Config
+    challenger: Challenger | None
+    sources: dict[str, str]
 
 
 class ServeRun:
@@ -78,19 +87,20 @@ class ServeRun:
         self,
         path: Path | None,
         environ: Mapping[str, str],
-        config: Config,
-        challenger: Challenger | None = None,
+        settings: Settings,
     ) -> None:
+        config = settings.config
         self._path = path
         self._environ = environ
-        self._challenger = challenger
-        self._before: tuple[Config, Challenger | None] | None = None
+        self._settings = settings
+        self._before: Settings | None = None
         self._revert_until = 0.0
         self._directory = RunDirectory(Path(config.server.run_directory))
         self._listeners: list[socket.socket] = []
         try:
-            self._config = msgspec.structs.replace(config, server=self._listen(config.server))
-            self._write(self._config, challenger)
+            config = msgspec.structs.replace(config, server=self._listen(config.server))
+            self._settings = settings._replace(config=config)
+            self._write(self._settings)
             self._metrics = self._directory.fresh_metrics()
         except BaseException:
             self.stop_listening()
@@ -156,7 +166,7 @@ class ServeRun:
             stop_timeout_s=lambda: self._config.server.graceful_timeout_s + LEARNER_EXTRA_S,
             gives_up=frozenset({EX_CONFIG}),
             waits=frozenset({EX_TEMPFAIL}),
-            is_wanted=lambda: self._challenger is not None,
+            is_wanted=lambda: self._settings.challenger is not None,
         )
         return http, learner, challenger
 
@@ -181,15 +191,15 @@ class ServeRun:
 
         That is so if it is wrong, or if the disk is too full to hand it to the children.
         """
-        before = self._config, self._challenger
+        before = self._settings
         try:
-            config, challenger = _load(self._path, self._environ)
+            asked = read_settings(self._path, self._environ)
         except ConfigError as error:
             log.error(  # noqa: TRY400 (the sentence says it all)
                 "configuration refused; the old one stays", path=error.path, why=str(error)
             )
             return False
-        if not self._put(self._with_what_stays(config), challenger):
+        if not self._put(asked._replace(config=self._with_what_stays(asked.config))):
             return False
         self._before = before
         self._revert_until = time.monotonic() + REVERT_WITHIN_S
@@ -200,7 +210,7 @@ class ServeRun:
         """Go back to the configuration before a reload that was just now."""
         if self._before is None or time.monotonic() > self._revert_until:
             return False
-        if not self._put(*self._before):
+        if not self._put(self._before):
             return False
         self._before = None
         return True
@@ -226,22 +236,27 @@ class ServeRun:
         self.stop_listening()
         self._directory.close()
 
-    def _write(self, config: Config, challenger: Challenger | None) -> None:
+    @property
+    def _config(self) -> Config:
+        return self._settings.config
+
+    def _write(self, settings: Settings) -> None:
+        config, challenger, sources = settings
         if challenger is not None:
             challenger = msgspec.structs.replace(challenger, config=without_keys(challenger.config))
-        self._directory.write_config(without_keys(config), challenger)
+        self._directory.write_config(without_keys(config), challenger, sources)
 
-    def _put(self, config: Config, challenger: Challenger | None) -> bool:
+    def _put(self, settings: Settings) -> bool:
         """Hand a configuration to the children; tell whether that was possible."""
         try:
-            self._write(config, challenger)
+            self._write(settings)
         except RunDirectoryError as error:
             log.error(  # noqa: TRY400 (the sentence says it all)
                 "configuration cannot be handed to the children; the old one stays", why=str(error)
             )
             return False
-        self._config, self._challenger = config, challenger
-        configure_logs(config, "supervisor")
+        self._settings = settings
+        configure_logs(settings.config, "supervisor")
         return True
 
     def _with_what_stays(self, config: Config) -> Config:
@@ -268,8 +283,13 @@ class ServeRun:
         return msgspec.structs.replace(config, server=server)
 
 
-def _load(path: Path | None, environ: Mapping[str, str]) -> tuple[Config, Challenger | None]:
+def read_settings(path: Path | None, environ: Mapping[str, str]) -> Settings:
+    """Read and check what is to be run.
+
+    Raises:
+        ConfigError: something of it is wrong.
+    """
     config = load_config(path, environ)
     check_named_files(config)
     check_installed(config)
-    return config, read_challenger(config)
+    return Settings(config, read_challenger(config), config_sources(path, environ))

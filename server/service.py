@@ -22,12 +22,14 @@ from server.answers import feedback_record
 from server.catalog_admin import CatalogAdmin, EncodingName, UndecodedBody
 from server.challenger_admin import ChallengerAdmin
 from server.challenger_wire import ChallengerAnswer
+from server.config_telling import config_answer
+from server.config_wire import ConfigAnswer
 from server.explain_wire import ExplainAnswer, WeightsAnswer
 from server.explainer import Explainer
 from server.insights import InsightsDesk
 from server.insights_wire import InsightsAnswer, TitleInsightsAnswer
 from server.page_ranker import PageRanker
-from server.run_directory import LEARNER, given_up, is_draining
+from server.run_directory import LEARNER, config_sources, given_up, is_draining
 from server.serving import ServingState
 from server.snapshot_admin import activate_snapshot, list_snapshots
 from server.state_disk import disk
@@ -240,6 +242,10 @@ class Service:
             summary = activate_snapshot(self._snapshots, version)
         self._serving.refresh_models(anew=True)
         return summary
+
+    def config_in_force(self) -> ConfigAnswer:
+        """Tell every key of the configuration, and where its value comes from."""
+        return config_answer(self.config, config_sources(self.config))
 
     def challenger(self) -> ChallengerAnswer:
         """Tell how the challenger does, and which line serves.

@@ -27,6 +27,8 @@ from bandit.metrics import Metrics
 from bandit.types import Surface, Title
 from server.app import create_app
 from server.challenger_wire import ChallengerAnswer
+from server.config_telling import config_answer
+from server.config_wire import ConfigAnswer
 from server.errors import NoSuchDecisionError
 from server.explain_wire import ExplainAnswer, ExplainedFeedback, WeightsAnswer
 from server.insights import InsightsDesk
@@ -170,6 +172,9 @@ class EdgeService:
         if version != SNAPSHOT.version:
             raise SnapshotError(f"there is no snapshot {version!r}", hint="list them")
         return SNAPSHOT
+
+    def config_in_force(self) -> ConfigAnswer:
+        return config_answer(self.config, {"server.port": "marquee.toml"})
 
     def challenger(self) -> ChallengerAnswer:
         return ChallengerAnswer(configured=False, verdict="there is none")

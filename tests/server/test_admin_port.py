@@ -26,6 +26,7 @@ INNER = [
     ("POST", "/v1/snapshots/artwork-000001/activate"),
     ("GET", "/v1/decisions/d-1/explain"),
     ("GET", "/v1/weights/artwork"),
+    ("GET", "/v1/config"),
     ("GET", "/v1/challenger"),
     ("POST", "/v1/challenger/promote"),
     ("POST", "/v1/challenger/demote"),

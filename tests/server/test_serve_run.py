@@ -11,15 +11,15 @@ import msgspec
 import pytest
 import structlog
 
-from bandit.config import load_config
 from server.run_directory import (
     EFFECTIVE_CONFIG_VARIABLE,
     RunDirectory,
     RunDirectoryError,
+    config_sources,
     read_effective_challenger,
     read_effective_config,
 )
-from server.serve import ServeRun
+from server.serve import ServeRun, read_settings
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +43,7 @@ def file(tmp_path: Path) -> Path:
 @pytest.fixture
 def run(tmp_path: Path, file: Path) -> Iterator[ServeRun]:
     environ = {"MARQUEE__SERVER__RUN_DIRECTORY": str(tmp_path / "run")}
-    run = ServeRun(file, environ, load_config(file, environ))
+    run = ServeRun(file, environ, read_settings(file, environ))
     yield run
     run.close()
 
@@ -131,7 +131,7 @@ def test_a_run_that_cannot_write_gives_everything_up(tmp_path: Path, file: Path)
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "effective.json").mkdir()
     with pytest.raises(RunDirectoryError, match=r"effective\.json cannot be written") as caught:
-        ServeRun(file, environ, load_config(file, environ))
+        ServeRun(file, environ, read_settings(file, environ))
     assert caught.value.hint
     shutil.rmtree(tmp_path / "run" / "effective.json")
     RunDirectory(tmp_path / "run").close()
@@ -146,7 +146,7 @@ def test_no_child_starts_threads_for_arithmetic(
         "MARQUEE__SERVER__HTTP_SERVER": http_server,
         "OMP_NUM_THREADS": "2",
     }
-    run = ServeRun(file, environ, load_config(file, environ))
+    run = ServeRun(file, environ, read_settings(file, environ))
     try:
         for child in run.children():
             assert child.environ["OPENBLAS_NUM_THREADS"] == "1"
@@ -162,3 +162,20 @@ def test_the_http_server_changes_at_a_restart_only(run: ServeRun, file: Path) ->
     assert run.reload()
     assert handed_on(run) == 2
     assert run.children()[0].name == "gunicorn"
+
+
+def test_where_values_come_from_follows_reloads_and_their_revocation(
+    run: ServeRun, file: Path
+) -> None:
+    def told() -> dict[str, str]:
+        named = run.children()[0].environ[EFFECTIVE_CONFIG_VARIABLE]
+        return config_sources(read_effective_config({EFFECTIVE_CONFIG_VARIABLE: named}))
+
+    assert told()["server.threads"] == str(file)
+    assert told()["server.run_directory"] == "MARQUEE__SERVER__RUN_DIRECTORY"
+    assert "server.keepalive_s" not in told()
+    file.write_text(text(threads=2) + "keepalive_s = 3\n")
+    assert run.reload()
+    assert told()["server.keepalive_s"] == str(file)
+    assert run.revert()
+    assert "server.keepalive_s" not in told()
