@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -43,32 +43,41 @@ class OutcomeFiles:
         Raises:
             OutcomeFilesError: a file is missing, cut short, or not as the manifest has it.
         """
-        for file in self.manifest.files:
-            path = self.directory / file.path
-            found = 0
-            with _file_faults(path), arrow("parquet").ParquetFile(path) as opened:
-                if not is_readable(opened.schema_arrow):
-                    raise OutcomeFilesError(
-                        f"{path} does not have the columns of outcomes",
-                        hint="export the log again with `marquee log export`",
-                    )
-                for batch in opened.iter_batches(size, columns=columns, use_threads=False):
-                    found += batch.num_rows
-                    yield batch
-            if found != file.outcomes:
-                raise OutcomeFilesError(
-                    f"{path} holds {found:,} outcomes, the manifest tells of {file.outcomes:,}",
-                    hint="copy the export again, or export the log again",
-                )
+        for number in range(len(self.manifest.files)):
+            yield from self._batches_of(number, size, columns)
 
-    def outcomes(self, size: int = BATCH_OUTCOMES) -> Iterator[list[Outcome]]:
-        """Yield all outcomes in order, ``size`` at a time or fewer.
+    def outcomes(
+        self, size: int = BATCH_OUTCOMES, files: Sequence[int] | None = None
+    ) -> Iterator[list[Outcome]]:
+        """Yield outcomes in order, ``size`` at a time or fewer: of all files, or of some.
+
+        ``files`` are their places in the manifest.
 
         Raises:
             OutcomeFilesError: a file is missing, cut short, or not as the manifest has it.
         """
-        for batch in self.batches(size):
-            yield from_batch(batch)
+        for number in range(len(self.manifest.files)) if files is None else files:
+            for batch in self._batches_of(number, size, None):
+                yield from_batch(batch)
+
+    def _batches_of(self, number: int, size: int, columns: list[str] | None) -> Iterator[Any]:
+        file = self.manifest.files[number]
+        path = self.directory / file.path
+        found = 0
+        with _file_faults(path), arrow("parquet").ParquetFile(path) as opened:
+            if not is_readable(opened.schema_arrow):
+                raise OutcomeFilesError(
+                    f"{path} does not have the columns of outcomes",
+                    hint="export the log again with `marquee log export`",
+                )
+            for batch in opened.iter_batches(size, columns=columns, use_threads=False):
+                found += batch.num_rows
+                yield batch
+        if found != file.outcomes:
+            raise OutcomeFilesError(
+                f"{path} holds {found:,} outcomes, the manifest tells of {file.outcomes:,}",
+                hint="copy the export again, or export the log again",
+            )
 
     def catalog(self, version: str) -> CatalogDocument:
         """Return a catalog version that is in the export.

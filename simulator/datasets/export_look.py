@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from bandit.catalog import CatalogDocument
@@ -71,14 +71,16 @@ def look_over(files: OutcomeFiles, where: str, name: str, reading: Reading) -> E
     return ExportLook(pages, scan.dropped, gathered.certain.titles, _kind(scan), notes)
 
 
-def outcomes_of(files: OutcomeFiles) -> Iterator[list[Outcome]]:
-    """Yield all outcomes in the order of the files, a few hundred at a time.
+def outcomes_of(
+    files: OutcomeFiles, numbers: Sequence[int] | None = None
+) -> Iterator[list[Outcome]]:
+    """Yield outcomes in the order of the files, of all or some, a few hundred at a time.
 
     Raises:
         LoggedDataError: a file is damaged, cut short or gone.
     """
     try:
-        yield from files.outcomes(_PAGES_AT_ONCE)
+        yield from files.outcomes(_PAGES_AT_ONCE, numbers)
     except OutcomeFilesError as error:
         raise LoggedDataError("file", error.message, hint=error.hint) from error
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +14,7 @@ from simulator.datasets.export_look import look_over, outcomes_of
 from simulator.datasets.joining import concatenate, concatenate_rankings
 from simulator.datasets.page_rounds import Pages, choices_of, rankings_of
 from simulator.datasets.source import BATCH_ROUNDS, Kind, Reading, with_placeholders
+from simulator.datasets.table_files import Groups, Part
 from simulator.errors import LoggedDataError
 from simulator.logged import Logged, LoggedChoices, LoggedRankings
 
@@ -59,6 +60,27 @@ class ExportSource:
         self._need("choices")
         yield from _gathered(self._rounds(choices_of), batch, concatenate)
 
+    def parts(self) -> list[Part]:
+        """Return each file as a part; see :class:`~simulator.datasets.source.PartedSource`."""
+        found: list[Part] = []
+        first = 0
+        for file in self._files.manifest.files:
+            found.append(Part((Groups(Path(file.path), ()),), first, file.outcomes))
+            first += file.outcomes
+        return found
+
+    def choices_of_part(self, part: Part, batch: int = BATCH_ROUNDS) -> Iterator[LoggedChoices]:
+        """Yield the rounds of one file; see :meth:`choices`.
+
+        Raises:
+            LoggedDataError: the pages hold rows only, or the file was changed meanwhile.
+        """
+        self._need("choices")
+        paths = [str(groups.path) for groups in part.groups]
+        files = self._files.manifest.files
+        numbers = [number for number, file in enumerate(files) if file.path in paths]
+        yield from _gathered(self._rounds(choices_of, part.first, numbers), batch, concatenate)
+
     def choices_to_estimate(self, batch: int = BATCH_ROUNDS) -> Iterator[LoggedChoices]:
         """Yield the rounds with placeholders in place of what was logged."""
         yield from map(with_placeholders, self.choices(batch))
@@ -80,9 +102,13 @@ class ExportSource:
             what, hint = _MISSING[wanted]
             raise LoggedDataError(wanted, what, hint=hint)
 
-    def _rounds(self, convert: Callable[[Pages, list[Outcome]], Logged]) -> Iterator[Logged]:
-        first = 0
-        batches = outcomes_of(self._files)
+    def _rounds(
+        self,
+        convert: Callable[[Pages, list[Outcome]], Logged],
+        first: int = 0,
+        numbers: Sequence[int] | None = None,
+    ) -> Iterator[Logged]:
+        batches = outcomes_of(self._files, numbers)
         while True:
             with collecting_rarely():
                 outcomes = next(batches, None)

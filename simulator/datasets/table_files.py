@@ -35,6 +35,7 @@ class Groups(NamedTuple):
     path: Path
     """Absolute, as others may read it."""
     groups: tuple[int, ...]
+    """Empty where a file is always read as a whole."""
 
 
 class Part(NamedTuple):

@@ -8,11 +8,13 @@ holds one batch of a part at a time.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from bandit.types import BoolArray
+from simulator.datasets.packed_records import PackedRecords
 from simulator.datasets.source import PartedSource, Source
 from simulator.datasets.table_files import Part
 from simulator.logged import LoggedChoices
@@ -38,12 +40,31 @@ class Viewers(NamedTuple):
         """
         return np.asarray(unit_hash(_viewers(batch), self.seed) < self.share)
 
+    def training(self, batch: LoggedChoices) -> LoggedChoices:
+        """Return the rounds that are theirs."""
+        return _alone(batch.take(np.flatnonzero(self.train(batch))))
+
     def others(self, batches: Iterator[LoggedChoices]) -> Iterator[LoggedChoices]:
         """Yield the rounds of all other viewers."""
         for batch in batches:
             rest = batch.take(np.flatnonzero(~self.train(batch)))
             if len(rest):
                 yield rest
+
+
+def _alone(part: LoggedChoices) -> LoggedChoices:
+    """Return rounds without the decisions of their batch that are not theirs.
+
+    A few rounds of every batch must not hold all the log in memory.
+    """
+    origin = part.origin
+    if origin is None:
+        return part
+    used, place = np.unique(origin.record_of, return_inverse=True)
+    records = PackedRecords.pack(origin.records[int(index)] for index in used)
+    return replace(
+        part, origin=origin._replace(records=records, record_of=place.astype(np.int32).reshape(-1))
+    )
 
 
 def _viewers(batch: LoggedChoices) -> Clusters:
@@ -143,8 +164,7 @@ class Gathering(NamedTuple):
 
 def gather_part(gathering: Gathering, part: Part) -> list[LoggedChoices]:
     """Return the rounds of one part that train."""
-    batches = _rounds(gathering.source, part)
-    return [batch.take(np.flatnonzero(gathering.viewers.train(batch))) for batch in batches]
+    return [gathering.viewers.training(one) for one in _rounds(gathering.source, part)]
 
 
 def _rounds(source: Source, part: Part) -> Iterator[LoggedChoices]:

@@ -7,13 +7,9 @@ others'. In the log's order there is one pass: the first rounds train, and the r
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from itertools import chain
 from typing import NamedTuple
 
-import numpy as np
-
-from simulator.datasets.packed_records import PackedRecords
 from simulator.datasets.registry import Source, concatenate
 from simulator.datasets.source import PartedSource
 from simulator.errors import EstimationError
@@ -82,7 +78,7 @@ def _of_viewers(source: Source, viewers: Viewers, watch: Watch, workers: Workers
             jobs=workers,
             watch=watch,
             label=label,
-            unit="rounds",
+            unit="rows",
             sizes=[part.rows for part in parts],
             take=gathered.extend,
         )
@@ -91,7 +87,7 @@ def _of_viewers(source: Source, viewers: Viewers, watch: Watch, workers: Workers
     else:
         with watch.task(label, None, "rounds") as advance:
             for batch in source.choices():
-                gathered.append(_alone(batch.take(np.flatnonzero(viewers.train(batch)))))
+                gathered.append(viewers.training(batch))
                 advance(len(batch))
     gathered = [one for one in gathered if len(one)]
     if not gathered:
@@ -100,21 +96,6 @@ def _of_viewers(source: Source, viewers: Viewers, watch: Watch, workers: Workers
             hint="train on more rounds, or split by order",
         )
     return concatenate(gathered)
-
-
-def _alone(part: LoggedChoices) -> LoggedChoices:
-    """Return rounds without the decisions of their batch that are not theirs.
-
-    A few rounds of every batch must not hold all the log in memory.
-    """
-    origin = part.origin
-    if origin is None:
-        return part
-    used, place = np.unique(origin.record_of, return_inverse=True)
-    records = PackedRecords.pack(origin.records[int(index)] for index in used)
-    return replace(
-        part, origin=origin._replace(records=records, record_of=place.astype(np.int32).reshape(-1))
-    )
 
 
 def _by_order(

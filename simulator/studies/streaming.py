@@ -115,7 +115,7 @@ def _by_parts(
             jobs=jobs,
             watch=watch,
             label=label,
-            unit="rounds",
+            unit="rows",
             sizes=sizes,
             take=sums.merge,
         ).interrupted

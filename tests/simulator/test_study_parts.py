@@ -234,7 +234,8 @@ def test_commands_take_a_cluster_in_place_of_jobs(log: Path, cluster: Any) -> No
     evaluated = ("evaluate", log, "--policy", "popularity", "--estimators", "snips")
     compared = ("compare", log, "uniform", "popularity")
     for command in (simulate, evaluated, compared):
-        clustered, alone = run(*command, "--cluster", address), run(*command)
+        # What is told meanwhile of progress depends on how long it takes.
+        clustered, alone = run(*command, "--cluster", address)[:2], run(*command)[:2]
         assert clustered == alone, command
         assert alone[0] == 0
 
