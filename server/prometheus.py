@@ -18,6 +18,7 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 from prometheus_client.samples import Sample
 
 from bandit.metrics import METRICS, MetricName
+from bandit.types import SHARES, SURFACES
 
 DIRECTORY_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
 
@@ -26,6 +27,14 @@ SECONDS_BOUNDS: Final = (
     2.5, 5.0, 10.0,
 )  # fmt: skip
 _BITS: Final = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0)
+
+_LABEL_VALUES: Final[dict[str, tuple[str, ...]]] = {
+    "surface": SURFACES,
+    "share": SHARES,
+    "moment": ("at_start", "at_work"),
+}
+"""Labels whose values are known beforehand: such counters are told from 0 on. One that appears with
+its first count has not increased, as Prometheus sees it, and an alert would miss it."""
 
 GaugeMode = Literal["livesum", "livemin", "livemax", "livemostrecent"]
 
@@ -104,6 +113,10 @@ class PrometheusMetrics:
                 if kind == "counter"
             }
         )
+        for name, (kind, labels, _) in METRICS.items():
+            if kind == "counter" and len(labels) == 1:
+                for value in _LABEL_VALUES.get(labels[0], ()):
+                    self._counters.child(name, (value,))
         self._gauges = _Family(
             {
                 name: Gauge(

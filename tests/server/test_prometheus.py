@@ -70,6 +70,18 @@ def test_every_gauge_says_how_processes_are_combined() -> None:
     assert set(GAUGE_MODES) == {name for name, one in METRICS.items() if one.kind == "gauge"}
 
 
+def test_counters_with_known_labels_begin_at_0() -> None:
+    """A series that appears with its first count has not increased, and rings no alert."""
+    told = PrometheusMetrics().exposition().decode()
+    for series in (
+        'marquee_snapshot_rejected_total{surface="artwork"}',
+        'marquee_snapshot_rejected_total{surface="rows"}',
+        'marquee_worker_deaths_total{moment="at_work"}',
+        'marquee_decisions_total{share="holdout"}',
+    ):
+        assert f"{series} 0.0" in told
+
+
 def test_two_instances_do_not_share_values() -> None:
     first, second = PrometheusMetrics(), PrometheusMetrics()
     first.count("marquee_titles_decided_total")

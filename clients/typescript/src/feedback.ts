@@ -218,8 +218,17 @@ export class FeedbackQueue {
       if (!this.#forget(event.event_id)) return;
       const why = whyRefused(index);
       this.#counts[why === undefined ? "sent" : "refused"] += 1;
-      if (why !== undefined) this.options.onRefused(event, why);
+      if (why !== undefined) this.#tellRefused(event, why);
     });
+  }
+
+  /** What the page's own function throws must not stop the events behind. */
+  #tellRefused(event: FeedbackEvent, why: string): void {
+    try {
+      this.options.onRefused(event, why);
+    } catch (error) {
+      console.error("onRefused failed", error);
+    }
   }
 
   #forget(id: string): boolean {

@@ -68,6 +68,19 @@ test("a token is enough, and without one an event is refused and told of", async
   await client.close();
 });
 
+test("what onRefused throws stops no event behind", async (context) => {
+  context.mock.method(console, "error", () => undefined);
+  const onRefused = (): never => {
+    throw new Error("a fault of the page's own");
+  };
+  const client = new Client(gate.url, { feedback: { onRefused, batch: 1 } });
+  client.feedback(event("o1", { fraction: 7 }));
+  client.feedback(event("o2"));
+  assert.equal(await client.flush(30_000), true);
+  assert.deepEqual(client.feedbackCounts(), { sent: 1, refused: 1, dropped: 0, waiting: 0 });
+  await client.close();
+});
+
 test("a batch that is refused whole is not sent again", async () => {
   const refused: string[] = [];
   const onRefused = (_: FeedbackEvent, why: string): number => refused.push(why);
