@@ -143,7 +143,8 @@ def _measure(board: Board, directory: Path, rows: list[int], most: int) -> None:
         f"the largest peak of a worker's resident memory, up to {rows[-1]:,} rows",
         Target("<", LIMIT_MB),
     )
-    slope, fixed = np.polyfit(*np.transpose(by_rows), 1).tolist()
+    across, up = np.array(by_rows).T
+    slope, fixed = np.polyfit(across, up, 1).tolist()
     line = [(x, fixed + slope * x) for x, _ in by_rows]
     apart = max(abs(y / fit - 1) for (_, y), (_, fit) in zip(by_rows, line, strict=True))
     board.add("offline_fixed_seconds", fixed, "s", f"{work}, {most} workers: whatever the rows")

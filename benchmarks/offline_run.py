@@ -13,18 +13,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from bandit.clock import WallClock
 from server.local import children_of
-from simulator.cluster import cluster_at
-from simulator.datasets import open_source
-from simulator.jobs import Workers
-from simulator.progress import Watch
-from simulator.studies.about import begin
-from simulator.studies.asked import asked_estimators
-from simulator.studies.plans import JudgePlan, LogPlan
-from simulator.studies.streaming import evaluate_streamed
+
+if TYPE_CHECKING:
+    from simulator.jobs import Workers
 
 EVERY_S: Final = 0.1
 
@@ -57,6 +51,15 @@ def _watched() -> Iterator[list[float]]:
 
 def run(directory: Path, workers: Workers) -> dict[str, Any]:
     """Return seconds and what was found."""
+    # Workers that are spawned import this module anew: what they do not need is not for its head.
+    from bandit.clock import WallClock
+    from simulator.datasets import open_source
+    from simulator.progress import Watch
+    from simulator.studies.about import begin
+    from simulator.studies.asked import asked_estimators
+    from simulator.studies.plans import JudgePlan, LogPlan
+    from simulator.studies.streaming import evaluate_streamed
+
     began = time.monotonic()
     plan = JudgePlan(estimators=asked_estimators(("ips", "snips"), "artwork"))
     source = open_source(directory, format="parquet", workers=workers)
@@ -74,6 +77,8 @@ def run(directory: Path, workers: Workers) -> dict[str, Any]:
 
 def main() -> None:
     """Run, and print what was found."""
+    from simulator.cluster import cluster_at
+
     directory, jobs, address = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
     with _watched() as largest:
         answer = run(directory, cluster_at(address) if address else jobs)
