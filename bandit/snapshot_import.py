@@ -54,8 +54,7 @@ def import_directory(
     surface = snapshot.manifest.surface
     tried = try_model(surface, _models(config)[surface], snapshot.model)
     _check_agreement(snapshot, tried)
-    named = {name: getattr(snapshot.manifest, name) for name in SnapshotDetails.__struct_fields__}
-    details = SnapshotDetails(**{**named, "parent": None})
+    details = snapshot.manifest.details_without_parent()
     return store.add(surface, snapshot.arrays, snapshot.model, details)
 
 

@@ -19,21 +19,14 @@ from bandit.clock import Clock
 from bandit.config.overlay import Challenger
 from bandit.config.schema import Config
 from bandit.eventlog.erasure_orders import CHALLENGER
-from bandit.eventlog.protocol import EventReader, Learned
-from bandit.eventlog.sqlite_reader import SqliteEventReader
+from bandit.eventlog.only_reading import OnlyReading
+from bandit.eventlog.protocol import EventReader
 from bandit.learner import Learner
 from bandit.learner_main import at_work
 from bandit.metrics import NoMetrics
 from bandit.secret_keys import snapshot_keys
 from bandit.snapshots import FileSnapshotStore, SnapshotStore
 from bandit.types import LineName
-
-
-class OnlyReading(SqliteEventReader):
-    """Reads the log for a learner that does not decide what may be removed from it."""
-
-    def release(self, learned: dict[str, Learned]) -> None:
-        """Release nothing: the champion's learner does."""
 
 
 def run_challenger(

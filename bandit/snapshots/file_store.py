@@ -190,12 +190,12 @@ class FileSnapshotStore:
         except SnapshotError:
             return None
 
-    def activate(self, surface: Surface, version: str) -> Pointer:
+    def activate(self, surface: Surface, version: str, *, stays: bool = False) -> Pointer:
         """Serve this version, and stay there unless it is the newest that is sound."""
         with self._changing(surface) as place:
             self.load(surface, version)
             newest = self.versions(surface)[0].version
-            pointer = Pointer(version, pinned=version != newest)
+            pointer = Pointer(version, pinned=stays or version != newest)
             write_atomically(place / POINTER, msgspec.json.encode(pointer))
         return pointer
 

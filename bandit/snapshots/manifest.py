@@ -75,6 +75,11 @@ class Manifest(
     signature: str = ""
     """HMAC-SHA256 in hexadecimal; empty in stores that do not sign."""
 
+    def details_without_parent(self) -> SnapshotDetails:
+        """Return the details as another store may take them, which holds no parent."""
+        named = {name: getattr(self, name) for name in SnapshotDetails.__struct_fields__}
+        return SnapshotDetails(**{**named, "parent": None})
+
     def signed(self, keys: KeyRing) -> Manifest:
         """Return a copy signed with the newest key."""
         named = msgspec.structs.replace(self, key_id=keys.key_ids[-1])

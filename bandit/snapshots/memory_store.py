@@ -68,11 +68,11 @@ class MemorySnapshotStore:
         """Return which snapshot to serve, None before the first."""
         return self._pointers.get(surface)
 
-    def activate(self, surface: Surface, version: str) -> Pointer:
+    def activate(self, surface: Surface, version: str, *, stays: bool = False) -> Pointer:
         """Serve this version, and stay there unless it is the newest."""
         self.load(surface, version)
         with self._lock:
-            pointer = Pointer(version, pinned=version != max(self._snapshots[surface]))
+            pointer = Pointer(version, pinned=stays or version != max(self._snapshots[surface]))
             self._pointers[surface] = pointer
         return pointer
 

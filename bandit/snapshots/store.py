@@ -75,8 +75,8 @@ class SnapshotStore(Protocol):
         """
         ...
 
-    def activate(self, surface: Surface, version: str) -> Pointer:
-        """Serve this version, and stay there unless it is the newest.
+    def activate(self, surface: Surface, version: str, *, stays: bool = False) -> Pointer:
+        """Serve this version, and stay there unless it is the newest; with ``stays`` in any case.
 
         Raises:
             SnapshotError: :meth:`load` would refuse it; the pointer stays where it was.

@@ -13,6 +13,7 @@ from server.cli.config import config
 from server.cli.explain import explain
 from server.cli.log import log
 from server.cli.privacy import privacy
+from server.cli.relearn import relearn_command as relearn
 from server.cli.shared import ErrorsTold, config_option
 from server.cli.snapshots import snapshots
 from server.cli.state import state
@@ -56,5 +57,16 @@ def openapi() -> None:
     click.echo(openapi_json(), nl=False)
 
 
-for command in (config, catalog, challenger, explain, snapshots, log, privacy, state, status):
+for command in (
+    config,
+    catalog,
+    challenger,
+    explain,
+    snapshots,
+    log,
+    privacy,
+    relearn,
+    state,
+    status,
+):
     main.add_command(command)

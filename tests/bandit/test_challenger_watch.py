@@ -16,7 +16,7 @@ from bandit.challenger.evidence import KeptEvidence, read_evidence
 from bandit.challenger.held import HeldSnapshots
 from bandit.challenger.line_file import LineFile, Move
 from bandit.challenger.moving import move_by_hand
-from bandit.challenger.running import OnlyReading, make_learner
+from bandit.challenger.running import make_learner
 from bandit.challenger.watch import Watch
 from bandit.checkpoint import load_checkpoint
 from bandit.clock import ManualClock
@@ -25,6 +25,7 @@ from bandit.config.schema import AuthConfig, ChallengerConfig, Config
 from bandit.errors import ChallengerError
 from bandit.eventlog.journal import Row
 from bandit.eventlog.memory import MemoryEventLog
+from bandit.eventlog.only_reading import OnlyReading
 from bandit.eventlog.protocol import Learned
 from bandit.eventlog.removal import remove
 from bandit.eventlog.sqlite_reader import SqliteEventReader
