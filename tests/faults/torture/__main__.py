@@ -13,6 +13,7 @@ import argparse
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -58,6 +59,7 @@ def run_part(part: Part, options: Options) -> list[Row]:
     try:
         rows += part.run(options)
     except Exception as error:  # noqa: BLE001 - the other parts are run, whatever it is
+        traceback.print_exc()
         rows.append(Row(part.name, part.name, False, {"stopped by": repr(error)}))
     print(f"   {time.monotonic() - began:.0f} s", flush=True)
     return rows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -53,10 +54,12 @@ def _process(pid: int, role: str) -> list[Process]:
 
 def _megabytes(directory: Path) -> float:
     held = 0
-    for path in directory.rglob("*"):
-        with suppress(FileNotFoundError):
-            # What is allocated: a sparse file takes less than its length.
-            held += path.lstat().st_blocks * 512
+    # Unlike a glob it passes over a directory that is removed while it is being listed.
+    for place, directories, files in os.walk(directory):
+        for name in (*directories, *files):
+            with suppress(FileNotFoundError):
+                # What is allocated: a sparse file takes less than its length.
+                held += (Path(place) / name).lstat().st_blocks * 512
     return held / 1e6
 
 
