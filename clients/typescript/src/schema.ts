@@ -228,6 +228,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/config": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Tell every key of the configuration in force, and where its value comes from; secrets are masked.
+         * @description Needs an admin's key.
+         */
+        get: operations["config"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/decisions/{decision_id}/activate": {
         parameters: {
             query?: never;
@@ -628,6 +648,26 @@ export interface components {
             /** @enum {unknown} */
             serving: "challenger" | "champion";
             verdict: string;
+        };
+        /**
+         * ConfigAnswer
+         * @description Every key of the configuration that the service runs with.
+         */
+        ConfigAnswer: {
+            values: components["schemas"]["ConfigValue"][];
+        };
+        /**
+         * ConfigValue
+         * @description One key in force.
+         *
+         *     `source` is the file or the variable that sets it, or `default`. The value of a secret is
+         *     masked.
+         */
+        ConfigValue: {
+            description: string;
+            key: string;
+            source: string;
+            value: unknown;
         };
         /**
          * Contribution
@@ -3056,6 +3096,122 @@ export interface operations {
             };
             /** @description Not now; Retry-After says when to try again. */
             503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Object contains unknown field `contxt`",
+                     *       "hint": "take it out or correct its spelling; GET /openapi.json lists the fields of each request",
+                     *       "status": 422,
+                     *       "title": "The body is not valid",
+                     *       "type": "urn:marquee:problem:body-invalid"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+msgpack": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    config: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConfigAnswer"];
+                    "application/msgpack": components["schemas"]["ConfigAnswer"];
+                };
+            };
+            /** @description There is no API key, or it is unknown; for feedback, no valid token either. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Object contains unknown field `contxt`",
+                     *       "hint": "take it out or correct its spelling; GET /openapi.json lists the fields of each request",
+                     *       "status": 422,
+                     *       "title": "The body is not valid",
+                     *       "type": "urn:marquee:problem:body-invalid"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+msgpack": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key is not an admin's. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Object contains unknown field `contxt`",
+                     *       "hint": "take it out or correct its spelling; GET /openapi.json lists the fields of each request",
+                     *       "status": 422,
+                     *       "title": "The body is not valid",
+                     *       "type": "urn:marquee:problem:body-invalid"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+msgpack": components["schemas"]["Problem"];
+                };
+            };
+            /** @description None of the accepted encodings is on offer. */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Object contains unknown field `contxt`",
+                     *       "hint": "take it out or correct its spelling; GET /openapi.json lists the fields of each request",
+                     *       "status": 422,
+                     *       "title": "The body is not valid",
+                     *       "type": "urn:marquee:problem:body-invalid"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+msgpack": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller calls too often (rate_limits); Retry-After says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Object contains unknown field `contxt`",
+                     *       "hint": "take it out or correct its spelling; GET /openapi.json lists the fields of each request",
+                     *       "status": 422,
+                     *       "title": "The body is not valid",
+                     *       "type": "urn:marquee:problem:body-invalid"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+msgpack": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server failed; quote the X-Request-Id. */
+            500: {
                 headers: {
                     [name: string]: unknown;
                 };
