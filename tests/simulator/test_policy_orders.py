@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import permutations
 
 import numpy as np
@@ -60,7 +61,7 @@ def test_gaps_have_probability_one_and_take_no_part() -> None:
     logits = np.array([[0.0, 1.0, NONE, NONE], [0.5, NONE, NONE, NONE]])
     order = np.array([[1, 0, -1], [0, -1, -1]], np.int32)
     expected = np.ones((2, 3))
-    expected[0, 0] = np.e / (1 + np.e)
+    expected[0, 0] = math.e / (1 + math.e)
     np.testing.assert_allclose(softmax_in_turn(logits, order), expected)
     rows = np.array([[3, 4, -1, -1], [5, -1, -1, -1]], np.int32)
     expected[0, 0] = 0.5
