@@ -84,7 +84,9 @@ def test_an_interrupted_simulation_keeps_the_seeds_that_are_done(tmp_path: Path,
     found = json.loads(kept.read_text())
     count = len(found["seeds"])
     assert 0 < count < 2000
-    assert found["seeds"] == list(range(count))
+    # Of several processes a later seed's may be done first.
+    assert found["seeds"] == (list(range(count)) if jobs == 1 else sorted(set(found["seeds"])))
+    assert set(found["seeds"]) <= set(range(2000))
     (uniform,) = found["policies"]
     assert len(uniform["by_seed"]) == count
     assert found["notes"] == [f"interrupted: {count} of 2000 seeds were done, and are told of here"]
