@@ -61,7 +61,7 @@ def relearn_command(
     directory of its own, which goes when the command ends, however it ends.
 
     \b
-    Examples:
+    Example:
       marquee relearn --config tried.toml --out tried
       marquee relearn --config marquee.toml --publish --activate
     """

@@ -116,7 +116,7 @@ def test_a_failing_disk_is_tried_again_at_the_next_turn_and_costs_the_catalog_no
     assert world.state.current.catalog.title_ids == ["t"]
     assert world.state.last_rejection is not None
     assert "Input/output error" in world.state.last_rejection.why
-    assert b"marquee_snapshot_rejected_total{" not in world.metrics.exposition()
+    assert b'marquee_snapshot_rejected_total{surface="rows"} 0.0' in world.metrics.exposition()
     world.snapshots.fails = False
     world.state.refresh()
     assert world.served() == version
