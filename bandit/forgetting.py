@@ -21,12 +21,13 @@ STEPS_A_HALF_LIFE: Final = 32
 class Fading:
     """The fading of one model's sums.
 
-    ``since_us`` is up to when it has faded already, None before anything was learned.
+    ``since_us`` is up to when it has faded already, None before anything was learned, and without
+    a half-life: time that passed without one fades nothing once there is one again.
     """
 
     def __init__(self, half_life_s: float | None, since_us: int | None = None) -> None:
         self._step_us = None if half_life_s is None else to_us(half_life_s / STEPS_A_HALF_LIFE)
-        self.since_us = since_us
+        self.since_us = None if half_life_s is None else since_us
 
     def share_kept(self, at_us: int) -> float:
         """Return what share of the sums is kept now, 1 but at the first outcome past a step."""

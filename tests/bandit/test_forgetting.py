@@ -71,6 +71,14 @@ def test_what_is_kept_depends_on_the_steps_that_passed_alone(gaps: list[int], st
     assert Fading(None).share_kept(times[-1]) == 1.0
 
 
+def test_time_without_a_half_life_fades_nothing_once_there_is_one_again() -> None:
+    between = Fading(None, 10 * STEP_US)
+    assert between.share_kept(1000 * STEP_US) == 1.0
+    again = Fading(HALF_LIFE_S, between.since_us)
+    assert again.share_kept(2000 * STEP_US) == 1.0
+    assert again.share_kept(2001 * STEP_US) == pytest.approx(0.5 ** (1 / STEPS_A_HALF_LIFE))
+
+
 def test_a_clock_that_steps_back_forgets_nothing() -> None:
     fading = Fading(HALF_LIFE_S, 10 * STEP_US)
     assert fading.share_kept(0) == 1.0
