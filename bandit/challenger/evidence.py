@@ -33,7 +33,7 @@ class KeptEvidence(msgspec.Struct, frozen=True, kw_only=True):
     unjudged: int = 0
     """Pages for which a line had no model yet, or whose catalog is lost."""
     sums: list[list[float]] = []
-    """The five sums of :class:`bandit.challenger.gate.Sums`, each by clip."""
+    """The sums of :class:`bandit.challenger.gate.Sums`, each by clip."""
     judged_by: dict[LineName, str] = {}
     """The snapshots by which pages are judged now."""
 

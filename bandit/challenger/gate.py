@@ -24,13 +24,16 @@ of the lift over the pages of this evidence, each at the models of its time; it 
 tomorrow's models. Nothing is assumed of pages but that: they may depend on each other, since each
 expectation is given all that was before.
 
-Clipping: a value cut at M is judged too low. It falls on the line whose probabilities are far from
-those logged, which is the one that does not serve, so that cuts speak against a change. Small M
-keep bounds narrow where weights are small, large ones see what only rare weights tell; nobody knows
-before which is right. So each M of :data:`CLIPS` has evidence of its own at α / 3, and the change
-is made when any of them asks for it.
+Clipping: a value cut at M is judged too low. Of the line that is to be shown better that is safe.
+Of the other one it is not, where pages with many plays, or its own weights, go beyond M: so all
+that was cut off the other line's pages is charged to the bound, as it was observed. Likewise a page
+that earned less than nothing (a quick abandon, where untouched titles earn something) counts 0, and
+what that adds to the line that is to be shown better is charged. Small M keep bounds narrow where
+weights are small, large ones see what only rare weights tell; nobody knows before which is right.
+So each M of :data:`CLIPS` has evidence of its own at α / 3, and the change is made when any of them
+asks for it.
 
-All that is kept of the pages are five sums for each M, since p_i = p(b)_i - (1 + m) p(a)_i makes V
+All that is kept of the pages are nine sums for each M, since p_i = p(b)_i - (1 + m) p(a)_i makes V
 a quadratic in m: any m can be asked about later. Arrays may have further axes in front, for many
 tests at once.
 """
@@ -65,13 +68,19 @@ class Sums(NamedTuple):
 
     pages: int
     champion: FloatArray
-    """Sum of the champion's values."""
+    """Sum of the champion's clipped values."""
     challenger: FloatArray
     champion_spread: FloatArray
     """Sum of the squared distances of the champion's values from what was predicted."""
     challenger_spread: FloatArray
     common_spread: FloatArray
     """Sum of the products of both lines' distances."""
+    champion_cut: FloatArray
+    """Sum of what the champion's values lost by the cut at M."""
+    challenger_cut: FloatArray
+    champion_raised: FloatArray
+    """Sum of what the champion's values below 0 gained by counting 0."""
+    challenger_raised: FloatArray
 
 
 class Range(NamedTuple):
@@ -84,15 +93,15 @@ class Range(NamedTuple):
 
 def no_pages(*shape: int) -> Sums:
     """Return the sums of nothing, for tests of ``shape``."""
-    return Sums(0, *(np.zeros((*shape, len(CLIPS))) for _ in range(5)))
+    return Sums(0, *(np.zeros((*shape, len(CLIPS))) for _ in range(9)))
 
 
 def with_page(sums: Sums, champion: FloatArray, challenger: FloatArray) -> Sums:
     """Return the sums with one page more; values of shape (...)."""
     before = max(sums.pages, 1)
     most = PREDICTED_MAX * CLIPS
-    ours = np.clip(np.asarray(champion)[..., None], 0.0, CLIPS)
-    theirs = np.clip(np.asarray(challenger)[..., None], 0.0, CLIPS)
+    whole, other_whole = np.asarray(champion)[..., None], np.asarray(challenger)[..., None]
+    ours, theirs = np.clip(whole, 0.0, CLIPS), np.clip(other_whole, 0.0, CLIPS)
     off = ours - np.minimum(sums.champion / before, most)
     other_off = theirs - np.minimum(sums.challenger / before, most)
     return Sums(
@@ -102,6 +111,10 @@ def with_page(sums: Sums, champion: FloatArray, challenger: FloatArray) -> Sums:
         sums.champion_spread + off * off,
         sums.challenger_spread + other_off * other_off,
         sums.common_spread + off * other_off,
+        sums.champion_cut + np.maximum(whole - CLIPS, 0.0),
+        sums.challenger_cut + np.maximum(other_whole - CLIPS, 0.0),
+        sums.champion_raised + np.maximum(-whole, 0.0),
+        sums.challenger_raised + np.maximum(-other_whole, 0.0),
     )
 
 
@@ -135,10 +148,15 @@ def value_of(sums: Sums, clip: int, *, of_challenger: bool, rate: float) -> Rang
         return Range(None, None, None)
     alpha, n = rate / len(CLIPS), sums.pages
     theirs, ours = (1.0, 0.0) if of_challenger else (0.0, 1.0)
-    total = sums.challenger if of_challenger else sums.champion
+    total, cut, raised = (
+        (sums.challenger, sums.challenger_cut, sums.challenger_raised)
+        if of_challenger
+        else (sums.champion, sums.champion_cut, sums.champion_raised)
+    )
     low = float(_excess(sums, theirs, ours, alpha)[clip])
     high = -float(_excess(sums, -theirs, -ours, alpha)[clip])
-    return Range(float(total[clip]) / n, max(0.0, low), min(high, float(CLIPS[clip])))
+    least, most = 0.0 - float(raised[clip]) / n, float(CLIPS[clip] + cut[clip] / n)
+    return Range(float(total[clip] - raised[clip]) / n, max(least, low), min(high, most))
 
 
 def lift_of(sums: Sums, clip: int, rate: float) -> Range:
@@ -150,7 +168,8 @@ def lift_of(sums: Sums, clip: int, rate: float) -> Range:
     """
     if not sums.pages:
         return Range(None, None, None)
-    ours, theirs = float(sums.champion[clip]), float(sums.challenger[clip])
+    ours = float(sums.champion[clip] - sums.champion_raised[clip])
+    theirs = float(sums.challenger[clip] - sums.challenger_raised[clip])
     value = theirs / ours - 1.0 if ours > 0 else None
     alpha = rate / len(CLIPS)
 
@@ -177,9 +196,16 @@ def _excess(sums: Sums, theirs: float, ours: float, alpha: float) -> FloatArray:
         + 2.0 * theirs * ours * sums.common_spread
     )
     total = theirs * sums.challenger + ours * sums.champion
+    total = total - _charged(theirs, sums.challenger_cut, sums.challenger_raised)
+    total = total - _charged(ours, sums.champion_cut, sums.champion_raised)
     used = np.maximum(spread, 0.0) / (scale * scale)
     lines = (-math.log(alpha) + _PRICES + _DRIFTS * used[..., None]) / STAKES
     return np.asarray((total - scale * lines.min(axis=-1)) / sums.pages)
+
+
+def _charged(factor: float, cut: FloatArray, raised: FloatArray) -> FloatArray:
+    """Return (..., 3) what clipping did in favour of the bound of ``factor`` times a line."""
+    return factor * raised if factor > 0 else -factor * cut
 
 
 def _last(holds: Callable[[float], bool], lifts: FloatArray) -> float | None:

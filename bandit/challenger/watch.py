@@ -179,7 +179,12 @@ class Watch:
         before = self._versions()
         for line in LINES:
             version = self._held.newest(line, log_clock_us)
-            if version is None or version == before.get(line):
+            if version is None:
+                # Those of that time are gone. The one that is held is older than what the line
+                # served then, and would make it look worse than it is.
+                self._models.pop(line, None)
+                continue
+            if version == before.get(line):
                 continue
             try:
                 self._held.hold(line, version)
@@ -213,5 +218,6 @@ def _digest(config: Config, challenger: Challenger) -> str:
         challenger.config.reward,
         gate_settings.margin,
         gate_settings.false_promotion_rate,
+        gate.Sums._fields,
     )
     return hashlib.sha256(msgspec.json.encode(about, order="sorted")).hexdigest()[:16]

@@ -13,7 +13,7 @@ from bandit.challenger import gate
 from bandit.challenger.gate import CLIPS, STAKES, Range, Sums
 
 RATE = 0.05
-values = st.lists(st.tuples(st.floats(0, 300), st.floats(0, 300)), min_size=1, max_size=60)
+values = st.lists(st.tuples(st.floats(-5, 300), st.floats(-5, 300)), min_size=1, max_size=60)
 """What pages would have earned under either line."""
 
 
@@ -29,9 +29,10 @@ def _low_by_hand(pages: list[tuple[float, float]], margin: float, clip: int) -> 
     """Compute the bound of the mean of b - (1 + margin) a from the pages themselves."""
     most, alpha = float(CLIPS[clip]), RATE / len(CLIPS)
     scale = most * (0.1 + 1 + margin)
-    total = spread = ours = theirs = 0.0
+    total = spread = ours = theirs = charged = 0.0
     for number, (a, b) in enumerate(pages):
-        a, b = min(a, most), min(b, most)
+        charged += (1 + margin) * max(a - most, 0.0) + max(-b, 0.0)
+        a, b = min(max(a, 0.0), most), min(max(b, 0.0), most)
         predicted = [min(each / max(number, 1), 0.1 * most) for each in (ours, theirs)]
         x = b - (1 + margin) * a
         spread += ((x - predicted[1] + (1 + margin) * predicted[0]) / scale) ** 2
@@ -45,7 +46,7 @@ def _low_by_hand(pages: list[tuple[float, float]], margin: float, clip: int) -> 
         / stake
         for j, stake in enumerate(STAKES.tolist())
     ]
-    return float(total - scale * min(lines)) / len(pages)
+    return float(total - charged - scale * min(lines)) / len(pages)
 
 
 @settings(max_examples=60)
@@ -91,7 +92,7 @@ def test_estimates_lie_within_their_bounds_and_lines_change_places(
             assert told.value is not None
             assert told.low is not None
             assert told.high is not None
-            assert 0 <= told.low <= told.value <= told.high <= CLIPS[clip]
+            assert -5 <= told.low <= told.value <= told.high <= 300
     assert bool(gate.demotes(sums, RATE)) == bool(gate.promotes(swapped, 0.0, RATE))
 
 
@@ -133,3 +134,27 @@ def test_a_clear_lift_passes_its_margin_and_no_other(margin: float) -> None:
     assert 0 < told.low < 0.3
     assert told.high is not None
     assert 0.3 < told.high < 1
+
+
+def test_what_is_cut_off_the_line_that_serves_promotes_nothing() -> None:
+    """Cut at 10, pages of 0 and of 30 are worth less than pages of 14; they are worth more."""
+    even = gathered([(0.0, 14.0), (30.0, 14.0)], 5000)
+    assert not gate.promotes(even, 0.0, RATE)
+    assert not gate.demotes(gathered([(14.0, 0.0), (14.0, 30.0)], 5000), RATE)
+    assert gate.promotes(gathered([(0.0, 16.0), (30.0, 16.0)], 60_000), 0.0, RATE)
+    champion = gate.value_of(even, 0, of_challenger=False, rate=RATE)
+    assert champion.high is not None
+    assert champion.high >= 15
+
+
+def test_pages_that_earn_less_than_nothing_speak_against_a_line() -> None:
+    """Counted as 0, they would leave the challenger 1.2 a page where it earns 0.4."""
+    pages = [(1.0, 2.0)] * 3 + [(1.0, -2.0)] * 2
+    sums = gathered(pages, 3000)
+    assert not gate.promotes(sums, 0.0, RATE)
+    challenger = gate.value_of(sums, 0, of_challenger=True, rate=RATE)
+    assert challenger.value == pytest.approx(0.4)
+    assert challenger.low is not None
+    assert challenger.low < 0.4
+    told = gate.lift_of(sums, 0, RATE)
+    assert told.value == pytest.approx(-0.6)

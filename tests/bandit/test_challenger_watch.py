@@ -348,6 +348,24 @@ def test_by_hand_only_what_has_models_and_does_not_serve(tmp_path: Path) -> None
     assert _history(scene) == []
 
 
+def test_a_line_whose_snapshots_of_the_time_are_gone_is_judged_by_no_older_one(
+    tmp_path: Path,
+) -> None:
+    """The challenger is far behind: the champion keeps only what has learned too much."""
+    scene = Scene(tmp_path)
+    kept, _ = scene.run()
+    assert set(kept.judged_by) == {"champion", "challenger"}
+    store = scene.stores["champion"]
+    last = store.versions("artwork")[0]
+    store.prune("artwork", 1)
+    watch = scene.challenger_learner()._onlooker
+    assert isinstance(watch, Watch)
+    watch.settle(last.log_clock_us - 1, scene.clock.now_us())
+    assert "champion" not in watch.evidence(scene.clock.now_us()).judged_by
+    watch.settle(last.log_clock_us, scene.clock.now_us())
+    assert watch.evidence(scene.clock.now_us()).judged_by["champion"] == last.version
+
+
 def test_what_was_removed_before_it_came_to_it_is_missed_and_no_more(tmp_path: Path) -> None:
     """The log is not kept for it: it goes on with what is there."""
     config, clock = configured(tmp_path), ManualClock(1_000_000_000)
