@@ -24,8 +24,17 @@ import msgspec
 from bandit.backups.copying import Progress, copy_file, copy_spool
 from bandit.backups.formats import STATE_FORMATS
 from bandit.backups.manifest import BackupManifest, StoredFile, StoredSpool, write_manifest
-from bandit.backups.places import PARTS, Kept, erasures, journals, places, plain_files
+from bandit.backups.places import (
+    CHALLENGER,
+    PARTS,
+    Kept,
+    erasures,
+    journals,
+    places,
+    plain_files,
+)
 from bandit.clock import Clock
+from bandit.config.overlay import LEARNER, SNAPSHOTS
 from bandit.config.schema import Config
 from bandit.errors import BackupError
 from bandit.eventlog.sqlite_schema import SUFFIX, spool_path
@@ -42,6 +51,12 @@ DIRECTORY_MODE: Final = 0o700
 _ATTEMPTS: Final = 10
 _ROOM_BYTES: Final = 16 << 20
 """What must be free beyond the state's size, for what comes in meanwhile."""
+
+_DEEP: Final[Mapping[str, tuple[str, ...]]] = {
+    "snapshots": ("*/*/*",),
+    "challenger": ("*", f"{LEARNER}/*", f"{SNAPSHOTS}/*/*/*"),
+}
+"""Where files lie of parts that are more than one directory."""
 
 
 def back_up(
@@ -103,26 +118,15 @@ class _Backup:
         self._progress = progress
         self._files: list[StoredFile] = []
         self._spools: list[StoredSpool] = []
-        self._served: dict[Surface, str] = {}
+        self._served: dict[str, dict[Surface, str]] = {"": {}, CHALLENGER: {}}
 
     def make(self, *, secrets: bool) -> BackupManifest:
         """Copy all parts in their order; the manifest last."""
         began_at_us = self._clock.now_us()
         self._copy_erasures()
         for part in PARTS:
-            if part == "secrets" and not secrets:
-                continue
-            self._made(part)
-            if part == "snapshots":
-                for surface in SURFACES:
-                    self._copy_snapshots(surface)
-                continue
-            if part == "log":
-                self._copy_log(self._places[part])
-            for kept in plain_files(part, self._places[part]):
-                with suppress(FileNotFoundError):
-                    self._copy(kept)
-            sync_directory(self._destination / part)
+            if part != "secrets" or secrets:
+                self._copy_part(part, self._places[part])
         manifest = BackupManifest(
             release=version("marquee"),
             began_at_us=began_at_us,
@@ -130,12 +134,33 @@ class _Backup:
             formats=dict(STATE_FORMATS),
             secrets=secrets,
             catalog=self._catalog(),
-            snapshots=self._served,
+            snapshots=self._served[""],
+            challenger_snapshots=self._served[CHALLENGER],
             spools=self._spools,
             files=self._files,
         )
         write_manifest(self._destination, manifest)
         return manifest
+
+    def _copy_part(self, part: str, directory: Path, below: str = "") -> None:
+        is_challenger = part == "challenger"
+        if is_challenger and not directory.exists():
+            return
+        self._made(below + part)
+        if is_challenger:
+            self._copy_part("learner", directory / LEARNER, CHALLENGER)
+        if part == "log":
+            self._copy_log(directory)
+        if part == "snapshots":
+            for surface in SURFACES:
+                self._copy_snapshots(surface, directory / surface, below)
+        else:
+            for kept in plain_files(part, directory, below):
+                with suppress(FileNotFoundError):
+                    self._copy(kept)
+        if is_challenger:
+            self._copy_part("snapshots", directory / SNAPSHOTS, CHALLENGER)
+        sync_directory(self._destination / (below + part))
 
     def _made(self, path: str) -> Path:
         directory = self._destination / path
@@ -173,30 +198,27 @@ class _Backup:
             self._spools.append(found)
             self._files.append(file)
 
-    def _copy_snapshots(self, surface: Surface) -> None:
-        source = self._places["snapshots"] / surface
+    def _copy_snapshots(self, surface: Surface, source: Path, below: str) -> None:
         if not source.exists():
             return
-        target = self._made(f"snapshots/{surface}")
+        path = f"{below}snapshots/{surface}"
+        target = self._made(path)
         pointer, served = _pointer(source)
         for _ in range(_ATTEMPTS):
-            if served is None or self._has(surface, served):
+            if served is None or (target / served).exists():
                 break
-            self._copy_version(source / served, f"snapshots/{surface}/{served}")
-            if not self._has(surface, served):
+            self._copy_version(source / served, f"{path}/{served}")
+            if not (target / served).exists():
                 pointer, served = _pointer(source)
-        names = (path.name for path in source.iterdir() if is_version(path.name))
+        names = (each.name for each in source.iterdir() if is_version(each.name))
         for name in sorted(names, reverse=True):
-            if not self._has(surface, name):
-                self._copy_version(source / name, f"snapshots/{surface}/{name}")
+            if not (target / name).exists():
+                self._copy_version(source / name, f"{path}/{name}")
         if pointer is not None:
-            self._copy_open(f"snapshots/{surface}/{POINTER}", io.BytesIO(pointer))
-        if served is not None and self._has(surface, served):
-            self._served[surface] = served
+            self._copy_open(f"{path}/{POINTER}", io.BytesIO(pointer))
+        if served is not None and (target / served).exists():
+            self._served[below][surface] = served
         sync_directory(target)
-
-    def _has(self, surface: Surface, name: str) -> bool:
-        return (self._destination / "snapshots" / surface / name).exists()
 
     def _copy_version(self, source: Path, path: str) -> None:
         """Copy a snapshot, unless it was pruned just now."""
@@ -259,8 +281,9 @@ def _size(found: Mapping[str, Path], *, secrets: bool) -> int:
     """Return how many bytes the state has now; files that go meanwhile do not count."""
     total = _spool_bytes(found["log"])
     for part in PARTS:
-        if part == "snapshots":
-            total += sum(_bytes(path) for path in found[part].glob("*/*/*"))
+        if part in _DEEP:
+            paths = (path for pattern in _DEEP[part] for path in found[part].glob(pattern))
+            total += sum(map(_bytes, paths))
         elif part != "secrets" or secrets:
             total += sum(_bytes(kept.source) for kept in plain_files(part, found[part]))
     return total + sum(_bytes(kept.source) for kept in journals(found["log"]))

@@ -59,7 +59,9 @@ class BackupManifest(msgspec.Struct, frozen=True, kw_only=True):
     catalog: str | None
     """The catalog version that was served."""
     snapshots: dict[Surface, str]
-    """The snapshots that were served."""
+    """The champion's snapshots that were served."""
+    challenger_snapshots: dict[Surface, str] = {}
+    """The challenger's that were, or would have been."""
     spools: list[StoredSpool]
     files: list[StoredFile]
 

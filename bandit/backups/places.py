@@ -5,11 +5,15 @@ fuller and never contradictory: the learner's checkpoint and the snapshots know 
 and decisions in the log name catalog versions. Within the log each journal goes before its spool:
 what leaves the journal in between is in the spool by then. What is set aside goes after both.
 
+A challenger's state is copied like the champion's: its learner, which line serves, its snapshots.
+The pointer goes before the history, whose last move is carried out where the pointer is behind.
+
 Erasures go first of all: what a copied mark says is done was done to all that is copied after it.
 
 Left out is what is made again or belongs to running processes: locks of slots and stores, the
 lease, the status, what is under way and the last crash, how far the log may be forgotten, compiled
-catalogs, filters of known keys, SQLite's own side files, and whatever begins with a dot.
+catalogs, filters of known keys, SQLite's own side files, what is told of a challenger's evidence,
+the links to snapshots that judge it, and whatever begins with a dot.
 """
 
 from __future__ import annotations
@@ -27,18 +31,23 @@ from bandit.eventlog.journal import journal_spools
 from bandit.eventlog.learned import KEEPING
 from bandit.eventlog.sqlite_schema import SUFFIX
 
-PARTS: Final = ("learner", "snapshots", "log", "catalog", "secrets")
+PARTS: Final = ("learner", "challenger", "snapshots", "log", "catalog", "secrets")
 """In the order of copying."""
+
+CHALLENGER: Final = "challenger/"
+"""Where the parts of a challenger lie in a backup."""
 
 _JOURNAL: Final = re.compile(r"spool-\d{3}\.journal-[01]")
 _NOT_KEPT: Final[Mapping[str, re.Pattern[str]]] = {
     "learner": re.compile(rf"lease|status\.json|{re.escape(AT_WORK_NAME)}|{re.escape(CRASH_NAME)}"),
+    "challenger": re.compile(r"lock|evidence\.json"),
     "log": re.compile(rf"slots\.lock|.*\.keys|.*{re.escape(SUFFIX)}.*|.*\.building.*"),
     "catalog": re.compile(r".*\.arrays"),
     "secrets": re.compile(r"(?!)"),
 }
 _FIRST: Final[Mapping[str, tuple[str, ...]]] = {
     "learner": (CURRENT_NAME, PREVIOUS_NAME),
+    "challenger": ("serving.json",),
     "catalog": ("current",),
 }
 
@@ -59,6 +68,7 @@ def places(config: Config) -> dict[str, Path]:
     """
     found = {
         "learner": Path(config.learner.directory),
+        "challenger": Path(config.challenger.directory),
         "snapshots": Path(config.snapshots.directory),
         "log": Path(config.log.directory),
         "catalog": Path(config.catalog.directory),
@@ -101,8 +111,10 @@ def erasures(log: Path) -> list[Kept]:
     ]
 
 
-def plain_files(part: str, directory: Path) -> Iterator[Kept]:
+def plain_files(part: str, directory: Path, below: str = "") -> Iterator[Kept]:
     """Yield the files of a part that lie in its directory itself; spools and journals aside.
+
+    ``below`` is where the part lies in the backup: empty, or :data:`CHALLENGER`.
 
     Raises:
         OSError: the directory cannot be listed.
@@ -119,4 +131,4 @@ def plain_files(part: str, directory: Path) -> Iterator[Kept]:
         and not (part == "log" and _JOURNAL.fullmatch(path.name))
     ]
     for name in sorted(names, key=lambda name: (name not in first, name)):
-        yield Kept(f"{part}/{name}", directory / name)
+        yield Kept(f"{below}{part}/{name}", directory / name)

@@ -23,8 +23,9 @@ from typing import Final, NamedTuple
 
 from bandit.backups.copying import Progress, copy_file
 from bandit.backups.manifest import BackupManifest, StoredFile, read_manifest
-from bandit.backups.places import places
+from bandit.backups.places import CHALLENGER, places
 from bandit.backups.verifying import safe_path, snapshot_notices, verify
+from bandit.config.overlay import SNAPSHOTS
 from bandit.config.schema import Config
 from bandit.errors import BackupError
 from bandit.eventlog.learned import KEEPING
@@ -38,7 +39,7 @@ from bandit.files import (
 from bandit.secret_keys import known_snapshot_keys
 from bandit.snapshots.file_store import POINTER
 
-ORDER: Final = ("catalog", "snapshots", "log", "learner")
+ORDER: Final = ("catalog", "snapshots", "log", "learner", "challenger")
 """In which the parts are put in place, secrets before them."""
 
 _ROOM_BYTES: Final = 16 << 20
@@ -90,7 +91,8 @@ def _restored(
     finally:
         for place in staged.values():
             shutil.rmtree(place, ignore_errors=True)
-    told = snapshot_notices(manifest, found["snapshots"], known_snapshot_keys(config))
+    snapshots = {"": found["snapshots"], CHALLENGER: found["challenger"] / SNAPSHOTS}
+    told = snapshot_notices(manifest, snapshots, known_snapshot_keys(config))
     return Restored(manifest, list(dict.fromkeys(notices + told)))
 
 
@@ -137,7 +139,7 @@ def _stage(
         target.parent.mkdir(parents=True, exist_ok=True)
         made.update(path for path in target.parents if path.is_relative_to(staged))
         with (directory / file.path).open("rb") as source:
-            copied = copy_file(source, target, _mode(part, target), progress)
+            copied = copy_file(source, target, _mode(file.path), progress)
         if copied != (file.bytes, file.sha256):
             raise BackupError(
                 f"{directory / file.path} changed while it was restored",
@@ -147,11 +149,13 @@ def _stage(
         sync_directory(path)
 
 
-def _mode(part: str, target: Path) -> int:
+def _mode(path: str) -> int:
     """Return the mode of a file as the service makes it; orders to erase name people."""
-    if part == "log" and KEEPING in target.parts:
+    if path.startswith(f"log/{KEEPING}/"):
         return PRIVATE_MODE
-    return READ_ONLY_MODE if part == "snapshots" and target.name != POINTER else PUBLIC_MODE
+    is_snapshot = path.startswith(("snapshots/", f"{CHALLENGER}snapshots/"))
+    is_pointer = path.rpartition("/")[2] == POINTER
+    return READ_ONLY_MODE if is_snapshot and not is_pointer else PUBLIC_MODE
 
 
 def _check_secrets(directory: Path, place: Path, files: Sequence[StoredFile]) -> None:

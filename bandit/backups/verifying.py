@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import stat
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from bandit.backups.copying import Progress, digest_of, look_into
 from bandit.backups.formats import STATE_FORMATS
 from bandit.backups.manifest import BackupManifest, StoredFile, read_manifest
-from bandit.backups.places import PARTS
+from bandit.backups.places import CHALLENGER, PARTS
 from bandit.checkpoint import load_checkpoint
 from bandit.errors import BackupError, MarqueeError
 from bandit.eventlog.sqlite_schema import spool_path
@@ -48,27 +49,40 @@ def verify(directory: Path, progress: Progress = lambda _bytes: None) -> Verifie
                 f"{spool.last_sequence:,}",
                 hint=_COPY_AGAIN,
             )
-    _, notices = load_checkpoint(directory / "learner")
+    notices = [
+        notice
+        for below in ("", CHALLENGER)
+        for notice in load_checkpoint(directory / below / "learner")[1]
+    ]
     keys = directory / "secrets" / "snapshots.keys"
     if keys.exists():
-        notices += snapshot_notices(manifest, directory / "snapshots", read_keys(keys))
+        places = {below: directory / below / "snapshots" for below in ("", CHALLENGER)}
+        notices += snapshot_notices(manifest, places, read_keys(keys))
     return Verified(manifest, notices)
 
 
-def snapshot_notices(manifest: BackupManifest, directory: Path, keys: KeyRing | None) -> list[str]:
-    """Return why snapshots that were served cannot be, with these keys."""
+def snapshot_notices(
+    manifest: BackupManifest, places: Mapping[str, Path], keys: KeyRing | None
+) -> list[str]:
+    """Return why snapshots that were served cannot be, with these keys.
+
+    ``places`` holds the directories of the champion's snapshots, and of the challenger's.
+    """
+    served = {"": manifest.snapshots, CHALLENGER: manifest.challenger_snapshots}
     if keys is None:
         return [
             "the key that signed the snapshots is neither in the backup nor here: they will not "
             "be served, and the learner publishes its models anew"
-        ] * bool(manifest.snapshots)
-    store = FileSnapshotStore(directory, keys)
+        ] * any(served.values())
     notices = []
-    for surface, version in manifest.snapshots.items():
-        try:
-            store.load(surface, version)
-        except (MarqueeError, OSError) as error:
-            notices.append(f"the snapshot {version} of {surface} will not be served: {error}")
+    for below, versions in served.items():
+        store = FileSnapshotStore(places[below], keys)
+        for surface, version in versions.items():
+            try:
+                store.load(surface, version)
+            except (MarqueeError, OSError) as error:
+                of = f"{below}{surface}"
+                notices.append(f"the snapshot {version} of {of} will not be served: {error}")
     return notices
 
 

@@ -28,8 +28,9 @@ REWARD: Final = "reward"
 SHARED: Final = frozenset(("window_s", "close_after_play_s", "clock_leeway_s"))
 """Keys of ``reward`` that both lines have in common."""
 
-_LEARNER: Final = "learner"
-_SNAPSHOTS: Final = "snapshots"
+LEARNER: Final = "learner"
+SNAPSHOTS: Final = "snapshots"
+"""Where a challenger's learner stands and its snapshots lie, below ``challenger.directory``."""
 
 
 class Challenger(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,7 +57,7 @@ def read_challenger(config: Config) -> Challenger | None:
 
 def learner_directory(config: Config) -> Path:
     """Return where a challenger's learner stands."""
-    return Path(config.challenger.directory) / _LEARNER
+    return Path(config.challenger.directory) / LEARNER
 
 
 def make_challenger(config: Config, overlay: Mapping[str, Any], name: str) -> Challenger:
@@ -110,7 +111,7 @@ def _tables(overlay: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 def _put_over(config: Config, overlay: Mapping[str, Any]) -> Config:
     replace = msgspec.structs.replace
-    snapshots = Path(config.challenger.directory) / _SNAPSHOTS
+    snapshots = Path(config.challenger.directory) / SNAPSHOTS
     surfaces = config.surfaces
     for surface in SURFACES:
         before = getattr(surfaces, surface)

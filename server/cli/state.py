@@ -160,5 +160,9 @@ def _tell(manifest: BackupManifest) -> None:
         ("part", "files", "bytes"),
         [(name, len(sizes), sum(sizes)) for name, sizes in parts.items()],
     )
-    served = [("catalog", manifest.catalog or "none"), *manifest.snapshots.items()]
+    served = [
+        ("catalog", manifest.catalog or "none"),
+        *manifest.snapshots.items(),
+        *((f"challenger's {name}", each) for name, each in manifest.challenger_snapshots.items()),
+    ]
     print_table(("served", "version"), served)

@@ -150,7 +150,7 @@ def test_what_is_not_a_whole_backup_of_ours_is_refused_with_a_hint(
     assert not (tmp_path / "new").exists()
 
 
-@pytest.mark.parametrize("part", ["log", "learner", "snapshots", "catalog"])
+@pytest.mark.parametrize("part", ["log", "learner", "snapshots", "catalog", "challenger"])
 def test_nothing_is_restored_over_what_is_there(backup: Path, tmp_path: Path, part: str) -> None:
     (tmp_path / "new" / part).mkdir(parents=True)
     (tmp_path / "new" / part / "mine").write_text("mine")
