@@ -21,8 +21,10 @@ for stakes λ_j with shares π_j that sum to 1 (Ville's inequality for each, and
 
 What it estimates: both lines go on learning, so the lift drifts. The bound is on the *running mean*
 of the lift over the pages of this evidence, each at the models of its time; it is no promise about
-tomorrow's models. Nothing is assumed of pages but that: they may depend on each other, since each
-expectation is given all that was before.
+tomorrow's models. Pages may depend on each other, since each expectation is given all that was
+before. That expectation is what a line earns as long as logged probabilities are right given all
+that was before, which they are not where a viewer's draw is kept for several pages: these count as
+if each had been drawn anew.
 
 Clipping: a value cut at M is judged too low. Of the line that is to be shown better that is safe.
 Of the other one it is not, where pages with many plays, or its own weights, go beyond M: so all

@@ -155,7 +155,8 @@ class LineFile:
             Which line serves from now on; None where it was no longer ``from_line``'s turn.
 
         Raises:
-            OSError: the directory cannot be written; what serves stays.
+            OSError: the directory cannot be written. What serves stays for now; a move that is in
+                the history already is carried out by whoever changes anything next.
         """
         with self._changing():
             before = self._finish()
