@@ -164,9 +164,9 @@ def test_a_snapshot_is_rolled_back_and_the_newest_followed_again(
     learned: LocalServer, browser: Browser
 ) -> None:
     open_live(browser)
-    newest = served(learned)
+    # What was seen last may still be learned from: the newest one is not known in advance.
     older = versions(browser, "artwork")[1]
-    assert older != newest
+    assert older != served(learned)
     browser.one(f'button[data-version="{older}"]').click()
     say_yes(browser)
     browser.wait(lambda: served(learned) == older, "the older model to be served")
@@ -177,20 +177,23 @@ def test_a_snapshot_is_rolled_back_and_the_newest_followed_again(
     browser.shot("dashboard-rolled-back")
     browser.one('button[data-surface="artwork"].solid').click()
     say_yes(browser)
-    browser.wait(lambda: served(learned) == newest, "the newest model to be served")
+    browser.wait(lambda: served(learned) != older, "a newer model to be served")
     browser.wait(lambda: "newer ones follow" in browser.one("#snapshots-said").text, "it told")
+    newest = served(learned)
     with traffic(learned):
         browser.wait(lambda: served(learned) != newest, "a newer model to follow")
 
 
 def test_a_question_can_be_declined(learned: LocalServer, browser: Browser) -> None:
     open_live(browser)
-    newest = served(learned)
-    browser.one(f'button[data-version="{versions(browser, "artwork")[1]}"]').click()
+    older = versions(browser, "artwork")[1]
+    browser.one(f'button[data-version="{older}"]').click()
     browser.wait(lambda: browser.one("#confirm").is_displayed(), "a question")
     browser.press(Keys.ESCAPE)
     browser.wait(lambda: not browser.one("#confirm").is_displayed(), "the question to go")
-    assert served(learned) == newest
+    # A newer one may have been published meanwhile, and is then served: only holding one is wrong.
+    assert not any(one["pinned"] for one in ask(learned, "/v1/snapshots")["snapshots"])
+    assert served(learned) != older
 
 
 def test_alarms_begin_anew(learned: LocalServer, browser: Browser) -> None:
