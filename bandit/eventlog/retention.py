@@ -6,7 +6,9 @@ While more is due it comes back after ``BEHIND_S``. What was never learned is ne
 however old: a learner that is away costs room, not knowledge.
 
 Spools that nobody writes are tended by all writers in turn, under the gate of the slots, where
-whoever comes first holds their locks: a spool has one writing connection at any time.
+whoever comes first holds their locks: a spool has one writing connection at any time. What their
+journals still hold is stored before, whether or not anything is ever removed: a worker whose
+gunicorn was killed may outlive the start of its successors, and die after the last of them looked.
 
 **Journals.** A frame of the journal is known to be committed only by a later frame. Were its record
 removed from the spool meanwhile, the next writer would store it again. So nothing is removed while
@@ -51,7 +53,7 @@ _log = structlog.get_logger(__name__)
 
 
 class Retention:
-    """What a writer does for the age of its spool; :meth:`tend` belongs to its thread."""
+    """What a writer does for its spool's age, and for others'; its thread calls :meth:`tend`."""
 
     def __init__(
         self,
@@ -86,13 +88,16 @@ class Retention:
         if now_s < self._due_s:
             return
         self._due_s = now_s + BEAT_S
+        looks_after_others = now_s >= self._others_due_s
+        if looks_after_others:
+            self._others_due_s = now_s + OTHERS_S
+            recover_unclaimed(self._directory, self._clock).tell()
         if self._retention_us is not None:
             old_us = self._clock.now_us() - self._retention_us
             learned = self._learned.read()
             if self._remove_own(old_us, learned.get(spool)):
                 self._due_s = now_s + BEHIND_S
-            if now_s >= self._others_due_s:
-                self._others_due_s = now_s + OTHERS_S
+            if looks_after_others:
                 self._tend_others(old_us, {n: one for n, one in learned.items() if n != spool})
         self._tell(spool)
 
@@ -119,7 +124,6 @@ class Retention:
         due = [name for name in names if self._is_due(name, old_us, learned)]
         if not due:
             return
-        recover_unclaimed(self._directory, self._clock)
         with unclaimed(self._directory, due) as idle:
             held_up = journal_spools(self._directory)
             for name in idle:

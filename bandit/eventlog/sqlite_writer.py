@@ -53,7 +53,7 @@ from bandit.eventlog.refusal import TRANSIENT, refused_path, store_or_refuse
 from bandit.eventlog.retention import Retention
 from bandit.eventlog.sqlite_slots import Slot
 from bandit.eventlog.sqlite_spool import SpoolFile
-from bandit.eventlog.takeover import Recovered, recover_unclaimed, take_over
+from bandit.eventlog.takeover import recover_unclaimed, take_over
 from bandit.events import DecisionRecord, Record, encode_record
 from bandit.metrics import Metrics
 
@@ -128,7 +128,7 @@ class SqliteEventWriter:
                 slot.release()
                 raise
             else:
-                _tell(recover_unclaimed(place, clock))
+                recover_unclaimed(place, clock).tell()
                 return writer
 
     @property
@@ -271,10 +271,3 @@ class SqliteEventWriter:
         left_in_journal = self._queue.end()
         self._file.close()
         self._journal.close(emptied=not left_in_journal)
-
-
-def _tell(recovered: Recovered) -> None:
-    if recovered.records:
-        _log.info("records of dead writers stored", records=recovered.records)
-    for place, why in recovered.left.items():
-        _log.warning("a journal is still to be stored", place=place, why=why)

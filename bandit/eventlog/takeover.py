@@ -2,8 +2,9 @@
 
 The next writer of a spool takes its journal over with it. Where fewer workers are started after a
 crash than before, some spools have no next writer, so whoever opens the log, each worker and the
-command line among them, stores what their journals hold. It keeps the slots' gate meanwhile:
-workers that start wait for some milliseconds and then find the lowest spools free, as ever.
+command line among them, and every writer now and then, stores what their journals hold. It keeps
+the slots' gate meanwhile: workers that start wait for some milliseconds and then find the lowest
+spools free, as ever.
 
 A client whose worker died before it answered repeats its request at another worker, which cannot
 see the dead one's journal, decides anew and logs that. Which of the two was answered cannot be told
@@ -20,6 +21,8 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
+import structlog
+
 from bandit.clock import Clock
 from bandit.errors import LogDamagedError, LogError
 from bandit.eventlog.journal import Frame, Journal, Row, journal_spools
@@ -29,6 +32,8 @@ from bandit.eventlog.sqlite_spool import SpoolFile
 from bandit.events import DecisionRecord, decode_record
 
 _ROWS_AT_ONCE: Final = 1000
+
+_log = structlog.get_logger(__name__)
 
 
 def take_over(directory: Path, spool: str) -> tuple[Journal, list[Frame]]:
@@ -55,6 +60,13 @@ class Recovered(NamedTuple):
     """How many records were stored."""
     left: dict[str, str]
     """Spool, or directory, to the reason why its journal is still to be stored."""
+
+    def tell(self) -> None:
+        """Write into this process's own log what was done, and what was not."""
+        if self.records:
+            _log.info("records of dead writers stored", records=self.records)
+        for place, why in self.left.items():
+            _log.warning("a journal is still to be stored", place=place, why=why)
 
 
 def recover_unclaimed(directory: Path, clock: Clock) -> Recovered:

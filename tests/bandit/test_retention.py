@@ -10,7 +10,7 @@ import pytest
 
 from bandit.clock import ManualClock, to_us
 from bandit.config.schema import Config, LogConfig
-from bandit.eventlog.journal import Journal, Row
+from bandit.eventlog.journal import Journal, Row, journal_spools
 from bandit.eventlog.learned import KEEPING, LearnedFile
 from bandit.eventlog.protocol import Learned
 from bandit.eventlog.removal import remove
@@ -59,11 +59,14 @@ class Kept:
         self.journal, _ = take_over(directory, self.slot.name)
         self.file = SpoolFile(directory, self.slot.name, self.clock)
         self.reader = SqliteEventReader(directory, self.clock)
-        self.retention = Retention(
-            directory,
+        self.retention = self.keeper(RETENTION_S)
+
+    def keeper(self, retention_s: float | None) -> Retention:
+        return Retention(
+            self.directory,
             self.file,
             self.journal,
-            LogConfig(retention_s=RETENTION_S),
+            LogConfig(retention_s=retention_s),
             self.clock,
             self.seen,
             lambda: self.elapsed_s,
@@ -205,6 +208,26 @@ def test_spools_that_nobody_writes_are_tended_too(kept: Kept) -> None:
     kept.tend(OTHERS_S + BEAT_S)
     assert kept.sequences("spool-001") == []
     assert kept.seen.removed == 2
+
+
+@pytest.mark.parametrize("retention_s", [None, RETENTION_S])
+def test_what_a_writer_left_that_died_later_than_we_opened_is_stored(
+    kept: Kept, retention_s: float | None
+) -> None:
+    slot = Slot.claim(kept.directory, 1)
+    journal, _ = take_over(kept.directory, slot.name)
+    with closing(SpoolFile(kept.directory, slot.name, kept.clock)):
+        journal.write([row("a")])
+        keeper = kept.keeper(retention_s)
+        kept.elapsed_s += OTHERS_S + BEAT_S
+        keeper.tend(SPOOL)
+        assert kept.sequences(slot.name) == [], "its writer may still store it"
+    journal.close(emptied=False)
+    slot.release()
+    kept.elapsed_s += OTHERS_S + BEAT_S
+    keeper.tend(SPOOL)
+    assert kept.sequences(slot.name) == [1]
+    assert journal_spools(kept.directory) == []
 
 
 def test_spools_that_another_writes_are_left_to_it(kept: Kept) -> None:

@@ -18,6 +18,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.parser import text_string_to_metric_families
 
 from bandit.clock import Clock
+from bandit.eventlog.journal import journal_spools
 from bandit.eventlog.sqlite_reader import SqliteEventReader
 from bandit.eventlog.sqlite_slots import unclaimed
 from bandit.events import DecisionRecord, FeedbackRecord, Record
@@ -49,9 +50,13 @@ def all_records(reader: SqliteEventReader) -> list[Record]:
 
 
 def settled_records(directory: Path, clock: Clock) -> list[Record]:
-    """Wait until every spool has a writer again which has nothing left to commit; read them all."""
+    """Wait until nobody, alive or dead, has anything left to commit; read every spool.
+
+    A spool may be left without a writer: workers of a gunicorn that was killed may live on for a
+    while beside their successors. What its journal holds is stored by another's writer.
+    """
     with closing(SqliteEventReader(directory, clock)) as reader:
-        wait_until(lambda: not idle_spools(directory, reader.spools()), 60, "a writer a spool")
+        wait_until(lambda: not left_behind(directory), 60, "what dead writers left to be stored")
         since_us = clock.now_us()
         for spool in reader.spools():
             wait_until(functools.partial(_is_settled, reader, spool, since_us), 60, "a heartbeat")
@@ -61,6 +66,11 @@ def settled_records(directory: Path, clock: Clock) -> list[Record]:
 def _is_settled(reader: SqliteEventReader, spool: str, since_us: int) -> bool:
     """Tell whether a spool's writer, which moves its horizon only when idle, did so since then."""
     return reader.read(spool, reader.last_sequence(spool), 100_000).horizon_us >= since_us
+
+
+def left_behind(directory: Path) -> list[str]:
+    """Return spools without a writer whose journals hold what is perhaps not stored."""
+    return idle_spools(directory, journal_spools(directory))
 
 
 def idle_spools(directory: Path, spools: list[str]) -> list[str]:
