@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import structlog
 
-from bandit.errors import ConfigError
+from bandit.cluster import connection
 from bandit.metrics import Metrics
 
 if TYPE_CHECKING:
@@ -153,38 +153,9 @@ class Exchange:
 
 
 def redis_at(url: str) -> Redis:
-    """Return a client of a Redis, which connects once it is used.
+    """Return a client of the Redis that counts are exchanged through.
 
     Raises:
         ConfigError: the URL is none of Redis, or its client library is not installed.
     """
-    try:
-        from redis import ConnectionPool, Redis
-        from redis.backoff import NoBackoff
-        from redis.retry import Retry
-    except ImportError as error:
-        raise ConfigError(
-            "rate_limits.redis_url",
-            "the client library of Redis is not installed",
-            hint="install it (`pip install 'marquee[redis]'`), or leave the key out",
-        ) from error
-    bounds = {
-        "socket_timeout": TIMEOUT_S,
-        "socket_connect_timeout": TIMEOUT_S,
-        "retry": Retry(NoBackoff(), 0),
-        "retry_on_timeout": False,
-        "health_check_interval": 0,
-    }
-    try:
-        # The newer protocol asks more when it connects, and older servers do not know it.
-        pool = ConnectionPool.from_url(url, protocol=2, **bounds)
-    except ValueError as error:
-        # The URL is not told: it may hold a password.
-        raise ConfigError(
-            "rate_limits.redis_url",
-            "is no address of a Redis",
-            hint="write it as in redis://host:6379/0, rediss://… for TLS, or unix:///path",
-        ) from error
-    # Whatever the URL says of the same.
-    pool.connection_kwargs |= bounds
-    return Redis(connection_pool=pool)
+    return connection.redis_at("rate_limits.redis_url", url, TIMEOUT_S)

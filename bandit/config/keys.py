@@ -17,7 +17,9 @@ from msgspec import NODEFAULT, inspect
 UNSET_WORD: Final = "none"
 """What stands for "unset" in a file or variable: TOML has no null."""
 
-SECRET_KEYS: Final = frozenset({"auth.client_keys", "auth.admin_keys", "rate_limits.redis_url"})
+SECRET_KEYS: Final = frozenset(
+    {"auth.client_keys", "auth.admin_keys", "cluster.redis_url", "rate_limits.redis_url"}
+)
 """Keys whose values are never printed."""
 
 

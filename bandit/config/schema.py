@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, field
 
+from bandit.config.cluster import ClusterConfig
 from bandit.config.operations import (
     ChallengerConfig,
     DriftConfig,
@@ -41,6 +42,7 @@ __all__ = [
     "AuthConfig",
     "CatalogConfig",
     "ChallengerConfig",
+    "ClusterConfig",
     "Config",
     "ContextConfig",
     "DriftConfig",
@@ -271,3 +273,4 @@ class Config(Section, frozen=True, kw_only=True):
     drift: DriftConfig = DriftConfig()
     challenger: ChallengerConfig = ChallengerConfig()
     pages: PagesConfig = PagesConfig()
+    cluster: ClusterConfig = ClusterConfig()

@@ -1,0 +1,131 @@
+"""What the keys in Redis are called.
+
+Keys of one partition share a hash tag, so that a Redis Cluster keeps them on one shard, where they
+can change together.
+"""
+
+from __future__ import annotations
+
+import platform
+from typing import NamedTuple
+
+import mmh3
+
+from bandit.config.cluster import ClusterConfig
+from bandit.types import Surface
+
+GROUP = "learner"
+"""The consumer group of each stream: it tells how far a learner has taken it."""
+
+
+class Origin(NamedTuple):
+    """Where records come from: one file of one spool of one machine."""
+
+    host: str
+    spool: str
+    file: str
+
+    def __str__(self) -> str:
+        """Return it as a spool's name in the cluster's log."""
+        return f"{self.host}/{self.spool}/{self.file}"
+
+    @classmethod
+    def of(cls, name: str) -> Origin:
+        """Return the origin that a spool's name in the cluster's log tells."""
+        host, spool, file = name.split("/")
+        return cls(host, spool, file)
+
+
+class PartitionNames(NamedTuple):
+    """The keys of one partition."""
+
+    prefix: str
+
+    @property
+    def hosts(self) -> str:
+        """A hash: machine → what it told last, as :class:`bandit.cluster.wire.HostTold`."""
+        return f"{self.prefix}:hosts"
+
+    def stream(self, origin: Origin) -> str:
+        """Return the stream of an origin's records."""
+        return f"{self.prefix}:log:{origin}"
+
+    @property
+    def lease(self) -> str:
+        """Who learns the partition; it passes by itself."""
+        return f"{self.prefix}:lease"
+
+    @property
+    def fence(self) -> str:
+        """How often the lease changed hands."""
+        return f"{self.prefix}:fence"
+
+    @property
+    def checkpoint(self) -> str:
+        """The learner's newest checkpoint."""
+        return f"{self.prefix}:checkpoint"
+
+    @property
+    def dead_letters(self) -> str:
+        """A stream of what could not be learned."""
+        return f"{self.prefix}:dead"
+
+    @property
+    def told(self) -> str:
+        """A hash: name of a file → what the learner last told of itself in it."""
+        return f"{self.prefix}:told"
+
+    def state(self, surface: Surface) -> str:
+        """Return where the partition's model of a surface lies, for merging."""
+        return f"{self.prefix}:state:{surface}"
+
+
+class Names(NamedTuple):
+    """The keys of one service."""
+
+    namespace: str
+
+    def partition(self, number: int) -> PartitionNames:
+        """Return the keys of a partition, counted from 0."""
+        return PartitionNames(f"{{{self.namespace}:{number}}}")
+
+    @property
+    def partitions(self) -> str:
+        """How many partitions there are, set by whoever comes first."""
+        return f"{{{self.namespace}}}:partitions"
+
+    def pointer(self, surface: Surface) -> str:
+        """Return where it is told which snapshot to serve."""
+        return f"{{{self.namespace}}}:pointer:{surface}"
+
+    def snapshot(self, surface: Surface, version: str) -> str:
+        """Return where a snapshot lies, as a hash: file → content."""
+        return f"{{{self.namespace}}}:snapshot:{surface}:{version}"
+
+    @property
+    def catalog(self) -> str:
+        """Which catalog version to serve."""
+        return f"{{{self.namespace}}}:catalog"
+
+    def catalog_version(self, version: str) -> str:
+        """Return where a catalog version lies."""
+        return f"{{{self.namespace}}}:catalog:{version}"
+
+    @property
+    def merger(self) -> str:
+        """Who merges the partitions' models; it passes by itself."""
+        return f"{{{self.namespace}}}:merger"
+
+    def merged(self, surface: Surface) -> str:
+        """Return where the merged model of a surface lies, for the learners to go on from."""
+        return f"{{{self.namespace}}}:merged:{surface}"
+
+
+def host_name(config: ClusterConfig) -> str:
+    """Return this machine's name in the cluster."""
+    return config.host or platform.node()
+
+
+def partition_of(decision_id: str, partitions: int) -> int:
+    """Return the partition of a decision, and of all that is told of it."""
+    return int(mmh3.hash(decision_id, signed=False)) % partitions
