@@ -250,10 +250,11 @@ def test_a_failing_commit_refuses_feedback_and_keeps_what_was_handed_over(
     writer = open_writer(tmp_path)
     held = writer._file._connection
     assert held is not None
-    held.execute("PRAGMA query_only=ON")
     with monkeypatch.context() as patched:
         patched.setattr(writer._file, "_connect", lambda: held)
         patched.setattr(writer._file, "_disconnect", lambda: None)
+        # Only now: the writer's own thread would close it under our hands once a write failed.
+        held.execute("PRAGMA query_only=ON")
         handed = [writer.hand_over([decision(name)]).pending for name in "abc"]
         with pytest.raises(LogUnavailableError):
             writer.append([feedback("f")]).wait(WAIT_S)
@@ -293,8 +294,9 @@ def test_a_writer_that_closes_on_a_failing_disk_leaves_its_decisions_to_the_next
     writer = open_writer(tmp_path)
     held = writer._file._connection
     assert held is not None
-    held.execute("PRAGMA query_only=ON")
+    # First of all: the writer's own thread would close it under our hands once a write failed.
     writer._file._disconnect = lambda: None  # type: ignore[method-assign]
+    held.execute("PRAGMA query_only=ON")
     writer.hand_over([decision("a")])
     writer.close()
     held.close()
