@@ -30,6 +30,7 @@ from simulator.cluster_work import Briefing
 from simulator.collected import Collected, Finished
 from simulator.errors import SimulationError
 from simulator.fanned_workers import Worker, WorkerDiedError, packed, stop
+from simulator.interrupts import remembered_interrupts
 from simulator.progress import Watch
 
 __all__ = ["THREAD_VARIABLES", "Done", "Finished", "Workers", "one_thread", "run_jobs"]
@@ -114,11 +115,14 @@ def _in_process(
     collected: Collected,
 ) -> bool:
     """Return whether Ctrl-C came first."""
-    try:
-        for place, task in enumerate(tasks):
-            collected.put(place, function(shared, task))
-    except KeyboardInterrupt:
-        return True
+    with remembered_interrupts() as interrupted:
+        try:
+            for place, task in enumerate(tasks):
+                collected.put(place, function(shared, task))
+                if interrupted():
+                    return True
+        except KeyboardInterrupt:
+            return True
     return False
 
 

@@ -46,9 +46,10 @@ def interrupt(arguments: Sequence[object], *, done: int = 1) -> Ended:
         start_new_session=True,
         # Tests started in the background of a shell inherit that Ctrl-C is ignored.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        env=os.environ | {"PYTHONFAULTHANDLER": "1"},
     )
-    # Should it never tell, it is ended, and the test fails by its exit code.
-    guard = threading.Timer(WAIT_S, running.kill)
+    # Should it never tell, or not end, it tells where it is; the test fails by its exit code.
+    guard = threading.Timer(WAIT_S, running.send_signal, [signal.SIGABRT])
     guard.start()
     try:
         assert running.stderr is not None
@@ -58,7 +59,7 @@ def interrupt(arguments: Sequence[object], *, done: int = 1) -> Ended:
             if int(PROGRESS.findall(line)[0]) >= done:
                 break
         os.killpg(running.pid, signal.SIGINT)
-        told, errors = running.communicate(timeout=WAIT_S)
+        told, errors = running.communicate(timeout=2 * WAIT_S)
     finally:
         guard.cancel()
         running.kill()
