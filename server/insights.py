@@ -12,9 +12,10 @@ import numpy as np
 from bandit.clock import MICROSECONDS, to_us
 from bandit.config.schema import Config
 from bandit.insights.bets import Ends, fraction_range
+from bandit.insights.means import Mean, ShareMeans
 from bandit.insights.singly import ArtworkCounts, RowCounts
 from bandit.insights.state import InsightsState, encode_state
-from bandit.insights.sums import PAGE_GAIN_MAX, Mean, ShareMeans, gain_min
+from bandit.insights.sums import PAGE_DISPLAYS_MAX, PAGE_GAIN_MAX, gain_min
 from bandit.insights.told import (
     InsightsFile,
     Told,
@@ -25,7 +26,7 @@ from bandit.insights.told import (
 )
 from bandit.statistics import LearningCounts, ShareStatistics
 from bandit.status import read_status
-from bandit.types import SHARES, SURFACES, Share
+from bandit.types import SHARES, SURFACES, Share, Surface
 from server.errors import NoSuchFiguresError
 from server.insights_series import series_of
 from server.insights_wire import (
@@ -43,11 +44,10 @@ from server.insights_wire import (
 from server.state_disk import disk
 
 
-class _Rewards(NamedTuple):
-    """What is needed to tell of rewards."""
+class _Asked(NamedTuple):
+    """Of which surface means are told, and with what chance of error."""
 
-    default: float
-    width: float
+    surface: Surface
     error: float
 
 
@@ -71,10 +71,10 @@ class InsightsDesk:
             confidence=settings.confidence,
             series=series_of(told, settings.intervals_max),
             shares={
-                surface: self._shares(state.shares[surface], counts.shares[surface])
+                surface: self._shares(surface, state.shares[surface], counts.shares[surface])
                 for surface in SURFACES
             },
-            lift={surface: self._lift(state.shares[surface]) for surface in SURFACES},
+            lift={surface: self._lift(surface, state.shares[surface]) for surface in SURFACES},
             join={} if status is None else status.joined,
             open_decisions=0 if status is None else status.open_decisions,
             alarms=[alarm_of(report) for report in told.file.alarms],
@@ -133,32 +133,31 @@ class InsightsDesk:
     def _error(self) -> float:
         return 1.0 - self._config.insights.confidence
 
-    def _rewards(self, error: float) -> _Rewards:
-        default = self._config.reward.default
-        return _Rewards(default, PAGE_GAIN_MAX - gain_min(default), error)
-
     def _shares(
-        self, means: Mapping[Share, ShareMeans], totals: Mapping[Share, ShareStatistics]
+        self,
+        surface: Surface,
+        means: Mapping[Share, ShareMeans],
+        totals: Mapping[Share, ShareStatistics],
     ) -> dict[Share, ShareFigures]:
-        rewards = self._rewards(self._error)
+        asked, default = _Asked(surface, self._error), self._config.reward.default
         return {
             share: ShareFigures(
                 displays=totals[share].displays,
                 clicks=totals[share].clicks,
                 plays=totals[share].plays,
                 reward=totals[share].reward,
-                take=_range(means[share].take, self._error),
-                click=_range(means[share].click, self._error),
-                reward_rate=_reward_range(means[share].gain, rewards),
+                take=_range(means[share].take, asked),
+                click=_range(means[share].click, asked),
+                reward_rate=_range(means[share].gain, asked, default),
             )
             for share in SHARES
         }
 
-    def _lift(self, shares: Mapping[Share, ShareMeans]) -> LiftRange | None:
+    def _lift(self, surface: Surface, shares: Mapping[Share, ShareMeans]) -> LiftRange | None:
         """Return the lift; each of the two rates may err with half the chance."""
-        rewards = self._rewards(self._error / 2.0)
-        learned = _reward_range(shares["learned"].gain, rewards)
-        holdout = _reward_range(shares["holdout"].gain, rewards)
+        asked, default = _Asked(surface, self._error / 2.0), self._config.reward.default
+        learned = _range(shares["learned"].gain, asked, default)
+        holdout = _range(shares["holdout"].gain, asked, default)
         if learned is None or holdout is None or not holdout.value:
             return None
         return LiftRange(
@@ -225,17 +224,13 @@ def _fractions(totals: Sequence[float], counts: Sequence[int], error: float) -> 
     ]
 
 
-def _range(mean: Mean, error: float) -> Range | None:
+def _range(mean: Mean, asked: _Asked, default: float = 0.0) -> Range | None:
     """Return a mean a display, of which there is at most one of each kind."""
     if not mean.displays:
         return None
-    low, high = mean.ends(error)
-    return Range(mean.total / mean.displays, max(0.0, low), min(1.0, high))
-
-
-def _reward_range(gain: Mean, rewards: _Rewards) -> Range | None:
-    if not gain.displays:
-        return None
-    low, high = gain.ends(rewards.error, width=rewards.width)
-    value = gain.total / gain.displays + rewards.default
-    return Range(value, max(0.0, low + rewards.default), min(1.0, high + rewards.default))
+    low, high = mean.ends(
+        asked.error,
+        width=PAGE_GAIN_MAX - gain_min(default),
+        displays_max=PAGE_DISPLAYS_MAX[asked.surface],
+    )
+    return Range(mean.value + default, max(0.0, low + default), min(1.0, high + default))

@@ -2,7 +2,8 @@
 
 Times are seconds since the Unix epoch, by the log's clock. docs/insights.md tells how each figure
 is made. Ranges hold at all times at once: with the probability ``confidence`` none of the ranges
-that are ever told of a figure misses what it stands for.
+that are ever told of a figure misses what it stands for. Those of artworks, segments and rows stand
+for the displays that have closed: they lean to what closes early, by what one window holds.
 """
 
 from __future__ import annotations
@@ -76,8 +77,8 @@ class ShareFigures(msgspec.Struct, frozen=True, kw_only=True):
     """What the displays of one surface to one share of viewers earned, all in all.
 
     Ranges rest on the pages whose reward window is over, of which each counts with four plays, four
-    clicks and a reward of four at most; the totals hold everything. Absent where there is nothing
-    yet.
+    clicks, a reward of four, and 32 artworks or 16 rows displayed at most; the totals hold
+    everything. Absent where there is nothing yet.
     """
 
     displays: int

@@ -40,11 +40,9 @@ import numpy as np
 from bandit.config.operations import DriftConfig
 from bandit.drift_words import AlarmName, AlarmReport, AlarmState
 from bandit.insights.bets import reach
-from bandit.insights.sums import PAGE_GAIN_MAX, DriftSums, gain_min
+from bandit.insights.sums import PAGE_DISPLAYS_MAX, PAGE_GAIN_MAX, PageSums, gain_min
 from bandit.types import Surface
 
-WEIGHT_MAX: Final[dict[Surface, float]] = {"artwork": 32.0, "rows": 16.0}
-"""Most displays that a page counts with in ``reward_drop``."""
 BITS_MAX: Final = 8.0
 """Most bits that a page counts with in ``entropy_collapse``."""
 RECENT_PAGES: Final = 500.0
@@ -70,7 +68,7 @@ def scale_of(name: AlarmName, surface: Surface, drift: DriftConfig, default: flo
     """Return the scale of an alarm; ``default`` is the reward of what was not touched."""
     if name == "entropy_collapse":
         return Scale(1.0, 0.0, BITS_MAX, drift.entropy_drop, 0.0)
-    weight_max, least = WEIGHT_MAX[surface], gain_min(default)
+    weight_max, least = PAGE_DISPLAYS_MAX[surface], gain_min(default)
     return Scale(weight_max, least, PAGE_GAIN_MAX, drift.reward_drop, default)
 
 
@@ -91,7 +89,7 @@ class Alarm(msgspec.Struct):
     surface: Surface
     made_with: list[float] = []
     """The settings; under others it begins anew."""
-    block: DriftSums = msgspec.field(default_factory=DriftSums)
+    block: PageSums = msgspec.field(default_factory=PageSums)
     """The pages from which the next usual is learned."""
     blocks: int = 0
     """Blocks that ended."""
@@ -102,7 +100,7 @@ class Alarm(msgspec.Struct):
     """Sums over the pages of late, older ones weighing less."""
     raised_at_us: int | None = None
 
-    def take(self, sums: DriftSums, scale: Scale, drift: DriftConfig, at_us: int) -> None:
+    def take(self, sums: PageSums, scale: Scale, drift: DriftConfig, at_us: int) -> None:
         """Take up a slot's pages; ``at_us`` is the log's time at which they had all closed."""
         keep = RECENT_PAGES / (RECENT_PAGES + sums.pages)
         self.late_weight = self.late_weight * keep + sums.weight
@@ -159,10 +157,10 @@ class Alarm(msgspec.Struct):
         self.blocks += 1
         self.usual = usual
         self.watch = Watch(least, _best_bet(block, usual, least, scale))
-        self.block = DriftSums()
+        self.block = PageSums()
 
 
-def lower_bound(sums: DriftSums, scale: Scale, error: float) -> float:
+def lower_bound(sums: PageSums, scale: Scale, error: float) -> float:
     """Return what the ratio is at least, at all times but with the chance ``error``.
 
     It is found on a grid up to the ratio itself, and is 0 if nothing of that is refused.
@@ -176,7 +174,7 @@ def lower_bound(sums: DriftSums, scale: Scale, error: float) -> float:
     return float(ratios[first_kept - 1]) if first_kept else 0.0
 
 
-def lay_stake(watch: Watch, sums: DriftSums, scale: Scale) -> None:
+def lay_stake(watch: Watch, sums: PageSums, scale: Scale) -> None:
     """Lay a part of the stakes at a slot, and bet all that is laid on its pages."""
     width, least = scale.value_max, watch.least
     lack = (least * sums.weight - sums.value) / width
@@ -188,7 +186,7 @@ def lay_stake(watch: Watch, sums: DriftSums, scale: Scale) -> None:
     watch.slots += 1
 
 
-def _best_bet(sums: DriftSums, usual: float, least: float, scale: Scale) -> float:
+def _best_bet(sums: PageSums, usual: float, least: float, scale: Scale) -> float:
     """Return the bet that wins most, a page, from the fall that is to be noticed."""
     fallen = usual * (1.0 - scale.drop)
     lack = (least - fallen) * sums.weight / sums.pages / scale.value_max

@@ -15,7 +15,8 @@ a mixture over them is at least worth, and makes every end a closed formula.
   the sum and the number of values are needed.
 
 Both cover the mean of the values' expectations, each given all that came before. These may change
-at any time: what a learning system earns does.
+at any time: what a learning system earns does. A mean a display is a ratio of two such means,
+:mod:`bandit.insights.means`.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from bandit.insights.alarms import Alarm, Scale, scale_of
 from bandit.insights.series import Interval, Series
 from bandit.insights.singly import REVIEW_INTERVALS, RowCounts, TitleCounts
 from bandit.insights.state import InsightsState, decode_state, encode_state
-from bandit.insights.sums import PAGE_GAIN_MAX, DriftSums, Slot, gain_of
+from bandit.insights.sums import PAGE_DISPLAYS_MAX, PAGE_GAIN_MAX, PageSums, Slot, gain_of
 from bandit.joiner import Outcome
 from bandit.thinning import Display
 from bandit.types import SURFACES, RowChoice, Surface, TitleChoice
@@ -162,11 +162,11 @@ class Insights:
         counts.plays += plays
         counts.reward += reward
         gain = gain_of(reward, number, self._default)
+        weight = min(PAGE_DISPLAYS_MAX[surface], number)
         sums = slot.of(surface, share)
-        sums.add(number, min(PAGE_GAIN_MAX, plays), min(PAGE_GAIN_MAX, clicks), gain)
+        sums.add(weight, min(PAGE_GAIN_MAX, plays), min(PAGE_GAIN_MAX, clicks), gain)
         if share == "learned" and surface in decision.snapshots:
-            weight = min(self._scales["reward_drop", surface].weight_max, number)
-            slot.rewards.setdefault(surface, DriftSums()).add(weight, gain)
+            slot.rewards.setdefault(surface, PageSums()).add(weight, gain)
 
     def _count_draws(
         self,
@@ -187,7 +187,7 @@ class Insights:
             mean = min(
                 self._scales["entropy_collapse", surface].value_max, bits / len(propensities)
             )
-            slot.bits.setdefault(surface, DriftSums()).add(1.0, mean)
+            slot.bits.setdefault(surface, PageSums()).add(1.0, mean)
 
     def _count_titles(self, decision: DecisionRecord, titles: TitleDisplays) -> Totals:
         of_titles, places = self._state.titles, self._settings.titles_max

@@ -7,12 +7,13 @@ from typing import Final
 import msgspec
 
 from bandit.insights.alarms import Alarm
+from bandit.insights.means import ShareMeans
 from bandit.insights.series import Series
 from bandit.insights.singly import RowCounts, Singly, TitleCounts
-from bandit.insights.sums import ShareMeans, Slot
+from bandit.insights.sums import Slot
 from bandit.types import SHARES, SURFACES, Share, Surface
 
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
 
 
 class InsightsState(msgspec.Struct, kw_only=True):

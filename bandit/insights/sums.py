@@ -6,8 +6,9 @@ few once traffic ebbs. So ranges and alarms rest on *slots*, the pages whose win
 interval (or in a thousandth of a window, where that is more), each taken as a whole once all its
 pages have closed.
 
-Displays of one page are not independent, so a page is one observation. It counts with at most
-``PAGE_GAIN_MAX`` plays, clicks and reward, since a range at all times needs values of bounded
+Displays of one page are not independent, so a page is one observation, of what it came to and of
+how many displays it had. It counts with at most ``PAGE_GAIN_MAX`` plays, clicks and reward, and
+with at most ``PAGE_DISPLAYS_MAX`` displays, since a range at all times needs values of bounded
 width, and would otherwise be as wide as if pages could be played a hundred times.
 """
 
@@ -17,12 +18,13 @@ from typing import Final
 
 import msgspec
 
-from bandit.insights.bets import reach
 from bandit.types import Share, Surface
 
 PAGE_GAIN_MAX: Final = 4.0
 """Most plays, clicks or reward above the default that a page counts with."""
 
+PAGE_DISPLAYS_MAX: Final[dict[Surface, float]] = {"artwork": 32.0, "rows": 16.0}
+"""Most displays that a page counts with."""
 
 PAGE_LOSS_MAX: Final = 1.0
 """Most reward below the default that a page counts with."""
@@ -39,33 +41,6 @@ def gain_min(default: float) -> float:
 
 
 class PageSums(msgspec.Struct, array_like=True, gc=False):
-    """Sums over pages of one share of one surface.
-
-    ``gain`` is the reward above the default. The second of each pair is of squares.
-    """
-
-    pages: int = 0
-    displays: int = 0
-    plays: float = 0.0
-    plays2: float = 0.0
-    clicks: float = 0.0
-    clicks2: float = 0.0
-    gain: float = 0.0
-    gain2: float = 0.0
-
-    def add(self, displays: int, plays: float, clicks: float, gain: float) -> None:
-        """Add a page, its figures within bounds already."""
-        self.pages += 1
-        self.displays += displays
-        self.plays += plays
-        self.plays2 += plays * plays
-        self.clicks += clicks
-        self.clicks2 += clicks * clicks
-        self.gain += gain
-        self.gain2 += gain * gain
-
-
-class DriftSums(msgspec.Struct, array_like=True, gc=False):
     """Sums over pages of a weight, a value, and their products."""
 
     pages: int = 0
@@ -84,7 +59,7 @@ class DriftSums(msgspec.Struct, array_like=True, gc=False):
         self.value2 += value * value
         self.cross += weight * value
 
-    def include(self, other: DriftSums) -> None:
+    def include(self, other: PageSums) -> None:
         """Add the pages of another."""
         self.pages += other.pages
         self.weight += other.weight
@@ -94,66 +69,33 @@ class DriftSums(msgspec.Struct, array_like=True, gc=False):
         self.cross += other.cross
 
 
+class ShareSums(msgspec.Struct, array_like=True, gc=False):
+    """Of one share of one surface: displays with plays, clicks, and reward above the default."""
+
+    take: PageSums = msgspec.field(default_factory=PageSums)
+    click: PageSums = msgspec.field(default_factory=PageSums)
+    gain: PageSums = msgspec.field(default_factory=PageSums)
+
+    def add(self, displays: float, plays: float, clicks: float, gain: float) -> None:
+        """Add a page, its figures within bounds already."""
+        self.take.add(displays, plays)
+        self.click.add(displays, clicks)
+        self.gain.add(displays, gain)
+
+
 class Slot(msgspec.Struct):
     """The pages whose windows began in one interval."""
 
-    shares: dict[Surface, dict[Share, PageSums]] = {}
-    rewards: dict[Surface, DriftSums] = {}
+    shares: dict[Surface, dict[Share, ShareSums]] = {}
+    rewards: dict[Surface, PageSums] = {}
     """Of the learned share, served by a model: displays and reward above the default."""
-    bits: dict[Surface, DriftSums] = {}
+    bits: dict[Surface, PageSums] = {}
     """Of the same: 1, and the page's mean bits a display drawn."""
 
-    def of(self, surface: Surface, share: Share) -> PageSums:
+    def of(self, surface: Surface, share: Share) -> ShareSums:
         """Return the sums of a surface's share."""
         shares = self.shares.setdefault(surface, {})
         sums = shares.get(share)
         if sums is None:
-            sums = shares[share] = PageSums()
+            sums = shares[share] = ShareSums()
         return sums
-
-
-class Mean(msgspec.Struct, array_like=True, gc=False):
-    """What a confidence sequence of a mean per display needs.
-
-    ``squares`` sums the squares of what was left of each page's total after it was predicted by the
-    mean of the pages before its slot.
-    """
-
-    pages: int = 0
-    displays: int = 0
-    total: float = 0.0
-    squares: float = 0.0
-
-    def take(self, pages: int, displays: int, total: float, total2: float) -> None:
-        """Take up a slot's pages."""
-        guess = self.total / self.pages if self.pages else 0.0
-        self.squares += max(0.0, total2 - 2.0 * guess * total + pages * guess * guess)
-        self.pages += pages
-        self.displays += displays
-        self.total += total
-
-    def ends(self, error: float, *, width: float = PAGE_GAIN_MAX) -> tuple[float, float]:
-        """Return the ends of the range that holds at all times but with the chance ``error``.
-
-        It covers the expected totals of the pages so far, each given what came before it, over
-        their displays. ``width`` is that of a page's total.
-        """
-        if not self.displays:
-            return 0.0, 1.0
-        aside = width * float(reach(self.squares / width**2, error / 2))
-        return (self.total - aside) / self.displays, (self.total + aside) / self.displays
-
-
-class ShareMeans(msgspec.Struct):
-    """The means of one share of one surface."""
-
-    take: Mean = msgspec.field(default_factory=Mean)
-    click: Mean = msgspec.field(default_factory=Mean)
-    gain: Mean = msgspec.field(default_factory=Mean)
-
-    def include(self, sums: PageSums) -> None:
-        """Take up a slot's pages."""
-        pages, displays = sums.pages, sums.displays
-        self.take.take(pages, displays, sums.plays, sums.plays2)
-        self.click.take(pages, displays, sums.clicks, sums.clicks2)
-        self.gain.take(pages, displays, sums.gain, sums.gain2)

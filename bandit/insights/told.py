@@ -14,16 +14,16 @@ import msgspec
 
 from bandit.drift_words import AlarmReport
 from bandit.files import write_atomically
+from bandit.insights.means import ShareMeans
 from bandit.insights.series import Series
 from bandit.insights.singly import RowCounts, Singly, TitleCounts
 from bandit.insights.state import InsightsState
-from bandit.insights.sums import ShareMeans
 from bandit.types import Share, Surface
 
 FILE_NAME: Final = "insights"
 RESET_NAME: Final = "alarms.reset"
 """A file of this name beside it orders the learner to begin its alarms anew."""
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
 
 
 class Gauges(msgspec.Struct, frozen=True, array_like=True):
@@ -117,7 +117,7 @@ def read_insights(directory: Path) -> Told | None:
     """Return what was told last, None if that is nothing or cannot be understood."""
     try:
         file = _file.decode((directory / FILE_NAME).read_bytes())
-        if file.v > FORMAT_VERSION:
+        if file.v != FORMAT_VERSION:
             return None
         return decode_told(file)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError):

@@ -111,7 +111,7 @@ def test_pages_count_with_bounded_totals() -> None:
     insights.count(outcome(0, 1, "holdout"), shown(*names), [], 0)
     insights.count(outcome(900, 900), [], [], 0)
     shares = insights.state.shares["artwork"]
-    assert (shares["learned"].take.total, shares["learned"].take.displays) == (4.0, 40)
+    assert (shares["learned"].take.total, shares["learned"].take.displays) == (4.0, 32.0)
     assert (shares["learned"].gain.total, shares["holdout"].gain.total) == (4.0, -1.0)
 
 

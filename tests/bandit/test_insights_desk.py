@@ -212,3 +212,14 @@ def test_alarms_say_what_to_do() -> None:
     assert "reset" not in watching
     learning = in_words(msgspec.structs.replace(raised, state="learning_usual", usual=None))
     assert "is being learned" in learning
+
+
+def test_what_another_release_told_is_not_taken_for_its_own(scene: Scene) -> None:
+    """Sums of another making would give wrong ranges until the learner tells again."""
+    scene.learn(scene.learner())
+    path = scene.root / "learner" / "insights"
+    told = msgspec.msgpack.decode(path.read_bytes())
+    assert read_insights(path.parent) is not None
+    for version in (told["v"] - 1, told["v"] + 1):
+        path.write_bytes(msgspec.msgpack.encode({**told, "v": version}))
+        assert read_insights(path.parent) is None

@@ -11,8 +11,8 @@ from scipy.stats import binom
 
 from bandit.config.operations import DriftConfig
 from bandit.drift_words import AlarmName
-from bandit.insights.alarms import WEIGHT_MAX, Alarm, Watch, lay_stake, lower_bound, scale_of
-from bandit.insights.sums import DriftSums
+from bandit.insights.alarms import Alarm, Watch, lay_stake, lower_bound, scale_of
+from bandit.insights.sums import PAGE_DISPLAYS_MAX, PageSums
 
 RATE = 0.2
 LIVES = 150
@@ -20,7 +20,7 @@ ALLOWED = int(binom.ppf(1 - 1e-4, LIVES, RATE))
 PAGES = 40
 
 
-def rewards(random: np.random.Generator, factor: float, viewers: int = 50) -> DriftSums:
+def rewards(random: np.random.Generator, factor: float, viewers: int = 50) -> PageSums:
     """Make a slot of pages of viewers who come again, each with a taste of their own.
 
     A page is played at most once, the more likely the more of it is seen; ``factor`` is by how much
@@ -30,17 +30,17 @@ def rewards(random: np.random.Generator, factor: float, viewers: int = 50) -> Dr
     seen = random.integers(5, 45, PAGES)
     played = random.random(PAGES) < (1.0 - (1.0 - taste) ** seen) * factor
     value = played * random.uniform(0.5, 1.0, PAGES)
-    return sums(np.minimum(seen, WEIGHT_MAX["artwork"]), value)
+    return sums(np.minimum(seen, PAGE_DISPLAYS_MAX["artwork"]), value)
 
 
-def bits(random: np.random.Generator, factor: float) -> DriftSums:
+def bits(random: np.random.Generator, factor: float) -> PageSums:
     """Make a slot of pages with some 1.5 bits a display."""
     return sums(np.ones(PAGES), random.gamma(6.0, 0.25, PAGES) * factor)
 
 
-def sums(weight: np.ndarray, value: np.ndarray) -> DriftSums:
+def sums(weight: np.ndarray, value: np.ndarray) -> PageSums:
     """Sum up pages."""
-    return DriftSums(
+    return PageSums(
         pages=len(weight),
         weight=float(weight.sum()),
         weight2=float((weight**2).sum()),
@@ -99,14 +99,14 @@ def test_the_lower_bound_of_the_usual_is_one() -> None:
     drift = DriftConfig(reward_drop=0.2)
     scale = scale_of("reward_drop", "artwork", drift, 0.0)
     random = np.random.default_rng(5)
-    whole = DriftSums()
+    whole = PageSums()
     for _ in range(2000):
         whole.include(rewards(random, 1.0))
     true = whole.value / whole.weight
     above = 0
     for seed in range(LIVES):
         random = np.random.default_rng(1000 + seed)
-        block = DriftSums()
+        block = PageSums()
         ever = 0.0
         for _ in range(60):
             block.include(rewards(random, 1.0))

@@ -1258,8 +1258,8 @@ export interface components {
          * @description What the displays of one surface to one share of viewers earned, all in all.
          *
          *     Ranges rest on the pages whose reward window is over, of which each counts with four plays, four
-         *     clicks and a reward of four at most; the totals hold everything. Absent where there is nothing
-         *     yet.
+         *     clicks, a reward of four, and 32 artworks or 16 rows displayed at most; the totals hold
+         *     everything. Absent where there is nothing yet.
          */
         ShareFigures: {
             click: components["schemas"]["Range"] | null;
