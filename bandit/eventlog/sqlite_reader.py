@@ -66,6 +66,16 @@ class _Found(NamedTuple):
     file_id: str
 
 
+class RawBatch(NamedTuple):
+    """What :class:`SpoolBatch` tells, of records as their spool holds them."""
+
+    rows: list[tuple[int, int, bytes]]
+    """Sequence, time, and payload, which may be that of an erased or a damaged record."""
+    horizon_us: int
+    last_sequence: int
+    file_id: str
+
+
 class SqliteEventReader:
     """Reads the spools in ``directory``, which need not exist yet.
 
@@ -94,7 +104,11 @@ class SqliteEventReader:
             LogUnavailableError: the spool does not exist or cannot be read now.
             LogDamagedError: the spool's file is damaged.
         """
-        return self._read(spool, after, limit, None)
+        return _decoded(spool, self._look(spool, after, limit, None))
+
+    def read_raw(self, spool: str, after: int, limit: int) -> RawBatch:
+        """Read records as :meth:`read` does, without decoding them."""
+        return self._look(spool, after, limit, None)
 
     def about(self, spool: str, decision_id: str, after: int, limit: int) -> SpoolBatch:
         """Look at up to ``limit`` records above ``after``; return those that name a decision.
@@ -103,30 +117,22 @@ class SqliteEventReader:
         go on: 8 us a page of 240 titles and 0.6 us a feedback record, where reading, decoding and
         keeping them takes 115 and 1. Errors are those of :meth:`read`.
         """
-        batch = self._read(spool, after, limit, decision_id)
+        batch = _decoded(spool, self._look(spool, after, limit, decision_id))
         found = [one for one in batch.records if one.record.decision_id == decision_id]
         return batch._replace(records=found)
 
-    def _read(self, spool: str, after: int, limit: int, naming: str | None) -> SpoolBatch:
+    def _look(self, spool: str, after: int, limit: int, naming: str | None) -> RawBatch:
         file = self._open(spool)
         # The clock first, then the writer's lock, then the records: what a writer adds that was
         # not there at the test is later than what is announced here.
         announced_us = announce_if_idle(self._directory, spool, self._clock.now_us())
         with file.use() as connection:
             found = _find(connection, after, limit, naming)
-        records: list[LoggedRecord] = []
-        damaged: list[tuple[int, str]] = []
-        for sequence, at_us, payload in found.rows:
-            if payload is None or is_erased(payload):
-                continue
-            try:
-                records.append(LoggedRecord(spool, sequence, at_us, decode_record(payload)))
-            except LogDamagedError as error:
-                damaged.append((sequence, error.message))
-        complete = len(found.rows) < limit
-        horizon_us = max(found.position.at_us, announced_us) if complete else found.rows[-1][1]
-        last = found.rows[-1][0] if found.rows else min(after, found.position.sequence)
-        return SpoolBatch(records, horizon_us, damaged, last, found.file_id)
+        rows = found.rows
+        horizon_us = max(found.position.at_us, announced_us) if len(rows) < limit else rows[-1][1]
+        last = rows[-1][0] if rows else min(after, found.position.sequence)
+        wanted = [(sequence, at_us, body) for sequence, at_us, body in rows if body is not None]
+        return RawBatch(wanted, horizon_us, last, found.file_id)
 
     def sequence_before(self, spool: str, at_us: int) -> int:
         """Return the greatest sequence whose time is before ``at_us``, 0 if there is none."""
@@ -307,3 +313,16 @@ def _find(
     found = _Found(rows, position_of(connection), file_id_of(connection))
     connection.execute("COMMIT")
     return found
+
+
+def _decoded(spool: str, batch: RawBatch) -> SpoolBatch:
+    records: list[LoggedRecord] = []
+    damaged: list[tuple[int, str]] = []
+    for sequence, at_us, payload in batch.rows:
+        if is_erased(payload):
+            continue
+        try:
+            records.append(LoggedRecord(spool, sequence, at_us, decode_record(payload)))
+        except LogDamagedError as error:
+            damaged.append((sequence, error.message))
+    return SpoolBatch(records, batch.horizon_us, damaged, batch.last_sequence, batch.file_id)
