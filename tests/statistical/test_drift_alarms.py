@@ -6,7 +6,11 @@ in 10,000 runs (alpha = 1e-4); seeds are fixed.
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import NamedTuple
+
 import numpy as np
+import pytest
 from scipy.stats import binom
 
 from bandit.config.operations import DriftConfig
@@ -18,6 +22,7 @@ RATE = 0.2
 LIVES = 150
 ALLOWED = int(binom.ppf(1 - 1e-4, LIVES, RATE))
 PAGES = 40
+DOCUMENT = Path(__file__).parents[2] / "docs" / "insights.md"
 
 
 def rewards(random: np.random.Generator, factor: float, viewers: int = 50) -> PageSums:
@@ -50,19 +55,38 @@ def sums(weight: np.ndarray, value: np.ndarray) -> PageSums:
     )
 
 
+class Life(NamedTuple):
+    """How an alarm lived."""
+
+    alarm: Alarm
+    rang: int | None
+    """How many pages after the change."""
+    known: int | None
+    """After how many pages it knew what is usual."""
+
+
 def life(
-    name: AlarmName, drift: DriftConfig, seed: int, slots: int, factor: float, change: int
-) -> tuple[Alarm, int | None]:
-    """Let an alarm live; return it and how many pages after the change it rang."""
+    name: AlarmName,
+    drift: DriftConfig,
+    seed: int,
+    slots: int,
+    factor: float,
+    change: int,
+    usual: float = 1.0,
+) -> Life:
+    """Let an alarm live; what is ``usual`` gets ``factor`` times as much at the slot ``change``."""
     random = np.random.default_rng(seed)
     alarm, scale = Alarm(name, "artwork"), scale_of(name, "artwork", drift, 0.0)
+    known = None
     for slot in range(slots):
-        now = factor if slot >= change else 1.0
+        now = usual * factor if slot >= change else usual
         made = rewards(random, now) if name == "reward_drop" else bits(random, now)
         alarm.take(made, scale, drift, slot)
+        if known is None and alarm.blocks:
+            known = (slot + 1) * PAGES
         if alarm.raised_at_us is not None:
-            return alarm, (slot - change + 1) * PAGES
-    return alarm, None
+            return Life(alarm, (slot - change + 1) * PAGES, known)
+    return Life(alarm, None, known)
 
 
 def test_false_alarms_are_as_rare_as_stated() -> None:
@@ -71,8 +95,33 @@ def test_false_alarms_are_as_rare_as_stated() -> None:
     )
     for name in ("reward_drop", "entropy_collapse"):
         lives = [life(name, drift, seed, 200, 1.0, 200) for seed in range(LIVES)]
-        assert all(alarm.blocks >= 2 for alarm, _ in lives)
-        assert sum(rang is not None for _, rang in lives) <= ALLOWED
+        assert all(one.alarm.blocks >= 2 for one in lives)
+        assert sum(one.rang is not None for one in lives) <= ALLOWED
+
+
+@pytest.mark.parametrize("name", ["reward_drop", "entropy_collapse"])
+def test_watched_for_is_less_than_the_usual_of_a_block(name: AlarmName) -> None:
+    """The bound that a life's first watch rests on is above the truth with RATE / 4 at most.
+
+    The mean of the block, in its place, would be so in every second life, and few of these alarms
+    would ring before another block ends: counting false alarms alone does not show it.
+    """
+    drift = DriftConfig(
+        false_alarm_rate=RATE, reference_outcomes=400, reward_drop=0.2, entropy_drop=0.2
+    )
+    make = rewards if name == "reward_drop" else bits
+    random, whole = np.random.default_rng(5), PageSums()
+    for _ in range(5000):
+        whole.include(make(random, 1.0))
+    scale, above = scale_of(name, "artwork", drift, 0.0), 0
+    for seed in range(LIVES):
+        random, alarm = np.random.default_rng(2000 + seed), Alarm(name, "artwork")
+        for slot in range(200):
+            if alarm.watch is None:
+                alarm.take(make(random, 1.0), scale, drift, slot)
+        assert alarm.watch is not None
+        above += alarm.watch.least > whole.value / whole.weight * 1.005
+    assert above <= int(binom.ppf(1 - 1e-4, LIVES, RATE / 4))
 
 
 def test_a_stake_never_grows_by_itself() -> None:
@@ -116,24 +165,34 @@ def test_the_lower_bound_of_the_usual_is_one() -> None:
     assert above <= ALLOWED
 
 
-def test_a_fall_of_30_percent_rings_within_1500_outcomes() -> None:
-    drift = DriftConfig()
-    rang = [life("reward_drop", drift, 50 + seed, 300, 0.7, 150)[1] for seed in range(20)]
-    assert all(after is not None and 0 < after <= 1500 for after in rang), rang
-
-
-def test_a_collapse_of_the_entropy_rings_within_500_outcomes() -> None:
-    drift = DriftConfig()
-    rang = [life("entropy_collapse", drift, seed, 200, 0.4, 150)[1] for seed in range(20)]
-    assert all(after is not None and 0 < after <= 500 for after in rang), rang
+@pytest.mark.parametrize(
+    ("name", "usual", "factor", "line"),
+    [
+        ("reward_drop", 1.0, 0.5, "| reward, three in four pages played | 50 % | {} | {} | {} |"),
+        ("reward_drop", 1.0, 0.7, "| reward, three in four pages played | 30 % | {} | {} | {} |"),
+        ("reward_drop", 1.0, 0.8, "| reward, three in four pages played | 20 % | {} | {} | {} |"),
+        ("reward_drop", 2 / 3, 0.7, "| reward, every second page played | 30 % | {} | {} | {} |"),
+        ("entropy_collapse", 1.0, 0.4, "| entropy, 1.5 bits a display | 60 % | {} | {} | {} |"),
+    ],
+)
+def test_changes_ring_as_soon_as_is_documented(
+    name: AlarmName, usual: float, factor: float, line: str
+) -> None:
+    lives = [life(name, DriftConfig(), seed, 600, factor, 150, usual) for seed in range(50, 70)]
+    rang = [after for _, after, _ in lives if after is not None]
+    assert len(rang) == len(lives)
+    assert min(rang) > 0
+    figures = np.median([known for _, _, known in lives]), np.median(rang), max(rang)
+    told = line.format(*(f"{figure:,.0f}" for figure in figures))
+    assert told in DOCUMENT.read_text(), told
 
 
 def test_a_certain_but_small_fall_rings_nothing() -> None:
     drift = DriftConfig(entropy_drop=0.5)
     for seed in range(3):
-        alarm, rang = life("entropy_collapse", drift, seed, 120, 0.85, 60)
-        assert rang is None
-        assert alarm.watch is not None
+        lived = life("entropy_collapse", drift, seed, 120, 0.85, 60)
+        assert lived.rang is None
+        assert lived.alarm.watch is not None
 
 
 def test_what_is_usual_follows_what_is_learned() -> None:
