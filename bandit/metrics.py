@@ -52,6 +52,9 @@ MetricName = Literal[
     "marquee_challenger_lift",
     "marquee_challenger_lag_seconds",
     "marquee_challenger_given_up",
+    "marquee_cluster_duty_failing",
+    "marquee_cluster_forwarded_records_total",
+    "marquee_cluster_forward_lag_seconds",
 ]
 
 Kind = Literal["counter", "gauge", "histogram"]
@@ -213,6 +216,17 @@ METRICS: Final[dict[MetricName, MetricDefinition]] = {
     ),
     "marquee_challenger_given_up": MetricDefinition(
         "gauge", (), "1 while the challenger's learner is given up, as it died again and again."
+    ),
+    "marquee_cluster_duty_failing": MetricDefinition(
+        "gauge",
+        ("duty",),
+        "1 while this machine cannot do its part in the cluster, mostly as Redis does not answer.",
+    ),
+    "marquee_cluster_forwarded_records_total": MetricDefinition(
+        "counter", (), "Records of this machine's spools that were handed to Redis."
+    ),
+    "marquee_cluster_forward_lag_seconds": MetricDefinition(
+        "gauge", (), "How far what Redis was told of this machine's spools is behind the present."
     ),
 }
 

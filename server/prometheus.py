@@ -65,6 +65,9 @@ GAUGE_MODES: Final[dict[MetricName, GaugeMode]] = {
     "marquee_challenger_lift": "livemostrecent",
     "marquee_challenger_lag_seconds": "livemostrecent",
     "marquee_challenger_given_up": "livemostrecent",
+    # Set by the agent alone.
+    "marquee_cluster_duty_failing": "livemostrecent",
+    "marquee_cluster_forward_lag_seconds": "livemostrecent",
 }
 """How the values of several processes become one, for every gauge."""
 

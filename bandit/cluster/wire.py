@@ -14,15 +14,13 @@ class SentRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     sequence: int
     at_us: int
-    payload: msgspec.Raw
-    """The record, as :func:`bandit.events.encode_record` gives it."""
+    payload: bytes
+    """The record, as :func:`bandit.events.encode_record` gives it, be it damaged."""
 
 
 class SpoolTold(msgspec.Struct, frozen=True, array_like=True):
     """How far a spool is told of in a partition."""
 
-    file: str
-    """The id of the spool's file."""
     through: int
     """Up to this sequence all of the partition's records are in its stream."""
     horizon_us: int
@@ -35,6 +33,8 @@ class HostTold(msgspec.Struct, frozen=True):
     at_us: int
     """When, by its clock."""
     spools: dict[str, SpoolTold]
+    """By spool and file, as in ``spool-000/1f0c``; files that are gone stay as long as a stream of
+    theirs holds something."""
     v: int = FORMAT_VERSION
 
 
@@ -46,3 +46,5 @@ before it, so that whatever is sent a second time is in the stream once.
 """
 FIRST: Final = b"f"
 """The field that holds the first one's sequence, in digits."""
+LAST_AT: Final = b"t"
+"""The field that holds the last one's time, in digits."""

@@ -1,0 +1,189 @@
+"""Handing spools to Redis: every record once, in order, by partition.
+
+A step reads what each spool holds beyond what Redis has of it, and hands that over: per partition
+one transaction adds the records to the spool's stream and tells how far the spool is told of. What
+Redis has, Redis tells: nothing is remembered here over a failure, so that a lost answer, a Redis
+that was put back to an earlier state, one that came back empty and another one in its place are one
+case. Redis itself refuses a record that its stream holds already, by the entry's id.
+
+What a Redis that came back empty needs is all that no checkpoint has learned: it is sent from where
+the spool was released, which the spool still holds (:mod:`bandit.cluster.origin_releases`).
+
+Measured on one core, with Redis on another: see ``docs/cluster.md``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from bandit.clock import MICROSECONDS
+from bandit.cluster.names import Names, Origin, PartitionNames, host_name, partition_of
+from bandit.cluster.wire import FIRST, LAST_AT, RECORDS, HostTold, SentRecord, SpoolTold
+from bandit.config.schema import Config
+from bandit.eventlog.sqlite_reader import RawBatch, SqliteEventReader
+from bandit.events import is_erased
+from bandit.metrics import Metrics
+
+if TYPE_CHECKING:
+    from redis import Redis
+
+RECORDS_AT_ONCE: Final = 2_000
+"""Most records of a spool that one step reads."""
+ENTRY_RECORDS: Final = 250
+"""Most records of one entry of a stream."""
+
+_encoder = msgspec.msgpack.Encoder()
+_told_decoder = msgspec.msgpack.Decoder(HostTold)
+
+
+class _Subject(msgspec.Struct):
+    """All that is read of a record: what it is about."""
+
+    decision_id: str
+
+
+_subject_decoder = msgspec.msgpack.Decoder(_Subject)
+
+
+class Forwarder:
+    """Hands the spools of this machine to Redis: a duty."""
+
+    name: Final = "forwarding"
+
+    def __init__(
+        self, config: Config, reader: SqliteEventReader, redis: Redis, metrics: Metrics
+    ) -> None:
+        self._host = host_name(config.cluster)
+        names = Names(config.cluster.namespace)
+        self._partitions = [names.partition(p) for p in range(config.cluster.partitions)]
+        self._reader = reader
+        self._redis = redis
+        self._metrics = metrics
+        self._files: dict[str, str] = {}
+        """Spool → the id of its file, as read last."""
+
+    def step(self, now_us: int) -> bool:
+        """Hand over what is new; return whether there is more.
+
+        Raises:
+            RedisError: Redis does not answer, or refuses.
+            LogError: a spool cannot be read now.
+        """
+        told = [self._told(partition) for partition in self._partitions]
+        read: dict[str, RawBatch] = {}
+        more = False
+        for spool in self._reader.spools():
+            batch, is_full = self._read(spool, told)
+            read[_place(spool, batch)] = batch
+            more |= is_full
+        divided = divide(read, len(self._partitions))
+        sent = 0
+        for partition, before, records in zip(self._partitions, told, divided, strict=True):
+            sent += self._send(partition, before, read, records, now_us)
+        self._tell(read, sent, now_us)
+        return more
+
+    def close(self) -> None:
+        """Let go of Redis and of the spools."""
+        self._redis.close()
+        self._reader.close()
+
+    def _told(self, partition: PartitionNames) -> dict[str, SpoolTold]:
+        """Return how far Redis is told of each file of this machine's."""
+        body: Any = self._redis.hget(partition.hosts, self._host)
+        return {} if body is None else _told_decoder.decode(body).spools
+
+    def _read(self, spool: str, told: Sequence[Mapping[str, SpoolTold]]) -> tuple[RawBatch, bool]:
+        """Read on where the partition stands that is told least of; return whether it was all."""
+        file_id = self._files.get(spool) or self._reader.read_raw(spool, 0, 1).file_id
+        after = self._after(spool, file_id, told)
+        batch = self._reader.read_raw(spool, after, RECORDS_AT_ONCE)
+        if batch.file_id != file_id:
+            # Another file stands in its place by now.
+            after = self._after(spool, batch.file_id, told)
+            batch = self._reader.read_raw(spool, after, RECORDS_AT_ONCE)
+        self._files[spool] = batch.file_id
+        return batch, batch.last_sequence - after >= RECORDS_AT_ONCE
+
+    def _after(self, spool: str, file_id: str, told: Sequence[Mapping[str, SpoolTold]]) -> int:
+        known = [one.get(f"{spool}/{file_id}") for one in told]
+        if all(known):
+            return min(one.through for one in known if one is not None)
+        # Redis knows nothing of it, or no more: it needs what was not learned.
+        learned = self._reader.released().get(spool)
+        return learned.through if learned is not None and learned.file == file_id else 0
+
+    def _send(
+        self,
+        partition: PartitionNames,
+        before: Mapping[str, SpoolTold],
+        read: Mapping[str, RawBatch],
+        records: Mapping[str, list[SentRecord]],
+        now_us: int,
+    ) -> int:
+        """Hand a partition its records and tell it how far it is told, in one transaction."""
+        pipeline: Any = self._redis.pipeline(transaction=True)
+        spools: dict[str, SpoolTold] = {}
+        sent = 0
+        for place, batch in read.items():
+            known = before[place].through if place in before else 0
+            new = [one for one in records[place] if one.sequence > known]
+            stream = partition.stream(Origin(self._host, *place.split("/")))
+            for start in range(0, len(new), ENTRY_RECORDS):
+                some = new[start : start + ENTRY_RECORDS]
+                pipeline.xadd(stream, _entry(some), id=f"{some[-1].sequence}-0")
+            sent += len(new)
+            spools[place] = SpoolTold(max(known, batch.last_sequence), batch.horizon_us)
+        for place in before.keys() - spools.keys():
+            # A file that another one stands in for, or none: nothing will be added to it.
+            if self._redis.xlen(partition.stream(Origin(self._host, *place.split("/")))):
+                spools[place] = SpoolTold(before[place].through, now_us)
+        pipeline.hset(partition.hosts, self._host, _encoder.encode(HostTold(now_us, spools)))
+        pipeline.execute()
+        return sent
+
+    def _tell(self, read: Mapping[str, RawBatch], sent: int, now_us: int) -> None:
+        if sent:
+            self._metrics.count("marquee_cluster_forwarded_records_total", by=sent)
+        oldest_us = min((batch.horizon_us for batch in read.values()), default=now_us)
+        lag_s = max(0, now_us - oldest_us) / MICROSECONDS
+        self._metrics.set("marquee_cluster_forward_lag_seconds", to=lag_s)
+
+
+def divide(read: Mapping[str, RawBatch], partitions: int) -> list[dict[str, list[SentRecord]]]:
+    """Return each partition's records by place, those that were erased left out."""
+    divided: list[dict[str, list[SentRecord]]] = [
+        {place: [] for place in read} for _ in range(partitions)
+    ]
+    for place, batch in read.items():
+        parts = [one[place] for one in divided]
+        for sequence, at_us, payload in batch.rows:
+            if not is_erased(payload):
+                part = parts[_partition(payload, partitions)]
+                part.append(SentRecord(sequence, at_us, payload))
+    return divided
+
+
+def _place(spool: str, batch: RawBatch) -> str:
+    return f"{spool}/{batch.file_id}"
+
+
+def _entry(records: Sequence[SentRecord]) -> dict[bytes, bytes | int]:
+    return {
+        FIRST: records[0].sequence,
+        LAST_AT: records[-1].at_us,
+        RECORDS: _encoder.encode(records),
+    }
+
+
+def _partition(payload: bytes, partitions: int) -> int:
+    """Return where a record belongs; one that cannot be read is for the first to set aside."""
+    if partitions == 1:
+        return 0
+    try:
+        return partition_of(_subject_decoder.decode(payload).decision_id, partitions)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return 0

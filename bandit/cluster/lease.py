@@ -1,0 +1,152 @@
+"""The right to learn a partition, held in Redis for as long as it is renewed.
+
+Whoever holds it writes what belongs to it only under it: each write asks, in one transaction with
+it, whether the lease still holds this process's token. A process that stood still for too long, or
+was cut off, can thus spoil nothing when it comes back. The ``fence`` counts holders: a lease that
+passed while Redis was away is taken anew if nobody else had it meanwhile, and is lost otherwise.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+import structlog
+
+from bandit.cluster.names import PartitionNames
+from bandit.errors import LeaseHeldError, LogUnavailableError
+
+if TYPE_CHECKING:
+    from redis import Redis
+
+TRIES: Final = 5
+"""How often a write is tried that a renewal came in between of."""
+
+log = structlog.get_logger(__name__)
+
+_TAKE: Final = """
+if redis.call('EXISTS', KEYS[1]) == 1 then return false end
+local fence = tonumber(redis.call('GET', KEYS[2]) or '0')
+if ARGV[3] ~= '' and fence ~= tonumber(ARGV[3]) then return -1 end
+if ARGV[3] == '' then fence = redis.call('INCR', KEYS[2]) end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return fence
+"""
+_RENEW: Final = """
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
+return 1
+"""
+_GIVE_UP: Final = """
+if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
+return 1
+"""
+
+
+class RedisLease:
+    """A lease on one partition."""
+
+    def __init__(
+        self, redis: Redis, partition: PartitionNames, holder: str, lease_s: float
+    ) -> None:
+        """``holder`` is who this is; the lease lasts for ``lease_s`` seconds unless renewed."""
+        self._redis: Any = redis
+        self._partition = partition
+        self._token = f"{holder}/{secrets.token_hex(8)}".encode()
+        self._lease_ms = int(lease_s * 1000)
+        self._fence: int | None = None
+        self.lost = threading.Event()
+        """Set once another process held the lease after this one."""
+
+    def take(self) -> None:
+        """Take the lease.
+
+        Raises:
+            LeaseHeldError: another process holds it.
+            RedisError: Redis does not answer.
+        """
+        fence = self._take("")
+        if fence is None:
+            holder = self._redis.get(self._partition.lease)
+            who = "another process" if holder is None else holder.decode().rpartition("/")[0]
+            raise LeaseHeldError(
+                f"{self._partition.lease} is held: {who} is learning",
+                hint="nothing to do: this one stands by, and takes over when that one is lost",
+            )
+        self._fence = fence
+
+    def renew(self) -> None:
+        """Hold it for longer; one that passed while nobody took it is taken anew.
+
+        Raises:
+            RedisError: Redis does not answer.
+        """
+        if self._fence is None:
+            return
+        keys = [self._partition.lease]
+        if self._redis.eval(_RENEW, 1, *keys, self._token, self._lease_ms):
+            return
+        fence = self._take(str(self._fence))
+        if fence is None or fence < 0:
+            is_empty = fence is not None and not self._redis.exists(self._partition.fence)
+            if is_empty and (fence := self._take("")) is not None:
+                # Redis came back without anything: nobody can have been before us.
+                self._fence = fence
+                return
+            self.lost.set()
+
+    def write(self, put: Callable[[Any], None]) -> None:
+        """Do what ``put`` puts into a pipeline, all or nothing, while the lease is held.
+
+        Raises:
+            LogUnavailableError: it is not held.
+            RedisError: Redis does not answer, or refuses.
+        """
+        from redis import WatchError
+
+        for _ in range(TRIES):
+            pipeline = self._redis.pipeline(transaction=True)
+            try:
+                pipeline.watch(self._partition.lease)
+                if pipeline.get(self._partition.lease) != self._token:
+                    raise LogUnavailableError(
+                        f"{self._partition.lease} is not held by this process now",
+                        hint="nothing to do: it is taken again, or another process learns",
+                    )
+                pipeline.multi()
+                put(pipeline)
+                pipeline.execute()
+            except WatchError:
+                continue
+            finally:
+                pipeline.reset()
+            return
+        raise LogUnavailableError(
+            f"{self._partition.lease} changes too often", hint="look at who else uses these keys"
+        )
+
+    def give_up(self) -> None:
+        """Let others have it.
+
+        Raises:
+            RedisError: Redis does not answer; it passes by itself then.
+        """
+        self._redis.eval(_GIVE_UP, 1, self._partition.lease, self._token)
+
+    def keep(self, stop: threading.Event) -> None:
+        """Renew it until ``stop`` is set, or it is lost."""
+        from redis import RedisError
+
+        while not (stop.wait(self._lease_ms / 3000) or self.lost.is_set()):
+            try:
+                self.renew()
+            except RedisError as error:
+                log.warning("the lease cannot be renewed now", why=str(error))
+
+    def _take(self, only_after: str) -> int | None:
+        """Return the fence; None where somebody holds the lease, -1 where somebody did since."""
+        keys = (self._partition.lease, self._partition.fence)
+        found = self._redis.eval(_TAKE, 2, *keys, self._token, self._lease_ms, only_after)
+        return None if found is None else int(found)

@@ -1,0 +1,264 @@
+"""The cluster's log as a learner reads it: one partition, a spool for each origin, out of Redis.
+
+A spool here is one file of one spool of one machine; its records keep the numbers and times that
+they have there, so that what was sent twice, or again to a Redis that came back empty, is told
+apart by its number alone. Numbers have gaps where records belong to other partitions.
+
+How far each machine is known to be complete is read before the records are, so that no record can
+be missed that a horizon promises not to come. A machine that told nothing new for ``silent_us`` is
+taken to be complete: learning goes on without it, and what it tells later is taken as late.
+
+**Acknowledging.** What no checkpoint needs any more is trimmed from the streams, and the consumer
+group tells how far the learner has come, for ``XINFO GROUPS``. Why no ``XREADGROUP``: the lease
+makes one reader a partition, and what it has taken lies in the checkpoint, with the model. A list
+of pending entries would be a second, weaker book of the same.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import msgspec
+
+from bandit.clock import Clock
+from bandit.cluster.lease import RedisLease
+from bandit.cluster.names import GROUP, Origin, PartitionNames
+from bandit.cluster.wire import LAST_AT, RECORDS, HostTold, SentRecord, SpoolTold
+from bandit.errors import LogDamagedError, LogUnavailableError
+from bandit.eventlog.protocol import Learned, SpoolBatch, in_log_order
+from bandit.events import DecisionRecord, LoggedRecord, decode_record
+
+if TYPE_CHECKING:
+    from redis import Redis
+
+ENTRIES_AT_ONCE: Final = 4
+"""Entries of one answer: some hundred decisions of 10 kB each make megabytes."""
+
+_records_decoder = msgspec.msgpack.Decoder(list[SentRecord])
+_told_decoder = msgspec.msgpack.Decoder(HostTold)
+
+
+class _Entry(NamedTuple):
+    """An entry that was read and is not released."""
+
+    last: int
+    """The sequence of its last record."""
+    last_at_us: int
+
+    def is_released(self, learned: Learned) -> bool:
+        """Tell whether nobody needs it any more."""
+        return self.last <= learned.through and self.last_at_us < learned.before_us
+
+
+class _Heard(NamedTuple):
+    """What a machine told last."""
+
+    at_us: int
+    """When, by its clock."""
+    seen_at_us: int
+    """When that was seen here first."""
+
+
+class RedisEventReader:
+    """Reads one partition of the cluster's log; releasing it takes the lease on it."""
+
+    def __init__(
+        self,
+        redis: Redis,
+        partition: PartitionNames,
+        clock: Clock,
+        silent_us: int,
+        lease: RedisLease,
+    ) -> None:
+        self._redis: Any = redis
+        self._partition = partition
+        self._clock = clock
+        self._silent_us = silent_us
+        self._lease = lease
+        self._heard: dict[str, _Heard] = {}
+        self._told: dict[str, SpoolTold] = {}
+        """Origin → how far it is told, as of the last listing."""
+        self._kept: dict[str, deque[_Entry]] = {}
+        self._released: dict[str, Learned] = {}
+
+    def spools(self) -> list[str]:
+        """Return the names of all origins, sorted; reading goes by what they told at this moment.
+
+        Raises:
+            LogUnavailableError: Redis does not answer.
+        """
+        now_us = self._clock.now_us()
+        with _told_of("the machines of the cluster"):
+            hosts = self._redis.hgetall(self._partition.hosts)
+        told: dict[str, SpoolTold] = {}
+        for name, body in hosts.items():
+            host, of_host = name.decode(), _told_decoder.decode(body)
+            heard = self._heard.get(host)
+            if heard is None or heard.at_us != of_host.at_us:
+                self._heard[host] = heard = _Heard(of_host.at_us, now_us)
+            is_silent = now_us - heard.seen_at_us > self._silent_us
+            for place, spool in of_host.spools.items():
+                horizon_us = max(spool.horizon_us, now_us) if is_silent else spool.horizon_us
+                told[str(Origin(host, *place.split("/")))] = SpoolTold(spool.through, horizon_us)
+        self._told = told
+        return sorted(told)
+
+    def read(self, spool: str, after: int, limit: int) -> SpoolBatch:
+        """Read up to ``limit`` records; see :meth:`bandit.eventlog.protocol.EventReader.read`.
+
+        Raises:
+            LogUnavailableError: Redis does not answer.
+        """
+        records: list[LoggedRecord] = []
+        damaged: list[tuple[int, str]] = []
+        last, at_us = after, 0
+        full = False
+        for sent in self._sent(spool, after):
+            if len(records) + len(damaged) == limit:
+                full = True
+                break
+            last, at_us = sent.sequence, sent.at_us
+            try:
+                record = decode_record(sent.payload)
+            except LogDamagedError as error:
+                damaged.append((sent.sequence, error.message))
+            else:
+                records.append(LoggedRecord(spool, sent.sequence, sent.at_us, record))
+        told = self._told.get(spool)
+        horizon_us = at_us if full or told is None else max(at_us, told.horizon_us)
+        return SpoolBatch(records, horizon_us, damaged, last, Origin.of(spool).file)
+
+    def sequence_before(self, spool: str, at_us: int) -> int:
+        """Return the greatest sequence whose time is before ``at_us``, 0 if there is none."""
+        before = 0
+        for sent in self._sent(spool, 0):
+            if sent.at_us >= at_us:
+                return before or sent.sequence - 1
+            before = sent.sequence
+        return before
+
+    def first_at_us(self, spool: str) -> int | None:
+        """Return the time of the first record that Redis still holds, None if there is none."""
+        return next((sent.at_us for sent in self._sent(spool, 0)), None)
+
+    def release(self, learned: dict[str, Learned]) -> None:
+        """Trim what is learned for good from the streams, under the lease.
+
+        Raises:
+            LogUnavailableError: Redis does not answer, or the lease is lost.
+        """
+        due: list[tuple[str, int]] = []
+        for spool, one in learned.items():
+            entries = self._kept.get(spool)
+            through = 0
+            while (
+                entries and entries[0].last <= one.through and entries[0].last_at_us < one.before_us
+            ):
+                through = entries.popleft().last
+            if through:
+                due.append((spool, through))
+        if due:
+            with _told_of("what is learned"):
+                self._trim(due)
+        self._released = dict(learned)
+
+    def _trim(self, due: Sequence[tuple[str, int]]) -> None:
+        streams = [(self._partition.stream(Origin.of(spool)), through) for spool, through in due]
+
+        def write(pipeline: Any) -> None:
+            for stream, through in streams:
+                pipeline.xtrim(stream, minid=f"{through + 1}-0", approximate=False)
+                pipeline.xgroup_setid(stream, GROUP, f"{through}-0")
+
+        for stream, _ in streams:
+            self._make_group(stream)
+        self._lease.write(write)
+
+    def _make_group(self, stream: str) -> None:
+        from redis import ResponseError
+
+        try:
+            self._redis.xgroup_create(stream, GROUP, id="0-0", mkstream=True)
+        except ResponseError as error:
+            if "BUSYGROUP" not in str(error):
+                raise
+
+    def released(self) -> dict[str, Learned]:
+        """Return what was released last by this process."""
+        return self._released
+
+    def last_sequence(self, spool: str) -> int:
+        """Return the last sequence that Redis was given of the origin, 0 if none is known."""
+        told = self._told.get(spool)
+        return 0 if told is None else told.through
+
+    def find_decision(self, decision_id: str) -> DecisionRecord | None:
+        """Return the decision with this id, the earliest where there are several; reads it all."""
+        found = [
+            one
+            for one in self._everything()
+            if isinstance(one.record, DecisionRecord) and one.record.decision_id == decision_id
+        ]
+        record = min(found, key=in_log_order).record if found else None
+        return record if isinstance(record, DecisionRecord) else None
+
+    def known_keys(self, keys: Sequence[str]) -> set[str]:
+        """Return those of ``keys`` that the partition holds; reads it all."""
+        sought = set(keys)
+        return {one.record.key for one in self._everything() if one.record.key in sought}
+
+    def close(self) -> None:
+        """Let go of Redis."""
+        self._redis.close()
+
+    def _everything(self) -> Iterator[LoggedRecord]:
+        for spool in self.spools():
+            after = 0
+            while True:
+                batch = self.read(spool, after, 1000)
+                yield from batch.records
+                if batch.last_sequence == after:
+                    break
+                after = batch.last_sequence
+
+    def _sent(self, spool: str, after: int) -> Iterator[SentRecord]:
+        """Yield what a stream holds above ``after``, each once."""
+        stream = self._partition.stream(Origin.of(spool))
+        kept = self._kept.setdefault(spool, deque())
+        last = after
+        while True:
+            with _told_of(spool):
+                found = self._redis.xrange(stream, min=f"{last + 1}-0", count=ENTRIES_AT_ONCE)
+            for _, fields in found:
+                records = _records_decoder.decode(fields[RECORDS])
+                entry = _Entry(records[-1].sequence, int(fields[LAST_AT]))
+                if not kept or kept[-1].last < entry.last:
+                    kept.append(entry)
+                for one in records:
+                    # Two senders at once, one of them about to end, may have sent some twice.
+                    if one.sequence > last:
+                        last = one.sequence
+                        yield one
+            if len(found) < ENTRIES_AT_ONCE:
+                return
+
+
+@contextmanager
+def _told_of(what: str) -> Iterator[None]:
+    """Turn errors of Redis into the log's.
+
+    Raises:
+        LogUnavailableError: in their place.
+    """
+    from redis import RedisError
+
+    try:
+        yield
+    except RedisError as error:
+        raise LogUnavailableError(
+            f"{what}: Redis does not answer: {error}",
+            hint="look at cluster.redis_url and at Redis; nothing is lost meanwhile",
+        ) from error
