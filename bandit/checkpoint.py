@@ -57,7 +57,15 @@ def save_checkpoint(directory: Path, checkpoint: Checkpoint) -> None:
         OSError: the disk is full or the directory not writable; what was there is still there.
     """
     body = msgspec.msgpack.encode(checkpoint)
-    data = hashlib.sha256(body).hexdigest().encode() + b"\n" + body
+    put_checkpoint(directory, hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
+
+
+def put_checkpoint(directory: Path, data: bytes) -> None:
+    """Do as :func:`save_checkpoint`, with the bytes of a checkpoint's file.
+
+    Raises:
+        OSError: the disk is full or the directory not writable; what was there is still there.
+    """
     following = directory / _NEXT_NAME
     following.unlink(missing_ok=True)
     write_durably(following, data)

@@ -16,13 +16,12 @@ from typing import Final, NamedTuple
 import msgspec
 
 from bandit.catalog import CatalogStore
-from bandit.checkpoint import CURRENT_NAME
+from bandit.checkpoint import CURRENT_NAME, put_checkpoint
 from bandit.clock import MICROSECONDS, Clock
 from bandit.config.schema import Config
 from bandit.errors import LogError
 from bandit.eventlog.only_reading import OnlyReading
 from bandit.eventlog.protocol import EventReader
-from bandit.files import write_durably
 from bandit.learner import Learner
 from bandit.learner_words import Catalogs
 from bandit.lease import Lease
@@ -55,6 +54,8 @@ class Relearned(NamedTuple):
     """The time of the oldest record; None where there is none."""
     is_whole: bool
     """Whether the log holds its first records still."""
+    refusal: str | None = None
+    """Why a surface that learned has no model all the same, where one has none."""
 
 
 def relearn(config: Config, directory: Path, clock: Clock, progress: Progress) -> Relearned:
@@ -90,16 +91,15 @@ def relearn_from(
             hint="name the service's own directories: log.directory and catalog.directory",
         )
     begins_at_us = min(begins)
-    own = msgspec.structs.replace(config.learner, directory=str(directory / OWN_DIRECTORY))
+    own = _config_of_its_own(config, directory)
     store = MemorySnapshotStore()
-    learner = Learner(
-        msgspec.structs.replace(config, learner=own), reader, store, catalogs, clock, NoMetrics()
-    )
-    for at_us in _taken_up(learner, own.idle_wait_s, clock, began_us):
+    learner = Learner(own, reader, store, catalogs, clock, NoMetrics())
+    for at_us in _taken_up(learner, own.learner.idle_wait_s, clock, began_us):
         progress(_part(at_us, begins_at_us, began_us))
     now_us = clock.now_us()
     status = learner.status(now_us)
     learner.publish(now_us)
+    rejection = learner.status(now_us).last_rejection
     learner.checkpoint(now_us)
     models = {
         surface: store.load(surface, manifest.version)
@@ -114,15 +114,32 @@ def relearn_from(
         status.log_clock_us,
         begins_at_us,
         _is_whole(reader),
+        rejection.why if rejection and _taught(learner.counts) - models.keys() else None,
     )
 
 
+def _config_of_its_own(config: Config, directory: Path) -> Config:
+    """Return the configuration of a learner in ``directory`` that publishes into memory.
+
+    How much room the service's disk has is no reason for it not to.
+    """
+    learner = msgspec.structs.replace(config.learner, directory=str(directory / OWN_DIRECTORY))
+    log = msgspec.structs.replace(config.log, disk_free_bytes_min=0)
+    return msgspec.structs.replace(config, learner=learner, log=log)
+
+
 def _taken_up(learner: Learner, wait_s: float, clock: Clock, until_us: int) -> Iterator[int]:
-    """Take the log up to an instant; yield how far, step by step."""
-    idle_s = 0.0
-    while (at_us := learner.status(until_us).log_clock_us) < until_us:
-        yield at_us
-        if not learner.step(clock.now_us()).idle:
+    """Take the log up to an instant; yield how far, step by step.
+
+    After a step that failed the learner has yet to go back, wherever its clock stands.
+    """
+    idle_s, farthest_us, failed = 0.0, 0, False
+    while (at_us := learner.status(until_us).log_clock_us) < until_us or failed:
+        farthest_us = max(farthest_us, at_us)
+        yield farthest_us
+        report = learner.step(clock.now_us())
+        failed = report.failed is not None
+        if not report.idle:
             idle_s = 0.0
             continue
         if idle_s > _STALLED_S:
@@ -135,19 +152,29 @@ def _taken_up(learner: Learner, wait_s: float, clock: Clock, until_us: int) -> I
     yield until_us
 
 
+def check_adoptable(config: Config, now_us: int) -> None:
+    """Check that the service's learner is not at work, before much time is spent.
+
+    Raises:
+        LeaseHeldError: it is.
+        OSError: its directory cannot be written.
+    """
+    Lease(Path(config.learner.directory), now_us).release()
+
+
 def adopt(config: Config, directory: Path, now_us: int) -> None:
     """Let the service's learner go on from what was learned in ``directory``, once it starts.
 
+    What it stood at becomes its previous checkpoint.
+
     Raises:
         LeaseHeldError: the service's learner is at work.
-        OSError: its directory cannot be written.
+        OSError: its directory cannot be written; it is then as it was.
     """
     target = Path(config.learner.directory)
     learned = (directory / OWN_DIRECTORY / CURRENT_NAME).read_bytes()
     with Lease(target, now_us):
-        for old in target.glob(f"{CURRENT_NAME}*"):
-            old.unlink()
-        write_durably(target / CURRENT_NAME, learned)
+        put_checkpoint(target, learned)
 
 
 def days_held(relearned: Relearned) -> float:
@@ -160,6 +187,10 @@ def days_held(relearned: Relearned) -> float:
 def examples_of(counts: LearningCounts) -> Mapping[Surface, int]:
     """Return how many examples each surface learned."""
     return {surface: counts.examples.get(surface, 0) for surface in SURFACES}
+
+
+def _taught(counts: LearningCounts) -> set[Surface]:
+    return {surface for surface, number in examples_of(counts).items() if number}
 
 
 def _part(at_us: int, from_us: int, until_us: int) -> float:

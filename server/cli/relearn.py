@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import tempfile
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -14,7 +15,14 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from bandit.clock import WallClock
 from bandit.config import Config
 from bandit.errors import MarqueeError
-from bandit.relearning import Relearned, adopt, days_held, examples_of, relearn
+from bandit.relearning import (
+    Relearned,
+    adopt,
+    check_adoptable,
+    days_held,
+    examples_of,
+    relearn,
+)
 from bandit.secret_keys import snapshot_keys
 from bandit.snapshots import FileSnapshotStore, Manifest
 from bandit.types import SURFACES, Surface
@@ -58,7 +66,7 @@ def relearn_command(
 
     The configuration names the log and the catalog that the service has; everything else may be
     different. A running service goes on meanwhile and is not touched: what is learned lies in a
-    directory of its own, which goes when the command ends, however it ends.
+    directory of its own beneath TMPDIR, which goes when the command ends, by Ctrl-C as well.
 
     \b
     Example:
@@ -67,16 +75,16 @@ def relearn_command(
     """
     if activate and not publish:
         raise click.UsageError("--activate serves what --publish has put among the snapshots")
+    if is_adopted and surfaces:
+        raise click.UsageError("--adopt takes over all that was learned: leave out --surface")
     config = read_config(config_path)
     os.nice(config.learner.niceness)
     clock = WallClock.from_environment()
-    with ExitStack() as stack:
-        directory = Path(
-            stack.enter_context(tempfile.TemporaryDirectory(prefix="marquee-relearn-"))
-        )
-        found = _learned(config, directory, clock)
-        kept = {name: one for name, one in found.models.items() if name in (surfaces or SURFACES)}
-        found = found._replace(models=kept)
+    with _disk_errors_told(), tempfile.TemporaryDirectory(prefix="marquee-relearn-") as name:
+        directory = Path(name)
+        if is_adopted:
+            check_adoptable(config, clock.now_us())
+        found = _kept(_learned(config, directory, clock), surfaces or SURFACES)
         stored = _stored(config, found, out, publish=publish, activate=activate)
         if is_adopted:
             adopt(config, directory, clock.now_us())
@@ -95,6 +103,26 @@ def _learned(config: Config, directory: Path, clock: WallClock) -> Relearned:
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("", total=1.0)
         return relearn(config, directory, clock, lambda part: bar.update(task, completed=part))
+
+
+def _kept(found: Relearned, surfaces: Sequence[Surface]) -> Relearned:
+    """Return what was made of some surfaces.
+
+    Raises:
+        NothingLearnedError: that is nothing.
+    """
+    models = {name: one for name, one in found.models.items() if name in surfaces}
+    if models:
+        return found._replace(models=models)
+    if found.refusal is not None:
+        raise NothingLearnedError(
+            f"what was learned makes no model: {found.refusal}",
+            hint="see surfaces.*.model: a smaller learning_rate keeps weights within bounds",
+        )
+    raise NothingLearnedError(
+        f"nothing was learned: {sum(found.counts.outcomes.values())} outcomes taught no model",
+        hint="see surfaces.*.mode and learn_from, and whether feedback is in the log",
+    )
 
 
 def _stored(
@@ -116,11 +144,6 @@ def _stored(
 
 
 def _tell(found: Relearned, stored: dict[Surface, Manifest]) -> None:
-    if not found.models:
-        raise NothingLearnedError(
-            f"nothing was learned: {sum(found.counts.outcomes.values())} outcomes taught no model",
-            hint="see surfaces.*.mode and learn_from, and whether feedback is in the log",
-        )
     examples = examples_of(found.counts)
     print_table(
         ("surface", "examples", "version"),
@@ -141,8 +164,24 @@ def _tell(found: Relearned, stored: dict[Surface, Manifest]) -> None:
         )
 
 
+@contextmanager
+def _disk_errors_told() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise RelearnDiskError(
+            f"a file cannot be read or written: {error}",
+            hint="see that there is room and the right to write beneath TMPDIR, where it works, "
+            "and where the models are to go",
+        ) from error
+
+
 class NothingLearnedError(MarqueeError):
     """The log holds nothing that the configuration lets be learned."""
+
+
+class RelearnDiskError(MarqueeError):
+    """The disk refused."""
 
 
 relearn_command.short_help = "Rebuild the models from the log."

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import msgspec
 import numpy as np
 import pytest
 
+from bandit import checkpoint
+from bandit.catalog import Catalog
 from bandit.checkpoint import load_checkpoint
 from bandit.clock import ManualClock
 from bandit.config.schema import Config
-from bandit.errors import LeaseHeldError, LogError
+from bandit.errors import LeaseHeldError, LogError, ModelError
 from bandit.eventlog.memory import MemoryEventLog
 from bandit.learner import Learner
+from bandit.learner_words import Catalogs
 from bandit.lease import Lease
 from bandit.metrics import NoMetrics
+from bandit.model import VowpalEngine
 from bandit.relearning import Relearned, adopt, relearn_from
 from bandit.snapshots import MemorySnapshotStore
 from bandit.types import SURFACES
@@ -28,7 +33,8 @@ class Scene:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.clock = ManualClock(1_000_000_000)
-        self.catalogs, version = world.store_catalog(root)
+        catalogs, version = world.store_catalog(root)
+        self.catalogs: Catalogs = catalogs
         self.log = MemoryEventLog(self.clock)
         writers = [self.log.writer(f"s{index}") for index in range(2)]
         world.write(writers, self.clock, world.chunks(60, version, spools=2))
@@ -97,12 +103,74 @@ def test_what_is_adopted_is_gone_on_from(scene: Scene) -> None:
     with Lease(directory, 1), pytest.raises(LeaseHeldError):
         adopt(scene.config, scene.root / "again", 2)
     adopt(scene.config, scene.root / "again", 2)
-    checkpoint, problems = load_checkpoint(directory)
-    assert checkpoint is not None
+    found, problems = load_checkpoint(directory)
+    assert found is not None
     assert not problems
     following = scene.learner()
     assert following.step(scene.clock.now_us()).idle
     assert following.counts == scene.live.counts
+
+
+def test_a_disk_that_refuses_leaves_the_service_its_own(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Were its checkpoints gone, it would learn anew from what the log still holds."""
+    scene.live.checkpoint(scene.clock.now_us())
+    directory = Path(scene.config.learner.directory)
+    before = load_checkpoint(directory)
+    assert before[0] is not None
+    scene.again(scene.config)
+
+    def full(path: Path, data: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr(checkpoint, "write_durably", full)
+    with pytest.raises(OSError, match="No space"):
+        adopt(scene.config, scene.root / "again", 2)
+    assert load_checkpoint(directory) == before
+
+
+def test_a_full_disk_of_the_service_is_no_reason_to_have_no_models(scene: Scene) -> None:
+    Path(scene.config.snapshots.directory).mkdir()
+    log = msgspec.structs.replace(scene.config.log, disk_free_bytes_min=1 << 60)
+    found = scene.again(msgspec.structs.replace(scene.config, log=log))
+    assert found.models.keys() == set(SURFACES)
+
+
+class FailingOnce:
+    """Catalogs that fail once in a way nobody foresaw."""
+
+    def __init__(self, catalogs: Catalogs) -> None:
+        self._catalogs = catalogs
+        self._has_failed = False
+
+    def load(self, version: str) -> Catalog:
+        if not self._has_failed:
+            self._has_failed = True
+            raise RuntimeError("unforeseen")
+        return self._catalogs.load(version)
+
+
+def test_a_failure_in_the_last_step_is_made_good(scene: Scene) -> None:
+    """The log's clock has come to its end by then, and nothing is learned yet."""
+    scene.catalogs = FailingOnce(scene.catalogs)
+    learner = msgspec.structs.replace(scene.config.learner, batch_records_max=100_000)
+    parts: list[float] = []
+    found = scene.again(msgspec.structs.replace(scene.config, learner=learner), parts)
+    assert found.counts == scene.live.counts
+    assert found.dead_letters == 0
+    assert parts == sorted(parts)
+
+
+def test_why_a_surface_has_no_model_is_told(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(engine: VowpalEngine) -> None:
+        raise ModelError("a weight is not finite", hint="roll back")
+
+    monkeypatch.setattr(VowpalEngine, "snapshot", broken)
+    found = scene.again(scene.config)
+    assert not found.models
+    assert found.refusal is not None
+    assert "not finite" in found.refusal
 
 
 def test_an_empty_log_is_told_of(tmp_path: Path) -> None:
