@@ -15,6 +15,7 @@ from server.challenger_admin import ChallengerAdmin
 from server.challenger_wire import ChallengerAnswer
 from server.cli.shared import config_option, print_table, read_config
 from server.cli.snapshots import snapshot_store
+from server.state_disk import disk
 
 
 @click.group()
@@ -40,7 +41,8 @@ def status(config_path: Path | None, *, as_json: bool) -> None:
     Example:
       marquee challenger status --config marquee.toml
     """
-    answer = _admin(config_path).answer(WallClock.from_environment().now_us())
+    with disk():
+        answer = _admin(config_path).answer(WallClock.from_environment().now_us())
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(answer), indent=2))
         return
@@ -60,8 +62,7 @@ def promote(config_path: Path | None) -> None:
     Example:
       marquee challenger promote --config marquee.toml
     """
-    now_us = WallClock.from_environment().now_us()
-    _admin(config_path).move(now_us, promotes=True)
+    _move(config_path, promotes=True)
     click.echo("the challenger serves; `marquee challenger demote` takes it back")
 
 
@@ -77,9 +78,13 @@ def demote(config_path: Path | None) -> None:
     Example:
       marquee challenger demote --config marquee.toml
     """
-    now_us = WallClock.from_environment().now_us()
-    _admin(config_path).move(now_us, promotes=False)
+    _move(config_path, promotes=False)
     click.echo("the champion serves")
+
+
+def _move(config_path: Path | None, *, promotes: bool) -> None:
+    with disk():
+        _admin(config_path).move(WallClock.from_environment().now_us(), promotes=promotes)
 
 
 def _admin(config_path: Path | None) -> ChallengerAdmin:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
+from bandit.challenger import line_file
 from bandit.challenger.evidence import Estimate, Evidence, write_evidence
 from bandit.config import load_config
 from bandit.config.overlay import Challenger, read_challenger
@@ -125,6 +127,24 @@ def test_a_promotion_by_hand_keeps_the_evidence_and_can_be_taken_back(state: Sta
     assert state.run("demote").exit_code == 0
     assert json.loads(state.run("status", "--json").output)["serving"] == "champion"
     assert "promoted" in state.run("status").output
+
+
+def test_a_disk_that_refuses_is_told_and_nothing_moves(
+    state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state.publish(state.store)
+    state.publish(state.own)
+
+    def full(path: Path, data: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(line_file, "write_atomically", full)
+        refused = state.run("promote")
+    assert refused.exit_code == 2
+    assert "No space left on device" in refused.output
+    assert "hint: free disk space" in refused.output
+    assert json.loads(state.run("status", "--json").output)["serving"] == "champion"
 
 
 def test_a_wrong_file_is_told_with_its_key_and_what_to_mend(state: State) -> None:
