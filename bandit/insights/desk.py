@@ -80,6 +80,9 @@ class InsightsDesk:
     def note(self, now_us: int, lag_s: float, created_at_us: Mapping[Surface, int]) -> None:
         """Note the gauges once an interval, and tell of alarms that were raised."""
         number = now_us // self._interval_us - 1
+        while self._gauges and self._gauges[-1].number > number:
+            # The clock stepped back: what was noted ahead of it is of no interval that is over.
+            self._gauges.pop()
         if not self._gauges or self._gauges[-1].number < number:
             ages = {
                 surface: max(0, now_us - made_us) / MICROSECONDS

@@ -9,11 +9,12 @@ import msgspec
 import pytest
 from structlog.testing import capture_logs
 
-from bandit.clock import ManualClock
+from bandit.clock import ManualClock, to_us
 from bandit.config.schema import Config, DriftConfig
 from bandit.drift_words import AlarmReport, in_words
 from bandit.eventlog.memory import MemoryEventLog
 from bandit.events import DecisionRecord, FeedbackRecord, Record
+from bandit.insights.desk import InsightsDesk
 from bandit.insights.told import order_reset, read_insights
 from bandit.learner import Learner
 from bandit.metrics import MetricName, NoMetrics
@@ -191,6 +192,22 @@ def test_files_are_written_at_most_once_a_second_and_only_when_something_changed
     scene.clock.advance_s(0.5)
     learner.keep_house(scene.clock.now_us(), changed=True)
     assert path.stat().st_ino == second
+
+
+def test_gauges_are_noted_again_once_the_clock_steps_back(tmp_path: Path) -> None:
+    """One look at a clock that was an hour ahead must not leave an hour without gauges."""
+    desk = InsightsDesk(Scene(tmp_path).config(), NoMetrics())
+    (tmp_path / "learner").mkdir()
+    for at_s in (1000.0, 4600.0, 1005.0, 1010.0):
+        desk.note(to_us(at_s), at_s, {})
+    desk.tell(to_us(1010.0), 0)
+    told = read_insights(tmp_path / "learner")
+    assert told is not None
+    assert [(one.number, one.lag_s) for one in told.file.gauges] == [
+        (199, 1000.0),
+        (200, 1005.0),
+        (201, 1010.0),
+    ]
 
 
 def test_alarms_say_what_to_do() -> None:
