@@ -116,13 +116,14 @@ def find(
                 if left <= 0 or is_over():
                     complete = False
                     break
-                batch = reader.about(spool, decision.decision_id, after, min(_BATCH, left))
+                most = min(_BATCH, left)
+                batch = reader.about(spool, decision.decision_id, after, most)
                 looked_at = batch.last_sequence - after
                 records += [one for one in batch.records if one.at_us <= until_us]
                 horizon_us = batch.horizon_us
-                if looked_at < min(_BATCH, left):
-                    break
                 after, left = batch.last_sequence, left - looked_at
+                if looked_at < most:
+                    break
             horizons.append(horizon_us)
         except LogError:
             complete = False

@@ -112,6 +112,18 @@ def test_a_decision_that_is_not_committed_is_open() -> None:
     assert (joined.outcome.decision, joined.outcome.events) == (decision(), ())
 
 
+def test_the_bound_is_on_all_spools_together() -> None:
+    scene = Scene()
+    scene.add(decision())
+    for number in range(10):
+        scene.add(feedback(number), 0.1, spool=number % 2)
+    for most in (3, 6, 9):
+        found = scene.found(decision(), records_max=most)
+        assert len(found.records) == most
+        assert not found.complete
+    assert scene.found(decision(), records_max=12).complete
+
+
 def test_reading_is_bounded_and_says_so() -> None:
     scene = Scene()
     scene.add(decision())
