@@ -17,7 +17,7 @@ import msgspec
 
 from bandit.catalog import CatalogStore
 from bandit.checkpoint import CURRENT_NAME, put_checkpoint
-from bandit.clock import MICROSECONDS, Clock
+from bandit.clock import MICROSECONDS, Clock, to_us
 from bandit.config.schema import Config
 from bandit.errors import LogError
 from bandit.eventlog.only_reading import OnlyReading
@@ -94,7 +94,7 @@ def relearn_from(
     own = _config_of_its_own(config, directory)
     store = MemorySnapshotStore()
     learner = Learner(own, reader, store, catalogs, clock, NoMetrics())
-    for at_us in _taken_up(learner, own.learner.idle_wait_s, clock, began_us):
+    for at_us in _taken_up(learner, own, clock, began_us):
         progress(_part(at_us, begins_at_us, began_us))
     now_us = clock.now_us()
     status = learner.status(now_us)
@@ -128,17 +128,22 @@ def _config_of_its_own(config: Config, directory: Path) -> Config:
     return msgspec.structs.replace(config, learner=learner, log=log)
 
 
-def _taken_up(learner: Learner, wait_s: float, clock: Clock, until_us: int) -> Iterator[int]:
+def _taken_up(learner: Learner, config: Config, clock: Clock, until_us: int) -> Iterator[int]:
     """Take the log up to an instant; yield how far, step by step.
 
-    After a step that failed the learner has yet to go back, wherever its clock stands.
+    After a step that failed the learner has yet to go back, wherever its clock stands: to its last
+    checkpoint, and not to the log's beginning for each attempt.
     """
-    idle_s, farthest_us, failed = 0.0, 0, False
+    wait_s, interval_us = config.learner.idle_wait_s, to_us(config.learner.checkpoint_interval_s)
+    idle_s, farthest_us, failed, saved_at_us = 0.0, 0, False, clock.now_us()
     while (at_us := learner.status(until_us).log_clock_us) < until_us or failed:
         farthest_us = max(farthest_us, at_us)
         yield farthest_us
         report = learner.step(clock.now_us())
         failed = report.failed is not None
+        if clock.now_us() - saved_at_us >= interval_us:
+            saved_at_us = clock.now_us()
+            learner.checkpoint(saved_at_us)
         if not report.idle:
             idle_s = 0.0
             continue

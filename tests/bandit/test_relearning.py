@@ -16,6 +16,7 @@ from bandit.clock import ManualClock
 from bandit.config.schema import Config
 from bandit.errors import LeaseHeldError, LogError, ModelError
 from bandit.eventlog.memory import MemoryEventLog
+from bandit.joiner import Outcome
 from bandit.learner import Learner
 from bandit.learner_words import Catalogs
 from bandit.lease import Lease
@@ -23,6 +24,7 @@ from bandit.metrics import NoMetrics
 from bandit.model import VowpalEngine
 from bandit.relearning import Relearned, adopt, relearn_from
 from bandit.snapshots import MemorySnapshotStore
+from bandit.training import Learned, Trainer
 from bandit.types import SURFACES
 from tests import learning_world as world
 
@@ -160,6 +162,26 @@ def test_a_failure_in_the_last_step_is_made_good(scene: Scene) -> None:
     assert found.counts == scene.live.counts
     assert found.dead_letters == 0
     assert parts == sorted(parts)
+
+
+def test_a_failure_late_in_the_log_does_not_begin_it_anew(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train, calls = Trainer.train, 0
+    outcomes = sum(scene.live.counts.outcomes.values())
+
+    def failing(trainer: Trainer, outcome: Outcome) -> Learned:
+        nonlocal calls
+        calls += 1
+        if calls == outcomes - 5:
+            raise RuntimeError("unforeseen")
+        return train(trainer, outcome)
+
+    monkeypatch.setattr(Trainer, "train", failing)
+    learner = msgspec.structs.replace(scene.config.learner, checkpoint_interval_s=0.0)
+    found = scene.again(msgspec.structs.replace(scene.config, learner=learner))
+    assert found.counts == scene.live.counts
+    assert outcomes < calls < outcomes * 1.5
 
 
 def test_why_a_surface_has_no_model_is_told(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
