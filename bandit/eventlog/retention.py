@@ -5,7 +5,8 @@ that are older than ``retention_s`` and that the learner has released (:mod:`ban
 While more is due it comes back after ``BEHIND_S``. What was never learned is never removed,
 however old: a learner that is away costs room, not knowledge.
 
-Spools that nobody writes are tended by all writers in turn, under the gate of the slots, where
+Spools that nobody writes, such as those of workers before a restart, are tended by all writers in
+turn, under the gate of the slots, where
 whoever comes first holds their locks: a spool has one writing connection at any time. What their
 journals still hold is stored before, whether or not anything is ever removed: a worker whose
 gunicorn was killed may outlive the start of its successors, and die after the last of them looked.
@@ -33,7 +34,13 @@ from bandit.errors import LogError
 from bandit.eventlog.journal import Journal, journal_spools
 from bandit.eventlog.learned import LearnedFile
 from bandit.eventlog.protocol import Learned
-from bandit.eventlog.removal import first_at_us, removable, remove
+from bandit.eventlog.removal import (
+    can_give_back,
+    first_at_us,
+    give_back,
+    removable,
+    remove,
+)
 from bandit.eventlog.sqlite_schema import Position, connect, position_of, spool_path
 from bandit.eventlog.sqlite_slots import spool_names, unclaimed
 from bandit.eventlog.sqlite_spool import SpoolFile
@@ -47,7 +54,7 @@ BEAT_S: Final = 1.0
 BEHIND_S: Final = 0.05
 BATCH_RECORDS: Final = 200
 OTHERS_S: Final = 15.0
-"""How often a writer looks after spools that nobody writes."""
+"""How often a writer looks after spools that nobody writes, where there was nothing to do."""
 
 _log = structlog.get_logger(__name__)
 
@@ -95,10 +102,11 @@ class Retention:
         if self._retention_us is not None:
             old_us = self._clock.now_us() - self._retention_us
             learned = self._learned.read()
-            if self._remove_own(old_us, learned.get(spool)):
+            if self._remove_own(old_us, learned.get(spool)) or self._file.tend(_give_back):
                 self._due_s = now_s + BEHIND_S
-            if looks_after_others:
-                self._tend_others(old_us, {n: one for n, one in learned.items() if n != spool})
+            others = {name: one for name, one in learned.items() if name != spool}
+            if looks_after_others and self._tend_others(old_us, others):
+                self._others_due_s = now_s + BEAT_S
         self._tell(spool)
 
     def _remove_own(self, old_us: int, learned: Learned | None) -> bool:
@@ -118,21 +126,22 @@ class Retention:
         self._metrics.count("marquee_log_removed_records_total", by=gone)
         return gone == BATCH_RECORDS
 
-    def _tend_others(self, old_us: int, learned: dict[str, Learned]) -> None:
-        """Remove a batch from each spool that has no writer and something to remove."""
+    def _tend_others(self, old_us: int, learned: dict[str, Learned]) -> bool:
+        """Remove a batch from each spool that has no writer; return whether there was any to."""
         names = [name for name in spool_names(self._directory) if name in learned]
         due = [name for name in names if self._is_due(name, old_us, learned)]
         if not due:
-            return
+            return False
         with unclaimed(self._directory, due) as idle:
             held_up = journal_spools(self._directory)
-            for name in idle:
-                if name not in held_up:
-                    self._remove_from(name, old_us, learned.get(name))
+            free = [name for name in idle if name not in held_up]
+            return sum(self._remove_from(name, old_us, learned.get(name)) for name in free) > 0
 
     def _is_due(self, name: str, old_us: int, learned: dict[str, Learned]) -> bool:
         try:
             with closing(connect(spool_path(self._directory, name), "ro")) as connection:
+                if can_give_back(connection):
+                    return True
                 first_us = first_at_us(connection)
                 return bool(
                     first_us is not None and removable(connection, learned.get(name), old_us)
@@ -140,16 +149,19 @@ class Retention:
         except (sqlite3.Error, LogError):
             return False
 
-    def _remove_from(self, name: str, old_us: int, learned: Learned | None) -> None:
+    def _remove_from(self, name: str, old_us: int, learned: Learned | None) -> bool:
+        """Remove a batch from a spool whose slot is held; return whether anything changed."""
         try:
             with closing(connect(spool_path(self._directory, name), "rw")) as connection:
                 through = removable(connection, learned, old_us)
                 position = position_of(connection)
                 gone = remove(connection, position, through, BATCH_RECORDS) if through else 0
+                became_smaller = give_back(connection)
         except (sqlite3.Error, LogError) as error:
             _log.warning("old records stay", spool=name, why=str(error))
-            return
+            return False
         self._metrics.count("marquee_log_removed_records_total", by=gone)
+        return bool(gone) or became_smaller
 
     def _tell(self, spool: str) -> None:
         first_us = self._file.tend(lambda connection, _position: first_at_us(connection))
@@ -158,3 +170,7 @@ class Retention:
         path = spool_path(self._directory, spool)
         size = path.stat().st_size + self._journal.size()
         self._metrics.set("marquee_log_spool_bytes", to=size)
+
+
+def _give_back(connection: sqlite3.Connection, _position: Position) -> bool:
+    return give_back(connection)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -13,9 +14,10 @@ from bandit.config.schema import Config, LogConfig
 from bandit.eventlog.journal import Journal, Row, journal_spools
 from bandit.eventlog.learned import KEEPING, LearnedFile
 from bandit.eventlog.protocol import Learned
-from bandit.eventlog.removal import remove
+from bandit.eventlog.removal import can_give_back, give_back, remove
 from bandit.eventlog.retention import BATCH_RECORDS, BEAT_S, BEHIND_S, OTHERS_S, Retention
 from bandit.eventlog.sqlite_reader import SqliteEventReader
+from bandit.eventlog.sqlite_schema import spool_path
 from bandit.eventlog.sqlite_slots import Slot
 from bandit.eventlog.sqlite_spool import SpoolFile
 from bandit.eventlog.sqlite_writer import SqliteEventWriter
@@ -228,6 +230,54 @@ def test_what_a_writer_left_that_died_later_than_we_opened_is_stored(
     keeper.tend(SPOOL)
     assert kept.sequences(slot.name) == [1]
     assert journal_spools(kept.directory) == []
+
+
+def big_row(name: str) -> Row:
+    record = FeedbackRecord(event_id=name, decision_id="d", type="click", title="film" * 5000)
+    return Row(record.key, encode_record(record))
+
+
+def fill(file: SpoolFile, count: int = 6 * BATCH_RECORDS) -> None:
+    """Store records of 20 kB: five pages of the file each."""
+    file.store([big_row(f"{number}") for number in range(count)])
+
+
+def size_of(kept: Kept, spool: str) -> int:
+    """Return how large a spool's file is, once what stands in its write-ahead log is in it."""
+    path = spool_path(kept.directory, spool)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    return path.stat().st_size
+
+
+@pytest.mark.parametrize("spool", [SPOOL, "spool-001"])
+def test_a_file_gives_back_what_it_has_no_more_use_for(kept: Kept, spool: str) -> None:
+    if spool == SPOOL:
+        fill(kept.file)
+    else:
+        with closing(SpoolFile(kept.directory, spool, kept.clock)) as other:
+            fill(other)
+    full = size_of(kept, spool)
+    kept.release(6 * BATCH_RECORDS, spool=spool)
+    kept.clock.advance_s(RETENTION_S + 1)
+    looks = 0
+    while size_of(kept, spool) > full // 5:
+        kept.tend(OTHERS_S + BEAT_S if looks == 0 else BEAT_S)
+        looks += 1
+        assert looks < 60, "it never became smaller"
+    assert kept.seen.removed == 6 * BATCH_RECORDS
+    assert kept.sequences(spool) == []
+    with closing(sqlite3.connect(spool_path(kept.directory, spool))) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_a_file_of_an_earlier_release_keeps_what_it_has(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "old", isolation_level=None)) as connection:
+        connection.execute("CREATE TABLE filling (body BLOB)")
+        connection.executemany("INSERT INTO filling VALUES (?)", [(b"x" * 20_000,)] * 400)
+        connection.execute("DELETE FROM filling")
+        assert not can_give_back(connection)
+        assert not give_back(connection)
 
 
 def test_spools_that_another_writes_are_left_to_it(kept: Kept) -> None:
