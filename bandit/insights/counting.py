@@ -3,8 +3,11 @@
 A pure state machine; see :mod:`bandit.insights` for the figures' meaning. Segments tell apart the
 first ``insights.segment_values_max`` values of a context feature; what comes later is ``other``.
 What depends on a setting that was changed begins anew: the series with ``interval_s``, segments
-that are no longer configured, alarms with ``drift`` or the default reward; pages that wait in slots
-are let go of where these change their width.
+that are no longer configured, alarms with ``drift``, what is told of rewards with the reward rule.
+
+Pages that wait in slots are let go of where these change their width, or the rule changes. Then,
+and where figures begin while pages are open, those that had closed by then are missing, and they
+are the ones that were played. So no slot takes a page that may have closed before.
 """
 
 from __future__ import annotations
@@ -13,11 +16,14 @@ from collections.abc import Sequence
 from math import log2
 from typing import Final, NamedTuple
 
+import msgspec
+
 from bandit.clock import to_us
 from bandit.config.schema import Config
 from bandit.drift_words import AlarmName, AlarmReport
 from bandit.events import DecisionRecord
 from bandit.insights.alarms import Alarm, Scale, scale_of
+from bandit.insights.means import Mean
 from bandit.insights.series import Interval, Series
 from bandit.insights.singly import REVIEW_INTERVALS, RowCounts, TitleCounts
 from bandit.insights.state import InsightsState, decode_state, encode_state
@@ -61,19 +67,37 @@ class Insights:
         self._interval_us = max(1, to_us(self._settings.interval_s))
         self._window_us = to_us(config.reward.window_s + config.reward.clock_leeway_s)
         self._slot_us = max(self._interval_us, -(-self._window_us // SLOTS_PER_WINDOW))
-        self._state = self._taken_up(decode_state(state))
+        self._rule = msgspec.json.encode(config.reward).decode()
+        self._state = self._taken_up(decode_state(state) or self._begun_anew(amid=bool(state)))
 
-    def _taken_up(self, found: InsightsState | None) -> InsightsState:
+    def _begun_anew(self, *, amid: bool) -> InsightsState:
+        """Return a state of nothing; ``amid`` what was counted by somebody else."""
+        return InsightsState(
+            interval_us=self._interval_us,
+            segments=self._segment_names,
+            slot_us=self._slot_us,
+            slots_from_us=None if amid else 0,
+            reward_rule=self._rule,
+        )
+
+    def _taken_up(self, state: InsightsState) -> InsightsState:
         interval_us, segments = self._interval_us, self._segment_names
-        state = found or InsightsState(interval_us=interval_us, segments=segments)
         if state.interval_us != interval_us:
             state.interval_us, state.series, state.reviewed = interval_us, Series(), 0
+        kept = {(alarm.name, alarm.surface): alarm for alarm in state.alarms}
+        if state.reward_rule != self._rule:
+            state.reward_rule = self._rule
+            for surface in SURFACES:
+                kept.pop(("reward_drop", surface), None)
+                for means in state.shares[surface].values():
+                    means.gain = Mean()
+            _let_go_of_slots(state)
         if state.slot_us != self._slot_us:
-            state.slot_us, state.slots, state.slot_next = self._slot_us, {}, 0
+            state.slot_us, state.slot_next = self._slot_us, 0
+            _let_go_of_slots(state)
         if state.segments != segments:
             _forget_segments(state, set(state.segments) - set(segments))
             state.segments = segments
-        kept = {(alarm.name, alarm.surface): alarm for alarm in state.alarms}
         state.alarms = [
             self._begun(name, surface, kept.get((name, surface)))
             for name in _NAMES
@@ -120,10 +144,7 @@ class Insights:
         interval = state.series.at(at_us // self._interval_us, self._settings.intervals_max)
         interval.outcomes += 1
         interval.examples += examples
-        number = max(outcome.opened_at_us // self._slot_us, state.slot_next)
-        slot = state.slots.get(number)
-        if slot is None:
-            slot = state.slots[number] = Slot()
+        slot = self._slot(outcome)
         decision = outcome.decision
         if titles:
             totals = self._count_titles(decision, titles)
@@ -142,6 +163,19 @@ class Insights:
                     if not row.pinned and 0.0 < row.propensity <= 1.0
                 ]
                 self._count_draws("rows", decision, drawn, interval, slot)
+
+    def _slot(self, outcome: Outcome) -> Slot:
+        """Return the slot that a page belongs to; one to throw away if it is to be in none."""
+        state = self._state
+        if state.slots_from_us is None:
+            state.slots_from_us = outcome.closed_at_us
+        if outcome.opened_at_us < state.slots_from_us:
+            return Slot()
+        number = max(outcome.opened_at_us // self._slot_us, state.slot_next)
+        slot = state.slots.get(number)
+        if slot is None:
+            slot = state.slots[number] = Slot()
+        return slot
 
     def _count_page(
         self,
@@ -277,6 +311,10 @@ class Insights:
             drift_sums = of_surfaces.get(alarm.surface)
             if drift_sums is not None:
                 alarm.take(drift_sums, self._scale(alarm), self._drift, at_us)
+
+
+def _let_go_of_slots(state: InsightsState) -> None:
+    state.slots, state.slots_from_us = {}, None
 
 
 def _forget_segments(state: InsightsState, gone: set[str]) -> None:

@@ -33,6 +33,10 @@ class InsightsState(msgspec.Struct, kw_only=True):
     """Pages some of which may still be open, by the number of their slot."""
     slot_next: int = 0
     """Slots before this one are done with."""
+    slots_from_us: int | None = 0
+    """Pages whose windows began before are in no slot; None until the next outcome closes."""
+    reward_rule: str = ""
+    """By which rewards were made."""
     shares: dict[Surface, dict[Share, ShareMeans]] = msgspec.field(
         default_factory=lambda: {
             surface: {share: ShareMeans() for share in SHARES} for surface in SURFACES

@@ -218,6 +218,45 @@ def test_what_depends_on_a_changed_setting_begins_anew() -> None:
     assert [alarm.usual is None for alarm in alarms] == [True, True, False, True]
 
 
+def test_rewards_of_another_rule_are_not_added_up_with_todays() -> None:
+    insights = lived(config(drift=KEEN))
+    shares = insights.state.shares["artwork"]
+    assert (shares["learned"].gain.total > 0, shares["learned"].take.total > 0) == (True, True)
+    state = Insights(config(drift=KEEN, default=0.25), insights.encoded()).state
+    assert state.shares["artwork"]["learned"].gain.pages == 0
+    assert state.shares["artwork"]["learned"].take == shares["learned"].take
+    other = msgspec.structs.replace(config(drift=KEEN))
+    other = msgspec.structs.replace(other, reward=msgspec.structs.replace(other.reward, click=0.9))
+    state = Insights(other, insights.encoded()).state
+    assert state.shares["artwork"]["learned"].gain.pages == 0
+    assert [alarm.usual is None for alarm in state.alarms] == [True, True, False, True]
+    assert Insights(other, Insights(other, insights.encoded()).encoded()).state == state
+
+
+@pytest.mark.parametrize("change", ["interval", "rule", "release"])
+def test_pages_whose_played_neighbours_were_let_go_of_are_in_no_slot(change: str) -> None:
+    """Of a window under way the plays have closed already, and only silence is still to come."""
+    before, after = config(), config(interval_s=7.0)
+    if change == "rule":
+        rule = msgspec.structs.replace(before.reward, click=0.9)
+        after = msgspec.structs.replace(before, reward=rule)
+    insights = Insights(before)
+    for number in range(50):
+        insights.count(outcome(number, number + 1), shown("t", display=PLAYED), [], 0)
+    encoded = insights.encoded()
+    if change == "release":
+        after = before
+        encoded = msgspec.msgpack.encode(msgspec.structs.replace(insights.state, v=99))
+    insights = Insights(after, encoded)
+    for number in range(50):
+        insights.count(outcome(number + 0.5, number + 0.5 + WINDOW_S), shown("t"), [], 0)
+    insights.count(outcome(160, 161), shown("t", display=PLAYED), [], 0)
+    insights.count(outcome(165, 165 + WINDOW_S), shown("t"), [], 0)
+    insights.count(outcome(400, 400 + WINDOW_S), [], [], 0)
+    take = insights.state.shares["artwork"]["learned"].take
+    assert (take.pages, take.total) == (2, 1.0)
+
+
 def test_states_of_other_releases_are_begun_anew() -> None:
     insights = Insights(config())
     insights.count(outcome(0, 1), shown("t"), [], 0)
