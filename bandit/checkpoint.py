@@ -84,10 +84,33 @@ def load_checkpoint(directory: Path) -> tuple[Checkpoint | None, list[str]]:
         if not path.exists():
             continue
         try:
-            return _decode(path.read_bytes()), problems
+            return decode_checkpoint(path.read_bytes()), problems
         except (OSError, ValueError, msgspec.MsgspecError) as error:
             problems.append(f"{path}: {error}")
     return None, problems
+
+
+class Checkpoints:
+    """The checkpoints of one directory."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def load(self) -> tuple[Checkpoint | None, list[str]]:
+        """Return what :func:`load_checkpoint` does."""
+        return load_checkpoint(self._directory)
+
+    def save(self, checkpoint: Checkpoint) -> None:
+        """Do what :func:`save_checkpoint` does."""
+        save_checkpoint(self._directory, checkpoint)
+
+    def current(self) -> bytes:
+        """Return the bytes of what was saved last.
+
+        Raises:
+            OSError: there is nothing, or it cannot be read.
+        """
+        return (self._directory / CURRENT_NAME).read_bytes()
 
 
 def set_checkpoint_aside(directory: Path) -> None:
@@ -99,7 +122,12 @@ def set_checkpoint_aside(directory: Path) -> None:
             return
 
 
-def _decode(data: bytes) -> Checkpoint:
+def decode_checkpoint(data: bytes) -> Checkpoint:
+    """Return the checkpoint that a file's bytes hold.
+
+    Raises:
+        ValueError: they are damaged, or of another format.
+    """
     head, body = data[: _DIGEST_LENGTH + 1], data[_DIGEST_LENGTH + 1 :]
     if hashlib.sha256(body).hexdigest().encode() + b"\n" != head:
         raise ValueError("the file is damaged: its checksum does not match")

@@ -36,7 +36,7 @@ from typing import Final
 import structlog
 
 from bandit import merge
-from bandit.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from bandit.checkpoint import Checkpoint, Checkpoints
 from bandit.clock import MICROSECONDS, Clock, to_us
 from bandit.collecting import collecting_rarely
 from bandit.config.schema import Config
@@ -81,8 +81,9 @@ class Learner:
         *,
         name: str = LEARNER,
         onlooker: Onlooker = NOBODY,
+        checkpoints: Checkpoints | None = None,
     ) -> None:
-        """Go on from the checkpoint, or start from nothing; ``name`` signs what it erased.
+        """Go on from the checkpoint, by default its directory's; ``name`` signs what it erased.
 
         Raises:
             ConfigError: a surface's model cannot be made as configured.
@@ -94,6 +95,7 @@ class Learner:
         self._clock = clock
         self._directory = Path(config.learner.directory)
         self._directory.mkdir(parents=True, exist_ok=True)
+        self._checkpoints = checkpoints or Checkpoints(self._directory)
         self._engines = Engines(config, snapshots)
         self._tidy = tidy
         self._name = name
@@ -156,7 +158,7 @@ class Learner:
 
     def _usable_checkpoint(self) -> tuple[Checkpoint | None, list[str]]:
         """Restore the engines; return the checkpoint to go on from, and what was wrong."""
-        checkpoint, problems = load_checkpoint(self._directory)
+        checkpoint, problems = self._checkpoints.load()
         self._dead.begins("restore", CHECKPOINT)
         kept = ({}, {}) if checkpoint is None else (checkpoint.engines, checkpoint.faded_until_us)
         unfit = self._engines.restore(*kept)
@@ -270,7 +272,7 @@ class Learner:
             insights=self._insights.encoded(),
             onlooker=self._onlooker.memo(),
         )
-        save_checkpoint(self._directory, saved)
+        self._checkpoints.save(saved)
         self._unsaved = False
         self._releases.saved(position, memo.replay_from_us)
 

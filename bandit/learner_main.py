@@ -14,6 +14,7 @@ from bandit.catalog import CatalogStore
 from bandit.catalog.pruning import CatalogPruning
 from bandit.checkpoint import set_checkpoint_aside
 from bandit.clock import Clock
+from bandit.cluster_learning import run_in_cluster
 from bandit.config.schema import Config
 from bandit.dead_letters import DeadLetters, Stage
 from bandit.eventlog.sqlite_reader import SqliteEventReader
@@ -27,13 +28,16 @@ _log = structlog.get_logger(__name__)
 
 
 def run_learner(config: Config, clock: Clock, metrics: Metrics, stop: threading.Event) -> None:
-    """Learn until ``stop`` is set.
+    """Learn until ``stop`` is set: from this machine's log, or from the cluster's.
 
     Raises:
         LeaseHeldError: another learner is at work on ``config.learner.directory``.
         ConfigError: a model cannot be made as configured, or keys cannot be read.
         LogError: the log cannot be read at the start.
     """
+    if config.cluster.redis_url is not None:
+        run_in_cluster(config, clock, metrics, stop, at_work)
+        return
     with at_work(config, clock):
         _learn(config, clock, metrics, stop)
 

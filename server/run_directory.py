@@ -41,6 +41,9 @@ LEARNER: Final = "learner"
 CHALLENGER: Final = "challenger"
 """The name of the challenger's learner among them."""
 
+AGENT: Final = "agent"
+"""The name of what keeps this machine in step with a cluster."""
+
 _CHALLENGER_CONFIG: Final = "challenger.json"
 
 GIVEN_UP: Final = "given-up"

@@ -27,6 +27,7 @@ from server.logs import configure_logs
 from server.prometheus import DIRECTORY_VARIABLE
 from server.ready_probe import ReadyProbe
 from server.run_directory import (
+    AGENT,
     CHALLENGER,
     EFFECTIVE_CONFIG_VARIABLE,
     LEARNER,
@@ -157,6 +158,7 @@ class ServeRun:
             stop_timeout_s=lambda: self._config.server.graceful_timeout_s + LEARNER_EXTRA_S,
             refuses={EX_CONFIG: MISCONFIGURED},
             waits=frozenset({EX_TEMPFAIL}),
+            is_wanted=lambda: self._config.cluster.redis_url is None or self._config.cluster.learns,
         )
         # Nothing hangs on it: what it refuses, or dies of, is told and harms nobody.
         challenger = ChildSpec(
@@ -168,7 +170,16 @@ class ServeRun:
             waits=frozenset({EX_TEMPFAIL}),
             is_wanted=lambda: self._settings.challenger is not None,
         )
-        return http, learner, challenger
+        # Until it is there again what is to be told waits on the disk, and nothing is lost.
+        agent = ChildSpec(
+            name=AGENT,
+            argv=(sys.executable, "-m", "server.agent_process"),
+            environ=environ,
+            stop_timeout_s=lambda: self._config.server.graceful_timeout_s + LEARNER_EXTRA_S,
+            refuses={EX_CONFIG: MISCONFIGURED},
+            is_wanted=lambda: self._config.cluster.redis_url is not None,
+        )
+        return http, learner, challenger, agent
 
     def ready(self) -> None:
         """Print where the service answers."""

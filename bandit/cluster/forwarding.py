@@ -54,11 +54,16 @@ class Forwarder:
     name: Final = "forwarding"
 
     def __init__(
-        self, config: Config, reader: SqliteEventReader, redis: Redis, metrics: Metrics
+        self,
+        config: Config,
+        reader: SqliteEventReader,
+        redis: Redis,
+        metrics: Metrics,
+        partitions: int = 1,
     ) -> None:
         self._host = host_name(config.cluster)
         names = Names(config.cluster.namespace)
-        self._partitions = [names.partition(p) for p in range(config.cluster.partitions)]
+        self._partitions = [names.partition(p) for p in range(partitions)]
         self._reader = reader
         self._redis = redis
         self._metrics = metrics

@@ -8,8 +8,10 @@ passed while Redis was away is taken anew if nobody else had it meanwhile, and i
 
 from __future__ import annotations
 
+import math
 import secrets
 import threading
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
 TRIES: Final = 5
 """How often a write is tried that a renewal came in between of."""
 
+_LOOK_S: Final = 0.1
+"""How soon it is noticed that it is time to end, in seconds."""
+
 log = structlog.get_logger(__name__)
 
 _TAKE: Final = """
@@ -34,6 +39,8 @@ if ARGV[3] == '' then fence = redis.call('INCR', KEYS[2]) end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return fence
 """
+_MOVED: Final = -1
+"""What taking it answers where it changed hands since."""
 _RENEW: Final = """
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
@@ -57,6 +64,7 @@ class RedisLease:
         self._token = f"{holder}/{secrets.token_hex(8)}".encode()
         self._lease_ms = int(lease_s * 1000)
         self._fence: int | None = None
+        self._held_until_s = -math.inf
         self.lost = threading.Event()
         """Set once another process held the lease after this one."""
 
@@ -67,6 +75,7 @@ class RedisLease:
             LeaseHeldError: another process holds it.
             RedisError: Redis does not answer.
         """
+        asked_s = time.monotonic()
         fence = self._take("")
         if fence is None:
             holder = self._redis.get(self._partition.lease)
@@ -76,6 +85,7 @@ class RedisLease:
                 hint="nothing to do: this one stands by, and takes over when that one is lost",
             )
         self._fence = fence
+        self._held_until_s = asked_s + self._lease_ms / 1000
 
     def renew(self) -> None:
         """Hold it for longer; one that passed while nobody took it is taken anew.
@@ -83,19 +93,27 @@ class RedisLease:
         Raises:
             RedisError: Redis does not answer.
         """
-        if self._fence is None:
-            return
-        keys = [self._partition.lease]
-        if self._redis.eval(_RENEW, 1, *keys, self._token, self._lease_ms):
-            return
+        asked_s = time.monotonic()
+        if not self._redis.eval(_RENEW, 1, self._partition.lease, self._token, self._lease_ms):
+            self._take_anew()
+        if not self.lost.is_set():
+            self._held_until_s = asked_s + self._lease_ms / 1000
+
+    def _take_anew(self) -> None:
+        """Take the lease that passed; it is lost if anybody held it since."""
         fence = self._take(str(self._fence))
-        if fence is None or fence < 0:
-            is_empty = fence is not None and not self._redis.exists(self._partition.fence)
-            if is_empty and (fence := self._take("")) is not None:
-                # Redis came back without anything: nobody can have been before us.
-                self._fence = fence
-                return
+        if fence == _MOVED and not self._redis.exists(self._partition.fence):
+            # Redis came back without anything: nobody can have been before us.
+            fence = self._take("")
+        if fence is None or fence == _MOVED:
             self.lost.set()
+        else:
+            self._fence = fence
+
+    @property
+    def is_held(self) -> bool:
+        """Whether it was renewed so lately that nobody else can hold it."""
+        return not self.lost.is_set() and time.monotonic() < self._held_until_s
 
     def write(self, put: Callable[[Any], None]) -> None:
         """Do what ``put`` puts into a pipeline, all or nothing, while the lease is held.
@@ -135,15 +153,20 @@ class RedisLease:
         """
         self._redis.eval(_GIVE_UP, 1, self._partition.lease, self._token)
 
-    def keep(self, stop: threading.Event) -> None:
-        """Renew it until ``stop`` is set, or it is lost."""
+    def keep(self, stop: threading.Event, ending: threading.Event) -> None:
+        """Renew it until ``stop`` or ``ending`` is set or it is lost; then set ``ending``."""
         from redis import RedisError
 
-        while not (stop.wait(self._lease_ms / 3000) or self.lost.is_set()):
+        renew_at_s = 0.0
+        while not (stop.is_set() or self.lost.is_set() or ending.wait(_LOOK_S)):
+            if time.monotonic() < renew_at_s:
+                continue
+            renew_at_s = time.monotonic() + self._lease_ms / 3000
             try:
                 self.renew()
             except RedisError as error:
-                log.warning("the lease cannot be renewed now", why=str(error))
+                log.warning("the right to learn cannot be renewed now", why=str(error))
+        ending.set()
 
     def _take(self, only_after: str) -> int | None:
         """Return the fence; None where somebody holds the lease, -1 where somebody did since."""

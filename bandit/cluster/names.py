@@ -75,10 +75,6 @@ class PartitionNames(NamedTuple):
         """A hash: name of a file → what the learner last told of itself in it."""
         return f"{self.prefix}:told"
 
-    def state(self, surface: Surface) -> str:
-        """Return where the partition's model of a surface lies, for merging."""
-        return f"{self.prefix}:state:{surface}"
-
 
 class Names(NamedTuple):
     """The keys of one service."""
@@ -89,11 +85,6 @@ class Names(NamedTuple):
         """Return the keys of a partition, counted from 0."""
         return PartitionNames(f"{{{self.namespace}:{number}}}")
 
-    @property
-    def partitions(self) -> str:
-        """How many partitions there are, set by whoever comes first."""
-        return f"{{{self.namespace}}}:partitions"
-
     def pointer(self, surface: Surface) -> str:
         """Return where it is told which snapshot to serve."""
         return f"{{{self.namespace}}}:pointer:{surface}"
@@ -101,6 +92,10 @@ class Names(NamedTuple):
     def snapshot(self, surface: Surface, version: str) -> str:
         """Return where a snapshot lies, as a hash: file → content."""
         return f"{{{self.namespace}}}:snapshot:{surface}:{version}"
+
+    def snapshots(self, surface: Surface) -> str:
+        """Return the set of the versions that lie in Redis."""
+        return f"{{{self.namespace}}}:snapshots:{surface}"
 
     @property
     def catalog(self) -> str:
@@ -110,15 +105,6 @@ class Names(NamedTuple):
     def catalog_version(self, version: str) -> str:
         """Return where a catalog version lies."""
         return f"{{{self.namespace}}}:catalog:{version}"
-
-    @property
-    def merger(self) -> str:
-        """Who merges the partitions' models; it passes by itself."""
-        return f"{{{self.namespace}}}:merger"
-
-    def merged(self, surface: Surface) -> str:
-        """Return where the merged model of a surface lies, for the learners to go on from."""
-        return f"{{{self.namespace}}}:merged:{surface}"
 
 
 def host_name(config: ClusterConfig) -> str:

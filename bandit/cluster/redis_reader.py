@@ -91,7 +91,7 @@ class RedisEventReader:
             LogUnavailableError: Redis does not answer.
         """
         now_us = self._clock.now_us()
-        with _told_of("the machines of the cluster"):
+        with told_of("the machines of the cluster"):
             hosts = self._redis.hgetall(self._partition.hosts)
         told: dict[str, SpoolTold] = {}
         for name, body in hosts.items():
@@ -161,7 +161,7 @@ class RedisEventReader:
             if through:
                 due.append((spool, through))
         if due:
-            with _told_of("what is learned"):
+            with told_of("what is learned"):
                 self._trim(due)
         self._released = dict(learned)
 
@@ -230,7 +230,7 @@ class RedisEventReader:
         kept = self._kept.setdefault(spool, deque())
         last = after
         while True:
-            with _told_of(spool):
+            with told_of(spool):
                 found = self._redis.xrange(stream, min=f"{last + 1}-0", count=ENTRIES_AT_ONCE)
             for _, fields in found:
                 records = _records_decoder.decode(fields[RECORDS])
@@ -247,7 +247,7 @@ class RedisEventReader:
 
 
 @contextmanager
-def _told_of(what: str) -> Iterator[None]:
+def told_of(what: str) -> Iterator[None]:
     """Turn errors of Redis into the log's.
 
     Raises:

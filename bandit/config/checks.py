@@ -56,6 +56,7 @@ def find_contradictions(config: Config) -> list[Problem]:
         *_context(config),
         *_retention(config),
         *_directories(config),
+        *_cluster(config),
     ]
 
 
@@ -254,3 +255,12 @@ def _directories(config: Config) -> Iterator[Problem]:
     for path, directory in named.items():
         if times[Path(directory).resolve()] > 1:
             yield Problem(path, f"{directory} is used for something else as well")
+
+
+def _cluster(config: Config) -> Iterator[Problem]:
+    if config.cluster.redis_url is not None and config.challenger.config is not None:
+        yield Problem(
+            "challenger.config",
+            "a challenger cannot learn in a cluster yet: its events lie on several machines; leave "
+            "it out, or cluster.redis_url",
+        )

@@ -6,7 +6,6 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from bandit.config.service import Count
 from bandit.config.surfaces import Positive, Section
 
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
@@ -36,20 +35,10 @@ class ClusterConfig(Section, frozen=True, kw_only=True):
     learns: Annotated[
         bool,
         Meta(
-            description="Whether this machine may learn. Of those that may, one learns each "
-            "partition; the others stand by, and take over what a lost one learned."
+            description="Whether this machine may learn. Of those that may, one learns; the others "
+            "stand by, and take over what a lost one learned."
         ),
     ] = True
-    partitions: Annotated[
-        Count,
-        Meta(
-            description="Into how many parts, by decision, events are divided, each with a learner "
-            "of its own; the same on all machines. More than one: their models are merged."
-        ),
-    ] = 1
-    merge_interval_s: Annotated[
-        Positive, Meta(description="How often the partitions' models are merged, in seconds.")
-    ] = 2.0
     poll_interval_s: Annotated[
         Positive,
         Meta(description="How often machines look for what is new in Redis, in seconds."),
@@ -57,8 +46,8 @@ class ClusterConfig(Section, frozen=True, kw_only=True):
     lease_s: Annotated[
         Positive,
         Meta(
-            description="How long a learner that is lost keeps its partition, in seconds; another "
-            "machine takes it over then."
+            description="How long a learner that is lost keeps the right to learn, in seconds; "
+            "another machine takes over then."
         ),
     ] = 10.0
     host_silent_s: Annotated[

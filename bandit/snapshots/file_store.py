@@ -122,13 +122,54 @@ class FileSnapshotStore:
         with self._changing(surface) as place:
             return self._put(place, surface, details, draft)
 
+    def files(self, surface: Surface, version: str) -> dict[str, bytes]:
+        """Return the files of a snapshot as they are, the manifest among them, verified.
+
+        Raises:
+            SnapshotError: it is missing, damaged or not signed with a key of ours.
+            OSError: it cannot be read now.
+        """
+        self.load(surface, version)
+        place = self._place(surface) / version
+        return {name: (place / name).read_bytes() for name in (*FILES, MANIFEST)}
+
+    def mirror(self, surface: Surface, version: str, files: Mapping[str, bytes]) -> Manifest:
+        """Add another store's :meth:`files` under their own name; what is served stays.
+
+        Raises:
+            SnapshotError: they are not whole, damaged or not signed with a key of ours.
+            SnapshotUnavailableError: the store cannot be written.
+        """
+        what = f"{surface} {version}"
+        number_of(version)
+        manifest = self._checked_manifest(surface, version, files.get(MANIFEST, b""))
+        for name in FILES:
+            if name not in files or _digest([memoryview(files[name])]) != manifest.files[name]:
+                raise refused(f"{what}/{name}", "the content is not what was signed")
+        contents = {name: [memoryview(files[name])] for name in FILES}
+        with self._changing(surface) as place:
+            if not (place / version).exists():
+                _write_version(place, files[MANIFEST], version, contents)
+        return manifest
+
+    def point(self, surface: Surface, pointer: Pointer) -> None:
+        """Serve what another store's pointer tells, of a snapshot that is here.
+
+        Raises:
+            SnapshotError: it is missing, damaged or not signed with a key of ours.
+            SnapshotUnavailableError: the store cannot be written.
+        """
+        with self._changing(surface) as place:
+            self.load(surface, pointer.version)
+            write_atomically(place / POINTER, msgspec.json.encode(pointer))
+
     def _put(
         self, place: Path, surface: Surface, details: SnapshotDetails, draft: _Draft
     ) -> Manifest:
         """Sign a snapshot under the next number and put it in its place; the lock is held."""
         number = max((number_of(version) for version in _names(place)), default=0) + 1
         manifest = make_manifest(surface, number, details, draft.files).signed(self._keys)
-        _write_version(place, manifest, draft.contents)
+        _write_version(place, msgspec.json.encode(manifest), manifest.version, draft.contents)
         return manifest
 
     def load(self, surface: Surface, version: str) -> Snapshot:
@@ -233,16 +274,20 @@ class FileSnapshotStore:
 
     def _manifest(self, surface: Surface, version: str) -> Manifest:
         number_of(version)
-        what = f"{surface} {version}"
         path = self._place(surface) / version / MANIFEST
         try:
             content = path.read_bytes()
+        except FileNotFoundError as error:
+            raise refused(f"{surface} {version}", "there is no such snapshot") from error
+        return self._checked_manifest(surface, version, content)
+
+    def _checked_manifest(self, surface: Surface, version: str, content: bytes) -> Manifest:
+        what = f"{surface} {version}"
+        try:
             found = msgspec.json.decode(content, type=_Format).v
             if found != FORMAT_VERSION:
                 raise refused(what, f"format {found} is not {FORMAT_VERSION}")
             manifest = msgspec.json.decode(content, type=Manifest)
-        except FileNotFoundError as error:
-            raise refused(what, "there is no such snapshot") from error
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise refused(f"{what}/{MANIFEST}", f"cannot be read: {error}") from error
         if not manifest.is_signed_by(self._keys):
@@ -284,10 +329,12 @@ def _draft(arrays: ModelArrays, model: bytes, bits: int) -> _Draft:
     return _Draft(contents, {name: _digest(parts) for name, parts in contents.items()})
 
 
-def _write_version(place: Path, manifest: Manifest, contents: Mapping[str, _Parts]) -> None:
+def _write_version(
+    place: Path, manifest: bytes, version: str, contents: Mapping[str, _Parts]
+) -> None:
     passing = _passing(place)
     passing.mkdir()
-    whole = {**contents, MANIFEST: [memoryview(msgspec.json.encode(manifest))]}
+    whole = {**contents, MANIFEST: [memoryview(manifest)]}
     for name, parts in whole.items():
         handle = os.open(passing / name, _CREATE, READ_ONLY_MODE)
         with os.fdopen(handle, "wb") as file:
@@ -296,7 +343,7 @@ def _write_version(place: Path, manifest: Manifest, contents: Mapping[str, _Part
     for name in whole:
         sync_file(passing / name)
     sync_directory(passing)
-    passing.rename(place / manifest.version)
+    passing.rename(place / version)
     sync_directory(place)
 
 

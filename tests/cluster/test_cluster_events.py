@@ -55,13 +55,12 @@ class Host:
         self.clock = ManualClock(START_US)
         self.name = name
         log = LogConfig(directory=str(directory), heartbeat_s=1000.0)
-        cluster = ClusterConfig(redis_url=redis.url, host=name, partitions=partitions)
-        self.config = Config(log=log, cluster=cluster)
+        config = Config(log=log, cluster=ClusterConfig(redis_url=redis.url, host=name))
         self._writer = SqliteEventWriter.open(directory, self.clock, log, NoMetrics())
         self.reader = SqliteEventReader(directory, self.clock)
         self.client = redis_at("cluster.redis_url", redis.url)
-        self.forwarder = Forwarder(self.config, self.reader, self.client, NoMetrics())
-        self.releases = OriginReleases(self.config, self.reader, self.client)
+        self.forwarder = Forwarder(config, self.reader, self.client, NoMetrics(), partitions)
+        self.releases = OriginReleases(config, self.reader, self.client, partitions)
 
     def feed(self, *names: str) -> None:
         self.clock.advance_s(0.001)
