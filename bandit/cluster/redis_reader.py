@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 ENTRIES_AT_ONCE: Final = 4
 """Entries of one answer: some hundred decisions of 10 kB each make megabytes."""
 
+LISTED_EVERY_US: Final = 1_000_000
+"""Most time between two listings that counts as a machine's silence."""
+
 _records_decoder = msgspec.msgpack.Decoder(list[SentRecord])
 _told_decoder = msgspec.msgpack.Decoder(HostTold)
 
@@ -58,8 +61,8 @@ class _Heard(NamedTuple):
 
     at_us: int
     """When, by its clock."""
-    seen_at_us: int
-    """When that was seen here first."""
+    silent_us: int
+    """For how long nothing newer was seen here, though it was looked for."""
 
 
 class RedisEventReader:
@@ -79,6 +82,7 @@ class RedisEventReader:
         self._silent_us = silent_us
         self._lease = lease
         self._heard: dict[str, _Heard] = {}
+        self._listed_at_us = clock.now_us()
         self._told: dict[str, SpoolTold] = {}
         """Origin → how far it is told, as of the last listing."""
         self._kept: dict[str, deque[_Entry]] = {}
@@ -93,13 +97,17 @@ class RedisEventReader:
         now_us = self._clock.now_us()
         with told_of("the machines of the cluster"):
             hosts = self._redis.hgetall(self._partition.hosts)
+        # While Redis was away nobody could tell anything.
+        since_us = min(max(0, now_us - self._listed_at_us), LISTED_EVERY_US)
+        self._listed_at_us = now_us
         told: dict[str, SpoolTold] = {}
         for name, body in hosts.items():
             host, of_host = name.decode(), _told_decoder.decode(body)
-            heard = self._heard.get(host)
-            if heard is None or heard.at_us != of_host.at_us:
-                self._heard[host] = heard = _Heard(of_host.at_us, now_us)
-            is_silent = now_us - heard.seen_at_us > self._silent_us
+            before = self._heard.get(host)
+            is_news = before is None or before.at_us != of_host.at_us
+            silent_us = 0 if before is None or is_news else before.silent_us + since_us
+            self._heard[host] = _Heard(of_host.at_us, silent_us)
+            is_silent = silent_us > self._silent_us
             for place, spool in of_host.spools.items():
                 horizon_us = max(spool.horizon_us, now_us) if is_silent else spool.horizon_us
                 told[str(Origin(host, *place.split("/")))] = SpoolTold(spool.through, horizon_us)
