@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from bandit.config import parse_config
+from bandit.config.cluster import ClusterConfig
 from bandit.config.keys import SECRET_KEYS, members, walk
 from bandit.config.schema import AuthConfig, Config, RateLimitsConfig
 from server.config_telling import config_answer, keys_in_force
@@ -39,6 +40,7 @@ def test_no_secret_is_told() -> None:
     config = Config(
         auth=AuthConfig(client_keys=[SECRET], admin_keys=[SECRET, SECRET]),
         rate_limits=RateLimitsConfig(redis_url=f"redis://:{SECRET}@host:6379/0"),
+        cluster=ClusterConfig(redis_url=f"redis://:{SECRET}@host:6379/1"),
     )
     told = {one.key: one.value for one in keys_in_force(config, {})}
     assert SECRET not in msgspec.json.encode(told).decode()
