@@ -56,8 +56,13 @@ def save_checkpoint(directory: Path, checkpoint: Checkpoint) -> None:
     Raises:
         OSError: the disk is full or the directory not writable; what was there is still there.
     """
+    put_checkpoint(directory, encode_checkpoint(checkpoint))
+
+
+def encode_checkpoint(checkpoint: Checkpoint) -> bytes:
+    """Return the bytes of a checkpoint's file."""
     body = msgspec.msgpack.encode(checkpoint)
-    put_checkpoint(directory, hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
+    return hashlib.sha256(body).hexdigest().encode() + b"\n" + body
 
 
 def put_checkpoint(directory: Path, data: bytes) -> None:

@@ -14,7 +14,7 @@ from bandit.catalog import CatalogStore
 from bandit.catalog.pruning import CatalogPruning
 from bandit.checkpoint import set_checkpoint_aside
 from bandit.clock import Clock
-from bandit.cluster_learning import run_in_cluster
+from bandit.cluster_learning import OwnCheckpoints, run_in_cluster
 from bandit.config.schema import Config
 from bandit.dead_letters import DeadLetters, Stage
 from bandit.eventlog.sqlite_reader import SqliteEventReader
@@ -75,6 +75,9 @@ def _learn(config: Config, clock: Clock, metrics: Metrics, stop: threading.Event
     reader = SqliteEventReader(config.log.directory, clock)
     try:
         tidy = CatalogPruning(catalogs, config.log.retention_s).tidy
-        Learner(config, reader, snapshots, catalogs, clock, metrics, tidy).run(stop)
+        own = OwnCheckpoints(config, reader)
+        Learner(config, reader, snapshots, catalogs, clock, metrics, tidy, checkpoints=own).run(
+            stop
+        )
     finally:
         reader.close()

@@ -23,6 +23,7 @@ from bandit.cluster.following import Following
 from bandit.cluster.forwarding import Forwarder
 from bandit.cluster.origin_releases import OriginReleases
 from bandit.cluster.told import SharedWords
+from bandit.cluster_learning.checkpoints import CheckpointOffer
 from bandit.config.schema import Config
 from bandit.errors import ConfigError
 from bandit.eventlog.sqlite_reader import SqliteEventReader
@@ -77,12 +78,14 @@ def duties_of(config: Config, clock: Clock, metrics: Metrics) -> list[Duty]:
 
     snapshots = FileSnapshotStore(config.snapshots.directory, snapshot_keys(config))
     catalogs = CatalogStore(config.catalog.directory, config.limits)
+    offers = [CheckpointOffer(config, redis())] if config.cluster.learns else []
     return [
         Forwarder(config, spools(), redis(), metrics),
         OriginReleases(config, spools(), redis()),
         Following(config, snapshots, redis()),
         SharedCatalog(config, catalogs, redis()),
         SharedWords(config, redis()),
+        *offers,
     ]
 
 

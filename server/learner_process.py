@@ -59,7 +59,7 @@ def stop_on_signals() -> threading.Event:
 
     def wait() -> None:
         number = reading.recv(1)[0]
-        log.info("learner told to end", why=signal.Signals(number).name)
+        log.info("told to end", why=signal.Signals(number).name)
         stop.set()
 
     threading.Thread(target=wait, name="signals", daemon=True).start()

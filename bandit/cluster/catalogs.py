@@ -11,16 +11,19 @@ Documents are named after their content, so that none can be taken for another.
 from __future__ import annotations
 
 import zlib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
 from bandit.catalog import CatalogStore, decode_document
 from bandit.catalog.documents import version_of
+from bandit.catalog.pruning import CatalogPruning
 from bandit.cluster.names import Names
 from bandit.config.schema import Config
 from bandit.errors import CatalogError
 from bandit.files import write_atomically
+from bandit.status import read_status
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -44,6 +47,8 @@ class SharedCatalog:
         self._redis: Any = redis
         self._path = store.directory / _IN_STEP
         self._in_step = self._read()
+        self._learner_directory = Path(config.learner.directory)
+        self._pruning = CatalogPruning(store, config.log.retention_s)
 
     def step(self, now_us: int) -> bool:
         """Take over, or hand over, a version that became current.
@@ -53,7 +58,7 @@ class SharedCatalog:
             CatalogError: a version is damaged, or larger than the limits allow here.
             OSError: it cannot be read or written now.
         """
-        del now_us
+        self._tidy(now_us)
         body = self._redis.get(self._names.catalog)
         there = None if body is None else body.decode()
         here = self._store.current()
@@ -66,6 +71,12 @@ class SharedCatalog:
     def close(self) -> None:
         """Let go of Redis."""
         self._redis.close()
+
+    def _tidy(self, now_us: int) -> None:
+        """Let go of old versions, as the learner does of a machine that is alone."""
+        status = read_status(self._learner_directory)
+        if status is not None:
+            self._pruning.tidy(now_us, status.log_holds_from_us)
 
     def _take_over(self, there: str, here: str | None) -> None:
         if there != here:

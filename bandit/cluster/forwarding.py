@@ -21,7 +21,7 @@ import msgspec
 
 from bandit.clock import MICROSECONDS
 from bandit.cluster.names import Names, Origin, PartitionNames, host_name, partition_of
-from bandit.cluster.wire import FIRST, LAST_AT, RECORDS, HostTold, SentRecord, SpoolTold
+from bandit.cluster.wire import FIRST, RECORDS, HostTold, SentRecord, SpoolTold
 from bandit.config.schema import Config
 from bandit.eventlog.sqlite_reader import RawBatch, SqliteEventReader
 from bandit.events import is_erased
@@ -117,9 +117,12 @@ class Forwarder:
         known = [one.get(f"{spool}/{file_id}") for one in told]
         if all(known):
             return min(one.through for one in known if one is not None)
-        # Redis knows nothing of it, or no more: it needs what was not learned.
+        # Redis knows nothing of it, or no more: it needs what was not learned, and what is learned
+        # and still open, as a machine tells by its time that was alone before.
         learned = self._reader.released().get(spool)
-        return learned.through if learned is not None and learned.file == file_id else 0
+        if learned is None or learned.file != file_id:
+            return 0
+        return min(learned.through, self._reader.sequence_before(spool, learned.before_us))
 
     def _send(
         self,
@@ -179,7 +182,6 @@ def _place(spool: str, batch: RawBatch) -> str:
 def _entry(records: Sequence[SentRecord]) -> dict[bytes, bytes | int]:
     return {
         FIRST: records[0].sequence,
-        LAST_AT: records[-1].at_us,
         RECORDS: _encoder.encode(records),
     }
 

@@ -4,6 +4,9 @@ Whoever holds it writes what belongs to it only under it: each write asks, in on
 it, whether the lease still holds this process's token. A process that stood still for too long, or
 was cut off, can thus spoil nothing when it comes back. The ``fence`` counts holders: a lease that
 passed while Redis was away is taken anew if nobody else had it meanwhile, and is lost otherwise.
+
+A Redis without a fence is new, or came back empty. Nobody can tell from it whether a lease is held,
+so whoever was at work comes first: others take it only once it was like that for a lease's time.
 """
 
 from __future__ import annotations
@@ -65,6 +68,7 @@ class RedisLease:
         self._lease_ms = int(lease_s * 1000)
         self._fence: int | None = None
         self._held_until_s = -math.inf
+        self._empty_since_s: float | None = None
         self.lost = threading.Event()
         """Set once another process held the lease after this one."""
 
@@ -72,10 +76,11 @@ class RedisLease:
         """Take the lease.
 
         Raises:
-            LeaseHeldError: another process holds it.
+            LeaseHeldError: another process holds it, or may hold it.
             RedisError: Redis does not answer.
         """
         asked_s = time.monotonic()
+        self._wait_for_who_was_before(asked_s)
         fence = self._take("")
         if fence is None:
             holder = self._redis.get(self._partition.lease)
@@ -86,6 +91,18 @@ class RedisLease:
             )
         self._fence = fence
         self._held_until_s = asked_s + self._lease_ms / 1000
+
+    def _wait_for_who_was_before(self, now_s: float) -> None:
+        if self._redis.exists(self._partition.fence):
+            self._empty_since_s = None
+            return
+        if self._empty_since_s is None:
+            self._empty_since_s = now_s
+        if now_s - self._empty_since_s < self._lease_ms / 1000:
+            raise LeaseHeldError(
+                f"Redis knows nothing of {self._partition.lease}: it is new, or came back empty",
+                hint="nothing to do: this one learns unless another comes back to it first",
+            )
 
     def renew(self) -> None:
         """Hold it for longer; one that passed while nobody took it is taken anew.

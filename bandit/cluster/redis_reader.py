@@ -17,7 +17,7 @@ of pending entries would be a second, weaker book of the same.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -26,7 +26,7 @@ import msgspec
 from bandit.clock import Clock
 from bandit.cluster.lease import RedisLease
 from bandit.cluster.names import GROUP, Origin, PartitionNames
-from bandit.cluster.wire import LAST_AT, RECORDS, HostTold, SentRecord, SpoolTold
+from bandit.cluster.wire import RECORDS, HostTold, SentRecord, SpoolTold
 from bandit.errors import LogDamagedError, LogUnavailableError
 from bandit.eventlog.protocol import Learned, SpoolBatch, in_log_order
 from bandit.events import DecisionRecord, LoggedRecord, decode_record
@@ -59,8 +59,7 @@ class _Entry(NamedTuple):
 class _Heard(NamedTuple):
     """What a machine told last."""
 
-    at_us: int
-    """When, by its clock."""
+    told: HostTold
     silent_us: int
     """For how long nothing newer was seen here, though it was looked for."""
 
@@ -82,6 +81,7 @@ class RedisEventReader:
         self._silent_us = silent_us
         self._lease = lease
         self._heard: dict[str, _Heard] = {}
+        """Machine → what it told last, be it that Redis has forgotten it."""
         self._listed_at_us = clock.now_us()
         self._told: dict[str, SpoolTold] = {}
         """Origin → how far it is told, as of the last listing."""
@@ -100,19 +100,41 @@ class RedisEventReader:
         # While Redis was away nobody could tell anything.
         since_us = min(max(0, now_us - self._listed_at_us), LISTED_EVERY_US)
         self._listed_at_us = now_us
+        there = {name.decode(): _host_told(name, body) for name, body in hosts.items()}
         told: dict[str, SpoolTold] = {}
-        for name, body in hosts.items():
-            host, of_host = name.decode(), _told_decoder.decode(body)
-            before = self._heard.get(host)
-            is_news = before is None or before.at_us != of_host.at_us
-            silent_us = 0 if before is None or is_news else before.silent_us + since_us
-            self._heard[host] = _Heard(of_host.at_us, silent_us)
-            is_silent = silent_us > self._silent_us
-            for place, spool in of_host.spools.items():
+        for host in there.keys() | self._heard.keys():
+            heard = self._heard[host] = self._hear(host, there.get(host), since_us)
+            is_silent = heard.silent_us > self._silent_us
+            if is_silent and host not in there:
+                del self._heard[host]
+                continue
+            for place, spool in heard.told.spools.items():
                 horizon_us = max(spool.horizon_us, now_us) if is_silent else spool.horizon_us
                 told[str(Origin(host, *place.split("/")))] = SpoolTold(spool.through, horizon_us)
         self._told = told
         return sorted(told)
+
+    def _hear(self, host: str, told: HostTold | None, since_us: int) -> _Heard:
+        """Return what a machine tells now, or told before where Redis knows it no more."""
+        before = self._heard.get(host)
+        if before is None or (told is not None and told.at_us != before.told.at_us):
+            assert told is not None  # noqa: S101 - one of both knows it
+            return _Heard(told, 0)
+        return _Heard(told or before.told, before.silent_us + since_us)
+
+    def expect(self, origins: Mapping[str, int], clock_us: int) -> None:
+        """Wait for machines as for those that told something, whether or not Redis knows them.
+
+        ``origins`` tells what was read of each of their spools, up to ``clock_us``. A Redis that
+        came back empty is told of its machines one after the other.
+        """
+        spools: dict[str, dict[str, SpoolTold]] = {}
+        for name, sequence in origins.items():
+            origin = Origin.of(name)
+            place = f"{origin.spool}/{origin.file}"
+            spools.setdefault(origin.host, {})[place] = SpoolTold(sequence, clock_us)
+        for host, of_host in spools.items():
+            self._heard.setdefault(host, _Heard(HostTold(0, of_host), 0))
 
     def read(self, spool: str, after: int, limit: int) -> SpoolBatch:
         """Read up to ``limit`` records; see :meth:`bandit.eventlog.protocol.EventReader.read`.
@@ -128,7 +150,7 @@ class RedisEventReader:
             if len(records) + len(damaged) == limit:
                 full = True
                 break
-            last, at_us = sent.sequence, sent.at_us
+            last, at_us = sent.sequence, max(at_us, sent.at_us)
             try:
                 record = decode_record(sent.payload)
             except LogDamagedError as error:
@@ -162,9 +184,7 @@ class RedisEventReader:
         for spool, one in learned.items():
             entries = self._kept.get(spool)
             through = 0
-            while (
-                entries and entries[0].last <= one.through and entries[0].last_at_us < one.before_us
-            ):
+            while entries and entries[0].is_released(one):
                 through = entries.popleft().last
             if through:
                 due.append((spool, through))
@@ -240,9 +260,9 @@ class RedisEventReader:
         while True:
             with told_of(spool):
                 found = self._redis.xrange(stream, min=f"{last + 1}-0", count=ENTRIES_AT_ONCE)
-            for _, fields in found:
-                records = _records_decoder.decode(fields[RECORDS])
-                entry = _Entry(records[-1].sequence, int(fields[LAST_AT]))
+            for number, fields in found:
+                records = _sent_records(number, fields)
+                entry = _Entry(records[-1].sequence, records[-1].at_us)
                 if not kept or kept[-1].last < entry.last:
                     kept.append(entry)
                 for one in records:
@@ -252,6 +272,25 @@ class RedisEventReader:
                         yield one
             if len(found) < ENTRIES_AT_ONCE:
                 return
+
+
+def _sent_records(number: bytes, fields: dict[bytes, bytes]) -> list[SentRecord]:
+    """Return an entry's records; one that is damaged as a whole stands for one such record."""
+    try:
+        records = _records_decoder.decode(fields[RECORDS])
+    except (KeyError, msgspec.MsgspecError, UnicodeDecodeError):
+        records = []
+    return records or [SentRecord(int(number.partition(b"-")[0]), 0, b"")]
+
+
+def _host_told(host: bytes, body: bytes) -> HostTold:
+    try:
+        return _told_decoder.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise LogUnavailableError(
+            f"what machine {host.decode()} told cannot be read: {error}",
+            hint="run the same release on all machines; it tells it anew",
+        ) from error
 
 
 @contextmanager

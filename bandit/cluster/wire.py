@@ -46,5 +46,3 @@ before it, so that whatever is sent a second time is in the stream once.
 """
 FIRST: Final = b"f"
 """The field that holds the first one's sequence, in digits."""
-LAST_AT: Final = b"t"
-"""The field that holds the last one's time, in digits."""

@@ -96,6 +96,8 @@ class Site:
     def reader(self, number: int = 0) -> RedisEventReader:
         client = redis_at("cluster.redis_url", self.redis.url)
         partition = Names("marquee").partition(number)
+        # Not a Redis that came back empty, of which another one may hold the lease.
+        client.set(partition.fence, 0)
         lease = RedisLease(client, partition, "test", 60.0)
         lease.take()
         clock = self.hosts[0].clock

@@ -1,0 +1,199 @@
+"""Checkpoints of a learner of a cluster: on its machine's disk, and in Redis for its successor.
+
+A Redis that is new, or came back empty, holds none. Each machine that may learn offers what it has
+then, and that which reaches furthest stays: whoever gets the lease goes on from there. A learner's
+own copies reach Redis with the lease alone, so that none of a machine that was cut off replaces a
+newer one.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import msgspec
+import structlog
+
+from bandit.checkpoint import (
+    CURRENT_NAME,
+    Checkpoint,
+    Checkpoints,
+    decode_checkpoint,
+    encode_checkpoint,
+    load_checkpoint,
+    put_checkpoint,
+)
+from bandit.cluster.lease import RedisLease
+from bandit.cluster.names import Names, PartitionNames, host_name
+from bandit.cluster.redis_reader import told_of
+from bandit.cluster_learning.dead_letters import SharedDeadLetters
+from bandit.cluster_learning.positions import alone, in_cluster
+from bandit.config.schema import Config
+from bandit.eventlog.protocol import EventReader
+
+if TYPE_CHECKING:
+    from redis import Redis
+
+_OFFER: Final = """
+if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
+local best = tonumber(redis.call('HGET', KEYS[2], 'clock') or '-1')
+if tonumber(ARGV[1]) <= best then return 0 end
+redis.call('HSET', KEYS[2], 'clock', ARGV[1], 'content', ARGV[2])
+return 1
+"""
+"""Leave a checkpoint for whoever learns next, unless somebody learns or one reaches further."""
+
+log = structlog.get_logger(__name__)
+
+
+class SharedCheckpoints(Checkpoints):
+    """Checkpoints on this machine's disk, each copied to Redis under the lease.
+
+    So is what was set aside meanwhile, in the same transaction.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        host: str,
+        redis: Redis,
+        partition: PartitionNames,
+        lease: RedisLease,
+        dead: SharedDeadLetters,
+    ) -> None:
+        super().__init__(directory)
+        self._host = host
+        self._redis: Any = redis
+        self._partition = partition
+        self._lease = lease
+        self._dead = dead
+
+    def load(self) -> tuple[Checkpoint | None, list[str]]:
+        """Return the newest; one that was written before there was a cluster is of its log."""
+        found, problems = super().load()
+        if found is not None:
+            position = in_cluster(found.position, self._host)
+            found = msgspec.structs.replace(found, position=position)
+        return found, problems
+
+    def adopt(self) -> None:
+        """Take over the checkpoint in Redis, if it reaches further than ours.
+
+        Raises:
+            LogUnavailableError: Redis does not answer.
+            OSError: it cannot be stored here.
+        """
+        with told_of("the checkpoint"):
+            data = self._redis.hget(self._partition.checkpoint, b"content")
+        if data is None:
+            return
+        try:
+            theirs = decode_checkpoint(data)
+        except ValueError as error:
+            log.error("the checkpoint in Redis cannot be used", why=str(error))  # noqa: TRY400
+            return
+        own, _ = self.load()
+        if own is None or own.position.clock_us < theirs.position.clock_us:
+            put_checkpoint(self._directory, data)
+            log.info("going on from another machine's checkpoint")
+
+    def save(self, checkpoint: Checkpoint) -> None:
+        """Save it here, then there.
+
+        Raises:
+            OSError: it cannot be stored here.
+            LogUnavailableError: Redis does not answer, or the lease is lost; it is stored here.
+        """
+        super().save(checkpoint)
+        there = {"clock": checkpoint.position.clock_us, "content": self.current()}
+
+        def put(pipeline: Any) -> None:
+            pipeline.hset(self._partition.checkpoint, mapping=there)
+            self._dead.put(pipeline)
+
+        with told_of("the checkpoint"):
+            self._lease.write(put)
+        self._dead.told()
+
+
+class OwnCheckpoints(Checkpoints):
+    """Checkpoints of a machine that is alone; one that it brings from a cluster is of its own log.
+
+    What the cluster had learned of that and not told this machine is learned again.
+    """
+
+    def __init__(self, config: Config, reader: EventReader) -> None:
+        super().__init__(Path(config.learner.directory))
+        self._host = host_name(config.cluster)
+        self._reader = reader
+
+    def load(self) -> tuple[Checkpoint | None, list[str]]:
+        """Return the newest, as a position in this machine's log.
+
+        Raises:
+            LogError: the log cannot be read.
+        """
+        found, problems = super().load()
+        if found is not None and any("/" in spool for spool in found.position.sequences):
+            files = {name: self._reader.read(name, 0, 1).file_id for name in self._reader.spools()}
+            position = alone(found.position, self._host, files)
+            found = msgspec.structs.replace(found, position=position)
+        return found, problems
+
+
+class _Own(NamedTuple):
+    """The newest checkpoint of this machine."""
+
+    written_at: int
+    clock_us: int
+    content: bytes
+
+
+class CheckpointOffer:
+    """Offers this machine's checkpoint while nobody learns: a duty of whoever may."""
+
+    name: Final = "checkpoint"
+
+    def __init__(self, config: Config, redis: Redis) -> None:
+        self._host = host_name(config.cluster)
+        self._partition = Names(config.cluster.namespace).partition(0)
+        self._directory = Path(config.learner.directory)
+        self._redis: Any = redis
+        self._own: _Own | None = None
+
+    def step(self, now_us: int) -> bool:
+        """Offer it, where it is wanted.
+
+        Raises:
+            RedisError: Redis does not answer, or refuses.
+            OSError: it cannot be read.
+        """
+        del now_us
+        keys = (self._partition.lease, self._partition.checkpoint)
+        if self._redis.exists(self._partition.lease):
+            return False
+        own = self._own = self._newest()
+        if own is not None:
+            theirs = self._redis.hget(self._partition.checkpoint, "clock")
+            if theirs is None or int(theirs) < own.clock_us:
+                self._redis.eval(_OFFER, len(keys), *keys, own.clock_us, own.content)
+        return False
+
+    def _newest(self) -> _Own | None:
+        """Read this machine's newest, where it is another than before."""
+        path = self._directory / CURRENT_NAME
+        if not path.exists():
+            return None
+        written_at = path.stat().st_mtime_ns
+        if self._own is not None and self._own.written_at == written_at:
+            return self._own
+        found, _ = load_checkpoint(self._directory)
+        if found is None:
+            return None
+        position = in_cluster(found.position, self._host)
+        content = encode_checkpoint(msgspec.structs.replace(found, position=position))
+        return _Own(written_at, position.clock_us, content)
+
+    def close(self) -> None:
+        """Let go of Redis."""
+        self._redis.close()
