@@ -9,6 +9,7 @@ import os
 import sys
 import threading
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -30,6 +31,7 @@ from bandit.eventlog.sqlite_reader import SqliteEventReader
 from bandit.metrics import Metrics
 from bandit.secret_keys import snapshot_keys
 from bandit.snapshots import FileSnapshotStore
+from server.cluster_words import tell_duties
 from server.exit_codes import EX_CONFIG
 from server.learner_process import stop_on_signals
 from server.logs import configure_logs
@@ -58,9 +60,9 @@ def run_agent(config: Config, clock: Clock, metrics: Metrics, stop: threading.Ev
     Raises:
         ConfigError: Redis' address is wrong, or keys cannot be read.
     """
-    Duties(duties_of(config, clock, metrics), clock, metrics, config.cluster.poll_interval_s).run(
-        stop
-    )
+    duties = duties_of(config, clock, metrics)
+    interval_s, tell = config.cluster.poll_interval_s, partial(tell_duties, config)
+    Duties(duties, clock, metrics, interval_s, tell).run(stop)
 
 
 def duties_of(config: Config, clock: Clock, metrics: Metrics) -> list[Duty]:

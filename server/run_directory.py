@@ -3,7 +3,8 @@
 ``lock`` is held by the one supervisor, ``effective.json`` is the checked configuration (of API keys
 it holds digests, but the address of Redis may hold a password: only its owner may read it),
 ``challenger.json`` the challenger's, if there is one, ``draining`` exists while the run is ending,
-and ``given-up`` names the children that died too often to be started again.
+``given-up`` names the children that died too often to be started again, and ``agent.json`` tells
+how a cluster's agent does.
 
 Why its processes count in files in memory, and here only where there is none: those files are
 mapped, and whoever writes to a mapped page for which a full disk has no room is killed by SIGBUS.
@@ -48,6 +49,9 @@ _CHALLENGER_CONFIG: Final = "challenger.json"
 
 GIVEN_UP: Final = "given-up"
 """Name of the file that names the children that are given up, one a line."""
+
+AGENT_WORDS: Final = "agent.json"
+"""Name of the file in which a cluster's agent tells how its duties stand."""
 
 MEMORY: Final = Path("/dev/shm")  # noqa: S108 (only names that mkdtemp or gunicorn made)
 """Where Linux keeps files in memory."""
@@ -94,6 +98,7 @@ class RunDirectory:
             ) from error
         self.set_draining(False)
         self.set_given_up([])
+        (self.path / AGENT_WORDS).unlink(missing_ok=True)
 
     @property
     def effective_config(self) -> Path:
@@ -187,7 +192,7 @@ class RunDirectory:
     def close(self) -> None:
         """Remove what only this run needs, as far as it can be, and give the directory up."""
         self._remove_metrics()
-        names = (_CHALLENGER_CONFIG, _SOURCES, DRAINING, GIVEN_UP)
+        names = (_CHALLENGER_CONFIG, _SOURCES, DRAINING, GIVEN_UP, AGENT_WORDS)
         for file in (self.effective_config, *(self.path / name for name in names)):
             with suppress(OSError):
                 file.unlink()

@@ -22,6 +22,7 @@ from server.answers import feedback_record
 from server.catalog_admin import CatalogAdmin, EncodingName, UndecodedBody
 from server.challenger_admin import ChallengerAdmin
 from server.challenger_wire import ChallengerAnswer
+from server.cluster_words import why_not_caught_up
 from server.config_telling import config_answer
 from server.config_wire import ConfigAnswer
 from server.explain_wire import ExplainAnswer, WeightsAnswer
@@ -287,6 +288,9 @@ class Service:
             reasons.append("this worker's event log takes no records any more")
         elif held_up := self._writer.held_up():
             reasons.append(f"this worker's event log is held up: {held_up}")
+        behind = why_not_caught_up(self.config, self._serving.current.catalog.version)
+        if behind is not None:
+            reasons.append(behind)
         return reasons
 
     def close(self) -> None:

@@ -17,6 +17,7 @@ from bandit.statistics import ShareStatistics
 from bandit.status import LearnerStatus, Rejection, read_status
 from bandit.types import SURFACES, Share, Surface
 from server.challenger_wire import ChallengerReport
+from server.cluster_words import ClusterReport, cluster_report
 from server.insights_wire import Alarm, alarm_of
 from server.prometheus import PrometheusMetrics
 from server.run_directory import LEARNER, given_up
@@ -106,6 +107,8 @@ class StatusAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """Which line serves and what is known of the challenger; absent where there is none."""
     alarms: list[Alarm] = []
     """The drift alarms."""
+    cluster: ClusterReport | None = None
+    """This machine's part in the cluster; absent where there is none."""
 
 
 def status_answer(
@@ -141,6 +144,7 @@ def status_answer(
         not_logging=not_logging,
         challenger=challenger,
         alarms=[] if status is None else [alarm_of(report) for report in status.alarms],
+        cluster=cluster_report(config),
     )
 
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Protocol
 
+import msgspec
 import structlog
 
 from bandit.clock import Clock
@@ -47,13 +48,34 @@ class Duty(Protocol):
         ...
 
 
+class DutyState(msgspec.Struct, frozen=True):
+    """How a duty stands."""
+
+    was_done: bool = False
+    """Whether it was done once since the process started."""
+    failing: str | None = None
+    """Why it cannot be done now; None while it can."""
+
+
 class Duties:
-    """Does its duties until told to stop."""
+    """Does its duties until told to stop.
+
+    Args:
+        interval_s: how long a duty rests after it found nothing to do, in seconds.
+        tell: is told how all duties stand, by name, whenever that changes.
+    """
 
     def __init__(
-        self, duties: Sequence[Duty], clock: Clock, metrics: Metrics, interval_s: float
+        self,
+        duties: Sequence[Duty],
+        clock: Clock,
+        metrics: Metrics,
+        interval_s: float,
+        tell: Callable[[Mapping[str, DutyState]], None] = lambda _states: None,
     ) -> None:
-        """``interval_s``: how long a duty rests after it found nothing to do, in seconds."""
+        self._states = {duty.name: DutyState() for duty in duties}
+        self._telling = threading.Lock()
+        self._tell = tell
         self._duties = duties
         self._clock = clock
         self._metrics = metrics
@@ -76,24 +98,32 @@ class Duties:
             duty.close()
 
     def _keep_doing(self, duty: Duty, stop: threading.Event) -> None:
-        wait_s, why = 0.0, ""
+        wait_s, state = 0.0, DutyState()
         self._metrics.set("marquee_cluster_duty_failing", duty.name, to=0)
         while not stop.wait(wait_s):
+            before = state
             try:
                 wait_s = 0.0 if duty.step(self._clock.now_us()) else self._interval_s
             except Exception as error:  # noqa: BLE001 - see above
                 wait_s = _retry_s(wait_s)
-                before, why = why, f"{type(error).__name__}: {error}"
-                if not before:
-                    log.warning(
-                        "a duty of the cluster fails; it is tried again", duty=duty.name, why=why
-                    )
-                    self._metrics.set("marquee_cluster_duty_failing", duty.name, to=1)
-                continue
-            if why:
-                log.info("a duty of the cluster is done again", duty=duty.name, failed=why)
-                self._metrics.set("marquee_cluster_duty_failing", duty.name, to=0)
-                why = ""
+                state = DutyState(before.was_done, f"{type(error).__name__}: {error}")
+            else:
+                state = DutyState(was_done=True)
+            if state != before:
+                self._change(duty.name, before, state)
+
+    def _change(self, name: str, before: DutyState, state: DutyState) -> None:
+        if before.failing is None and state.failing is not None:
+            log.warning("a duty of the cluster fails; it is tried again", duty=name,
+                        why=state.failing)  # fmt: skip
+        elif before.failing is not None and state.failing is None:
+            log.info("a duty of the cluster is done again", duty=name, failed=before.failing)
+        self._metrics.set(
+            "marquee_cluster_duty_failing", name, to=0 if state.failing is None else 1
+        )
+        with self._telling:
+            self._states[name] = state
+            self._tell(dict(self._states))
 
 
 def _retry_s(waited_s: float) -> float:
