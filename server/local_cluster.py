@@ -25,12 +25,14 @@ class LocalRedis:
 
     Args:
         directory: where it keeps what it is told; None: nowhere, so that it starts empty.
+        address: where it listens, an address of this machine.
     """
 
-    def __init__(self, directory: Path | None = None) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
+    def __init__(self, directory: Path | None = None, address: str = "127.0.0.1") -> None:
+        with socket.create_server((address, 0)) as free:
             self.port: int = free.getsockname()[1]
-        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self._address = address
+        self.url = f"redis://{address}:{self.port}/0"
         self._directory = directory
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -46,7 +48,9 @@ class LocalRedis:
                 "redis-server is not installed",
                 hint="install it (Debian: apt-get install redis-server)",
             )
-        command = [program, "--port", str(self.port), "--bind", "127.0.0.1", "--save", ""]
+        command = [program, "--port", str(self.port), "--bind", self._address, "--save", ""]
+        # Who may connect is settled by where it listens.
+        command += ["--protected-mode", "no"]
         if self._directory is None:
             command += ["--appendonly", "no"]
         else:
@@ -70,7 +74,7 @@ class LocalRedis:
 
     def command(self, *words: str) -> bytes:
         """Send one command in Redis' own words, and return what comes back."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=WAIT_S) as connection:
+        with socket.create_connection((self._address, self.port), timeout=WAIT_S) as connection:
             connection.sendall(f"{' '.join(words)}\r\n".encode())
             return connection.recv(65_536)
 

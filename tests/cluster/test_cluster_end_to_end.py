@@ -2,44 +2,29 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import urllib3
 
-from bandit.catalog import CatalogDocument
-from bandit.types import Artwork, Title
-from server.client import Client
-from server.local import LocalServer, wait_until
+from server.local import wait_until
 from server.local_cluster import LocalCluster, LocalRedis
-from server.wire import RankRequest
+from tests.cluster.visits import (
+    SETTINGS,
+    WAIT_S,
+    catalog,
+    outcomes,
+    put_catalog,
+    served,
+    status,
+    visit,
+)
 from tests.server.redis_server import redis_server
 
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("redis")]
-
-WAIT_S = 60.0
-TITLES = 8
-SETTINGS = {
-    "MARQUEE__SERVER__WORKERS": "1",
-    "MARQUEE__SURFACES__ARTWORK__HOLDOUT": "0",
-    "MARQUEE__SURFACES__ROWS__HOLDOUT": "0",
-    "MARQUEE__REWARD__WINDOW_S": "1",
-    "MARQUEE__REWARD__CLOCK_LEEWAY_S": "0",
-    "MARQUEE__LEARNER__CHECKPOINT_INTERVAL_S": "0.5",
-    "MARQUEE__LEARNER__PUBLISH_INTERVAL_S": "0.2",
-    "MARQUEE__CLUSTER__LEASE_S": "2",
-    "MARQUEE__CLUSTER__HOST_SILENT_S": "5",
-    "MARQUEE__LOG__RETENTION_S": "5",
-}
-DOCUMENT = CatalogDocument(
-    [
-        Title(f"t{title}", [Artwork(f"t{title}.{kind}", {"kind": kind}) for kind in ("a", "b")])
-        for title in range(TITLES)
-    ]
-)
 
 
 @pytest.fixture
@@ -52,47 +37,6 @@ def redis() -> Iterator[LocalRedis]:
 def cluster(redis: LocalRedis, tmp_path: Path) -> Iterator[LocalCluster]:
     with LocalCluster(tmp_path, redis, settings=SETTINGS) as cluster:
         yield cluster
-
-
-def visit(server: LocalServer, name: str, pages: int) -> None:
-    """See all titles of so many pages, and play what is of one kind."""
-    with Client(server.url, deadline_s=20) as client:
-        for number in range(pages):
-            titles = [f"t{title}" for title in range(TITLES)]
-            page = RankRequest(viewer_id=f"{name}-{number}", titles=titles)
-            result = client.rank(page)
-            for title in result.answer.titles:
-                client.report(result, "impression", title.id)
-                if title.artwork.endswith("a"):
-                    client.report(result, "play", title.id, seconds=600, fraction=1.0)
-        assert client.flush(30)
-
-
-def status(server: LocalServer) -> dict[str, Any]:
-    answer: dict[str, Any] = urllib3.request("GET", f"{server.url}/v1/status", timeout=20).json()
-    return answer
-
-
-def outcomes(server: LocalServer) -> int:
-    learner = status(server)["learner"]
-    return 0 if learner is None else sum(learner["outcomes"].values())
-
-
-def served(server: LocalServer) -> str | None:
-    page = {"titles": ["t0"]}
-    answer = urllib3.request("POST", f"{server.url}/v1/rank", json=page, timeout=20).json()
-    version: str | None = answer["snapshots"].get("artwork")
-    return version
-
-
-def put_catalog(server: LocalServer) -> None:
-    with Client(server.url, deadline_s=20) as client:
-        client.put_catalog(DOCUMENT)
-
-
-def catalog(server: LocalServer) -> str:
-    found: str = status(server)["catalog"]
-    return found
 
 
 def test_what_one_machine_hears_another_learns_and_all_serve(cluster: LocalCluster) -> None:
@@ -153,6 +97,36 @@ def test_redis_away_or_come_back_empty_loses_nothing(
     wait_until(lambda: outcomes(b) == 45, WAIT_S, "all to be learned")
     assert status(b)["learner"]["outcomes"].get("window", 0) <= 45
     wait_until(lambda: served(a) == served(b) is not None, WAIT_S, "one model everywhere")
+
+
+def test_a_redis_that_refuses_writes_or_is_put_back_loses_nothing(tmp_path: Path) -> None:
+    """Put back, as one that failed over to a replica that misses the last writes."""
+    directory, before = tmp_path / "redis", tmp_path / "before"
+    if shutil.which("redis-server") is None:
+        pytest.skip("redis-server is not installed")
+    with (
+        LocalRedis(directory) as redis,
+        LocalCluster(tmp_path / "hosts", redis, settings=SETTINGS) as cluster,
+    ):
+        a, b = cluster.add("a", learns=True), cluster.add("b")
+        put_catalog(a)
+        visit(b, "before", 10)
+        wait_until(lambda: outcomes(b) == 10, WAIT_S, "the first to be learned")
+        shutil.copytree(directory, before)
+        redis.command("CONFIG", "SET", "maxmemory", "1")
+        visit(b, "refused", 10)
+        wait_until(lambda: not status(b)["cluster"]["in_step"], WAIT_S, "status to tell")
+        assert "forwarding" in status(b)["cluster"]["failing"]
+        redis.command("CONFIG", "SET", "maxmemory", "0")
+        wait_until(lambda: outcomes(b) == 20, WAIT_S, "what was refused to be learned")
+        redis.kill()
+        shutil.rmtree(directory)
+        shutil.copytree(before, directory)
+        redis.start()
+        visit(a, "put back", 10)
+        wait_until(lambda: outcomes(a) == outcomes(b) == 30, WAIT_S, "each to be learned once")
+        wait_until(lambda: served(a) == served(b) is not None, WAIT_S, "one model everywhere")
+        wait_until(lambda: status(b)["cluster"]["in_step"], WAIT_S, "status to tell")
 
 
 def test_pages_go_on_while_redis_hangs(cluster: LocalCluster, redis: LocalRedis) -> None:
