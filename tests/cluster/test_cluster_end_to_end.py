@@ -110,6 +110,7 @@ def test_a_redis_that_refuses_writes_or_is_put_back_loses_nothing(tmp_path: Path
     ):
         a, b = cluster.add("a", learns=True), cluster.add("b")
         put_catalog(a)
+        wait_until(lambda: catalog(b) != "empty", WAIT_S, "the catalog everywhere")
         visit(b, "before", 10)
         wait_until(lambda: outcomes(b) == 10, WAIT_S, "the first to be learned")
         shutil.copytree(directory, before)

@@ -650,6 +650,17 @@ export interface components {
             verdict: string;
         };
         /**
+         * ClusterReport
+         * @description How one machine does its part in the cluster; pages and feedback need nothing of it.
+         */
+        ClusterReport: {
+            failing: {
+                [key: string]: string;
+            };
+            host: string;
+            in_step: boolean;
+        };
+        /**
          * ConfigAnswer
          * @description Every key of the configuration that the service runs with.
          */
@@ -1322,6 +1333,8 @@ export interface components {
             catalog: string;
             /** @default null */
             challenger?: components["schemas"]["ChallengerReport"] | null;
+            /** @default null */
+            cluster?: components["schemas"]["ClusterReport"] | null;
             entropy_bits: {
                 [key: string]: number | null;
             };
