@@ -10,7 +10,7 @@ UPLOT := assets/node_modules/uplot
 VENDOR := server/static/vendor
 RULE := deploy/kubernetes/components/prometheus-operator/prometheusrule
 
-.PHONY: setup assets demo serve test torture lint audit types bench bench-quick docs docs-html clean
+.PHONY: setup assets demo serve test torture lint audit types bench bench-quick bench-cluster docs docs-html clean
 .DEFAULT_GOAL := help
 
 .PHONY: help
@@ -63,6 +63,9 @@ bench: setup  ## measure everything beside peers, into benchmarks/results
 
 bench-quick: setup  ## the same on little work, in under three minutes
 	$(BIN)/python -m benchmarks --quick
+
+bench-cluster: setup  ## measure several machines around one Redis, into benchmarks/results
+	$(BIN)/python -m benchmarks.cluster
 
 docs: setup  ## write the generated references under docs/ again
 	$(BIN)/marquee config reference > docs/config.md

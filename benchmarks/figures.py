@@ -78,11 +78,15 @@ class Results(msgspec.Struct, frozen=True, omit_defaults=True):
 class Board:
     """Collects figures and curves, and tells progress."""
 
-    def __init__(self, console: Console | None = None, *, quick: bool = False) -> None:
+    def __init__(
+        self, console: Console | None = None, *, quick: bool = False, module: str = "benchmarks"
+    ) -> None:
+        """Begin; figures name their command by ``module``, what ``python -m`` runs."""
         self._console = console or Console(width=WIDTH)
         self._began = time.monotonic()
         self._part = ""
         self._quick = quick
+        self._module = module
         self.figures: dict[str, Figure] = {}
         self.curves: dict[str, Curve] = {}
         self.failed: dict[str, str] = {}
@@ -145,7 +149,7 @@ class Board:
         self.say(f"[red]{part} failed:[/] {self.failed[part]}")
 
     def _command(self) -> str:
-        return f"python -m benchmarks --only {self._part}" + (" --quick" if self._quick else "")
+        return f"python -m {self._module} --only {self._part}" + (" --quick" if self._quick else "")
 
     def show(self) -> None:
         """Print the machine and one table."""

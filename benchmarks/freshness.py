@@ -14,6 +14,7 @@ from __future__ import annotations
 import http.client
 import time
 import uuid
+from contextlib import closing
 from typing import Final
 
 import msgspec
@@ -44,12 +45,12 @@ def measure_freshness(board: Board, *, quick: bool) -> None:
     with our_server(document) as server:
         train(server, pages)
         with Client(server.url, deadline_s=10.0) as client:
-            wait_until(lambda: _settled(client), 60, "the end of learning")
+            wait_until(lambda: settled(client), 60, "the end of learning")
         took = []
         for number in range(repetitions):
             # At every phase of the learner's and the workers' intervals alike.
             time.sleep(float(random.uniform(0, 1)))
-            took.append(_seconds_to_served(port_of(server), _small(pages[number % len(pages)])))
+            took.append(seconds_to_served(port_of(server), small(pages[number % len(pages)])))
     close_s = Config().reward.close_after_play_s
     work = (
         f"from sending a play to an answer by a model that learned it, {WORKERS} workers, default "
@@ -59,7 +60,7 @@ def measure_freshness(board: Board, *, quick: bool) -> None:
     board.add("feedback_to_served_p95_s", float(np.percentile(took, 95)), "s", work, WANTED)
 
 
-def _settled(client: Client) -> bool:
+def settled(client: Client) -> bool:
     """Tell whether all pages with plays were learned and their model is served."""
     before = client.status()["learner"]["examples"]
     time.sleep(2.0)
@@ -70,7 +71,7 @@ def _settled(client: Client) -> bool:
     )
 
 
-def _small(page: Page) -> Page:
+def small(page: Page) -> Page:
     """Return the page's first row alone, for a viewer whose choices are learned from."""
     row = page.rows[0]
     return Page(
@@ -78,11 +79,19 @@ def _small(page: Page) -> Page:
     )
 
 
-def _seconds_to_served(port: int, page: Page) -> float:
+def seconds_to_served(port: int, page: Page, served_at: int | None = None) -> float:
+    """Report a play of a page at one port, and return how long another model took to be served.
+
+    It is looked for at ``served_at``, by default at the same port.
+
+    Raises:
+        RuntimeError: it took longer than :data:`LONGEST_S`, or something was refused.
+    """
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-    try:
+    elsewhere = http.client.HTTPConnection("127.0.0.1", served_at or port, timeout=10)
+    with closing(connection), closing(elsewhere):
         shown = _learned_page(connection, page)
-        before = shown.snapshots["artwork"]
+        before = _rank(elsewhere, page).snapshots["artwork"]
         event = FeedbackEvent(
             event_id=uuid.uuid4().hex,
             decision_id=shown.decision_id,
@@ -98,12 +107,10 @@ def _seconds_to_served(port: int, page: Page) -> float:
         if msgspec.msgpack.decode(content, type=FeedbackAnswer).accepted != 1:
             raise RuntimeError("the play was not accepted")
         while time.perf_counter() - began < LONGEST_S:
-            if _rank(connection, page).snapshots["artwork"] != before:
+            if _rank(elsewhere, page).snapshots["artwork"] != before:
                 return time.perf_counter() - began
             time.sleep(POLL_S)
         raise RuntimeError(f"the play was not learned within {LONGEST_S:g} s")
-    finally:
-        connection.close()
 
 
 def _learned_page(connection: http.client.HTTPConnection, page: Page) -> RankAnswer:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final, Protocol
+from typing import Final
 
 from benchmarks.estimation import measure_estimation
 from benchmarks.factoring import measure_factoring
-from benchmarks.figures import Board
 from benchmarks.freshness import measure_freshness
 from benchmarks.http_pages import measure_http
 from benchmarks.http_swaps import measure_swaps
@@ -15,17 +14,10 @@ from benchmarks.in_process import measure_in_process
 from benchmarks.learner_speed import measure_learner
 from benchmarks.offline import measure_offline
 from benchmarks.real_pages import measure_real
+from benchmarks.running import Part
 from benchmarks.scaling import measure_scaling
 from benchmarks.simulation_speed import measure_simulation
 from benchmarks.streaming import measure_streaming
-
-
-class Part(Protocol):
-    """Measures something and adds it to the board; ``quick`` asks for little work."""
-
-    def __call__(self, board: Board, *, quick: bool) -> None:
-        """Measure."""
-
 
 PARTS: Final[dict[str, Part]] = {
     "inprocess": measure_in_process,

@@ -13,11 +13,13 @@ import pytest
 from rich.console import Console
 
 from benchmarks import __main__ as command
+from benchmarks import running
 from benchmarks.drawings import told as number_told
 from benchmarks.figures import Board, Results, Target
 from benchmarks.headlines import COMPARISONS, HEADLINES
 from benchmarks.machine import MISSING, machine
 from benchmarks.report import comparisons, latencies, render
+from benchmarks.running import measure
 from simulator.report.canvas import NARROW, WIDE
 
 PROMISED = {
@@ -99,9 +101,7 @@ def test_the_table_marks_what_was_missed(board: Board, told: io.StringIO) -> Non
     assert re.search(r"late_s.* missed < 2", told.getvalue())
 
 
-def test_a_part_that_fails_keeps_the_others_figures(
-    board: Board, told: io.StringIO, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_part_that_fails_keeps_the_others_figures(board: Board, told: io.StringIO) -> None:
     def fails(board: Board, *, quick: bool) -> None:
         board.add("before_ms", 1.0, "ms", "what went well before")
         raise RuntimeError("no more")
@@ -109,8 +109,7 @@ def test_a_part_that_fails_keeps_the_others_figures(
     def works(board: Board, *, quick: bool) -> None:
         board.add("after_ms", 2.0, "ms", "the next part")
 
-    monkeypatch.setattr(command, "PARTS", {"first": fails, "second": works})
-    command.measure(board, ["first", "second"], quick=False)
+    measure(board, {"first": fails, "second": works}, ["first", "second"], quick=False)
     assert {"late_s", "before_ms", "after_ms"} <= set(board.figures)
     assert board.failed == {"first": "RuntimeError: no more"}
     assert "first failed" in told.getvalue()
@@ -126,7 +125,7 @@ def test_the_command_fails_in_the_end_if_a_part_did(
             raise RuntimeError("no more")
 
     monkeypatch.setattr(command, "PARTS", {"one": part})
-    monkeypatch.setattr(command, "RESULTS", tmp_path)
+    monkeypatch.setattr(running, "RESULTS", tmp_path)
     for arguments, code in (([], 0), (["--quick"], 1)):
         monkeypatch.setattr("sys.argv", ["benchmarks", *arguments])
         with pytest.raises(SystemExit) as ended:

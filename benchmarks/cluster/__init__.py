@@ -1,0 +1,1 @@
+"""Several machines around one Redis, measured on one: ``python -m benchmarks.cluster``."""
