@@ -89,6 +89,18 @@ class Engines:
                 self._fading[surface] = Fading(config.half_life_s)
         return problems
 
+    def take_up(self, surface: Surface, state: bytes, faded_until_us: int | None = None) -> None:
+        """Go on from another state of a surface's model, such as a merge made.
+
+        It takes about as long as loading the model does: VW's memory is made anew.
+
+        Raises:
+            ModelError: it is damaged or of another shape; the model stays what it was.
+        """
+        config = self._models[surface]
+        self._engines[surface] = VowpalEngine(self._shapes[surface], config, state)
+        self._fading[surface] = Fading(config.half_life_s, faded_until_us)
+
     def forget(self, at_us: int) -> None:
         """Let the models forget what their half-lives say by an instant of the log's."""
         for surface, fading in self._fading.items():

@@ -48,7 +48,13 @@ from bandit.errors import ConfigError, ModelError
 from bandit.example_checks import ExampleChecks
 from bandit.features import Encoded
 from bandit.model_arguments import identity, started_at, vw_arguments
-from bandit.model_state import ModelState, read_state, without_lazy_regularisation
+from bandit.model_state import (
+    ModelState,
+    is_regularised,
+    read_state,
+    regularised,
+    without_lazy_regularisation,
+)
 from bandit.scoring import ModelShape
 from bandit.types import Float32Array
 
@@ -114,7 +120,7 @@ class VowpalEngine:
             return
         head = self._checked_head(state)
         self._learned = head.examples
-        self._lazy |= _is_regularised(head)
+        self._lazy |= is_regularised(head)
         try:
             self._workspace = vw.Workspace(self._vw_arguments, model_data=state)
         except RuntimeError as error:
@@ -227,12 +233,12 @@ class VowpalEngine:
         """
         state = bytes(self._workspace.serialize())
         head = read_state(state, bandit=self._bandit)
-        if not _is_regularised(head):
+        if not is_regularised(head):
             return
         settled = without_lazy_regularisation(state, head)
         self._workspace = vw.Workspace(self._vw_arguments, model_data=settled)
         weights = self._workspace.weights()[: 1 << self._shape.bits, :, 0]
-        weights[:] = _regularised(weights, head)
+        weights[:] = regularised(weights, head.gravity, head.contraction)
 
     def _table(self) -> Float32Array:
         """Return a view of VW's weights and their statistics, shape (2^bits, columns).
@@ -261,8 +267,8 @@ class VowpalEngine:
                 "the model's weights are not finite",
                 hint="go back to an earlier snapshot; lower learning_rate if it happens again",
             )
-        if _is_regularised(head):
-            weights = _regularised(weights, head)
+        if is_regularised(head):
+            weights = regularised(weights, head.gravity, head.contraction)
         return np.negative(weights) if self._bandit else weights
 
     def _variances(self, table: Float32Array, head: ModelState) -> Float32Array:
@@ -330,16 +336,6 @@ class _Line:
             group.push_many_features(hashes, values)
         self._example.set_label(label)
         return self._example
-
-
-def _is_regularised(head: ModelState) -> bool:
-    return head.gravity != 0.0 or head.contraction != 1.0
-
-
-def _regularised(weights: Float32Array, head: ModelState) -> Float32Array:
-    """Return a copy of VW's raw weights, pulled and scaled as lazy regularisation says."""
-    shrunk = np.maximum(np.abs(weights) - np.float32(head.gravity), np.float32(0))
-    return np.copysign(shrunk * np.float32(head.contraction), weights)
 
 
 def _new_workspace(shape: ModelShape, arguments: list[str]) -> vw.Workspace[Literal[False]]:

@@ -10,16 +10,19 @@ from __future__ import annotations
 import struct
 from typing import Final, NamedTuple
 
+import numpy as np
+
 from bandit.errors import ModelError
+from bandit.types import Float32Array
 
 _LENGTH: Final = struct.Struct("<I")
 _SIZES: Final = struct.Struct("<cffIIII")
 """Mark, least and greatest label, bits, lda, n-grams, skips."""
-_ONLINE: Final = struct.Struct("<?fddddfffdddQQddQdd")
+ONLINE: Final = struct.Struct("<?fddddfffdddQQddQdd")
 """What gradient descent keeps besides weights."""
 _LAZY: Final = struct.Struct("<dd")
 """Gravity and contraction, the last of the former."""
-_BANDIT_BYTES: Final = 16
+BANDIT: Final = struct.Struct("<QQ")
 """Two counters of the contextual-bandit reductions that stand before gradient descent's."""
 
 
@@ -59,8 +62,8 @@ def read_state(state: bytes, *, bandit: bool) -> ModelState:
         _, at = _text(state, at + _SIZES.size)
         (checksum_bytes,) = _LENGTH.unpack_from(state, at)
         body_at = at + _LENGTH.size + checksum_bytes
-        online_at = body_at + (_BANDIT_BYTES if bandit else 0)
-        online = _ONLINE.unpack_from(state, online_at)
+        online_at = body_at + (BANDIT.size if bandit else 0)
+        online = ONLINE.unpack_from(state, online_at)
         examples = online[12] - round(online[11])
     except (struct.error, ValueError, OverflowError) as error:
         raise ModelError(
@@ -76,7 +79,7 @@ def read_state(state: bytes, *, bandit: bool) -> ModelState:
         weight_sum=online[9],
         gravity=online[17],
         contraction=online[18],
-        lazy_at=online_at + _ONLINE.size - _LAZY.size,
+        lazy_at=online_at + ONLINE.size - _LAZY.size,
         body_at=body_at,
     )
 
@@ -84,6 +87,17 @@ def read_state(state: bytes, *, bandit: bool) -> ModelState:
 def without_lazy_regularisation(state: bytes, head: ModelState) -> bytes:
     """Return the state with no pull and no scale left to apply to its weights."""
     return state[: head.lazy_at] + _LAZY.pack(0.0, 1.0) + state[head.lazy_at + _LAZY.size :]
+
+
+def is_regularised(head: ModelState) -> bool:
+    """Tell whether a pull or a scale is left to apply."""
+    return head.gravity != 0.0 or head.contraction != 1.0
+
+
+def regularised(weights: Float32Array, gravity: float, contraction: float) -> Float32Array:
+    """Return a copy of VW's raw weights, pulled and scaled as lazy regularisation says."""
+    shrunk = np.maximum(np.abs(weights) - np.float32(gravity), np.float32(0))
+    return np.copysign(shrunk * np.float32(contraction), weights)
 
 
 def _text(state: bytes, at: int) -> tuple[str, int]:
