@@ -78,9 +78,10 @@ def duties_of(config: Config, clock: Clock, metrics: Metrics) -> list[Duty]:
     def spools() -> SqliteEventReader:
         return SqliteEventReader(Path(config.log.directory), clock)
 
-    snapshots = FileSnapshotStore(config.snapshots.directory, snapshot_keys(config))
+    keys = snapshot_keys(config)
+    snapshots = FileSnapshotStore(config.snapshots.directory, keys)
     catalogs = CatalogStore(config.catalog.directory, config.limits)
-    offers = [CheckpointOffer(config, redis())] if config.cluster.learns else []
+    offers = [CheckpointOffer(config, keys, redis())] if config.cluster.learns else []
     return [
         Forwarder(config, spools(), redis(), metrics),
         OriginReleases(config, spools(), redis()),

@@ -3,7 +3,7 @@
 A Redis that is new, or came back empty, holds none. Each machine that may learn offers what it has
 then, and that which reaches furthest stays: whoever gets the lease goes on from there. A learner's
 own copies reach Redis with the lease alone, so that none of a machine that was cut off replaces a
-newer one.
+newer one. They are signed as snapshots are.
 """
 
 from __future__ import annotations
@@ -26,14 +26,17 @@ from bandit.checkpoint import (
 from bandit.cluster.lease import RedisLease
 from bandit.cluster.names import Names, PartitionNames, host_name
 from bandit.cluster.redis_reader import told_of
+from bandit.cluster.sealing import opened, sealed
 from bandit.cluster_learning.dead_letters import SharedDeadLetters
 from bandit.cluster_learning.positions import alone, in_cluster
 from bandit.config.schema import Config
 from bandit.eventlog.protocol import EventReader
+from bandit.keys import KeyRing
 
 if TYPE_CHECKING:
     from redis import Redis
 
+_KIND: Final = "checkpoint"
 _OFFER: Final = """
 if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
 local best = tonumber(redis.call('HGET', KEYS[2], 'clock') or '-1')
@@ -59,9 +62,11 @@ class SharedCheckpoints(Checkpoints):
         redis: Redis,
         partition: PartitionNames,
         lease: RedisLease,
+        keys: KeyRing,
         dead: SharedDeadLetters,
     ) -> None:
         super().__init__(directory)
+        self._keys = keys
         self._host = host
         self._redis: Any = redis
         self._partition = partition
@@ -88,13 +93,14 @@ class SharedCheckpoints(Checkpoints):
         if data is None:
             return
         try:
-            theirs = decode_checkpoint(data)
+            content = opened(self._keys, _KIND, data)
+            theirs = decode_checkpoint(content)
         except ValueError as error:
             log.error("the checkpoint in Redis cannot be used", why=str(error))  # noqa: TRY400
             return
         own, _ = self.load()
         if own is None or own.position.clock_us < theirs.position.clock_us:
-            put_checkpoint(self._directory, data)
+            put_checkpoint(self._directory, content)
             log.info("going on from another machine's checkpoint")
 
     def save(self, checkpoint: Checkpoint) -> None:
@@ -105,7 +111,8 @@ class SharedCheckpoints(Checkpoints):
             LogUnavailableError: Redis does not answer, or the lease is lost; it is stored here.
         """
         super().save(checkpoint)
-        there = {"clock": checkpoint.position.clock_us, "content": self.current()}
+        content = sealed(self._keys, _KIND, self.current())
+        there = {"clock": checkpoint.position.clock_us, "content": content}
 
         def put(pipeline: Any) -> None:
             pipeline.hset(self._partition.checkpoint, mapping=there)
@@ -154,8 +161,9 @@ class CheckpointOffer:
 
     name: Final = "checkpoint"
 
-    def __init__(self, config: Config, redis: Redis) -> None:
+    def __init__(self, config: Config, keys: KeyRing, redis: Redis) -> None:
         self._host = host_name(config.cluster)
+        self._keys = keys
         self._partition = Names(config.cluster.namespace).partition(0)
         self._directory = Path(config.learner.directory)
         self._redis: Any = redis
@@ -192,7 +200,7 @@ class CheckpointOffer:
             return None
         position = in_cluster(found.position, self._host)
         content = encode_checkpoint(msgspec.structs.replace(found, position=position))
-        return _Own(written_at, position.clock_us, content)
+        return _Own(written_at, position.clock_us, sealed(self._keys, _KIND, content))
 
     def close(self) -> None:
         """Let go of Redis."""

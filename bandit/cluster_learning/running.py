@@ -33,6 +33,7 @@ from bandit.config.schema import Config
 from bandit.errors import LeaseHeldError, LogUnavailableError
 from bandit.learner import Learner
 from bandit.metrics import Metrics
+from bandit.secret_keys import snapshot_keys
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -135,7 +136,9 @@ def successor(config: Config, clock: Clock, metrics: Metrics, parts: Parts) -> L
     redis, partition, lease = parts.redis, parts.partition, parts.lease
     dead = SharedDeadLetters(directory, redis, partition)
     dead.adopt()
-    checkpoints = SharedCheckpoints(directory, host, redis, partition, lease, dead)
+    checkpoints = SharedCheckpoints(
+        directory, host, redis, partition, lease, snapshot_keys(config), dead
+    )
     checkpoints.adopt()
     catalogs = CatalogStore(config.catalog.directory, config.limits)
     silent_us = to_us(config.cluster.host_silent_s)

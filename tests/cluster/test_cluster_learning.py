@@ -21,7 +21,7 @@ from bandit.cluster_learning import OwnCheckpoints
 from bandit.cluster_learning.checkpoints import CheckpointOffer
 from bandit.cluster_learning.running import Parts, successor
 from bandit.config.cluster import ClusterConfig
-from bandit.config.schema import Config
+from bandit.config.schema import AuthConfig, Config
 from bandit.dead_letters import DeadLetters
 from bandit.eventlog.sqlite_reader import SqliteEventReader
 from bandit.eventlog.sqlite_writer import SqliteEventWriter
@@ -58,6 +58,7 @@ class Machine:
         self.config: Config = msgspec.structs.replace(
             base,
             cluster=shared,
+            auth=AuthConfig(secrets_directory=str(scene.root / "secrets")),
             learner=msgspec.structs.replace(
                 base.learner, directory=str(root / f"learner-{namespace}")
             ),
@@ -66,7 +67,7 @@ class Machine:
         reader = SqliteEventReader(Path(self.config.log.directory), scene.clock)
         self.forwarder = Forwarder(self.config, reader, self.client(), NoMetrics())
         self.releases = OriginReleases(self.config, reader, self.client())
-        self.offer = CheckpointOffer(self.config, self.client())
+        self.offer = CheckpointOffer(self.config, snapshot_keys(self.config), self.client())
 
     def client(self) -> Any:
         client = redis_at("cluster.redis_url", self._scene.redis.url)
@@ -257,3 +258,18 @@ def test_a_machine_takes_what_it_learned_into_a_cluster_and_out_again(scene: Sce
     after = learner_alone(alone)
     assert after.counts == within.counts != before.counts
     assert_same(scene.finish(after), reference)
+
+
+def test_a_checkpoint_that_is_not_ours_is_not_gone_on_from(scene: Scene) -> None:
+    a, b = scene.machines()
+    a.forward()
+    learner = a.learner()
+    scene.finish(learner)
+    learner.checkpoint(scene.clock.now_us())
+    key = Names("marquee").partition(0).checkpoint
+    content = a.client().hget(key, "content")
+    for broken in (b"", b"checkpoint 0 0\n", content[:-1] + b"?", content.split(b"\n", 1)[1]):
+        a.client().hset(key, "content", broken)
+        assert b.learner().counts.outcomes == {}
+    a.client().hset(key, "content", content)
+    assert b.learner().counts == learner.counts
