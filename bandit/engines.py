@@ -135,6 +135,11 @@ class Engines:
         faded = {surface: one.since_us for surface, one in self._fading.items()}
         return {surface: at_us for surface, at_us in faded.items() if at_us is not None}
 
+    @property
+    def examples_learned(self) -> dict[Surface, int]:
+        """How many examples each model has learned, over its whole life."""
+        return {surface: engine.examples_learned for surface, engine in self._engines.items()}
+
     def states(self) -> dict[Surface, bytes]:
         """Return what restores the engines."""
         return {surface: engine.serialize() for surface, engine in self._engines.items()}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import TypeVar
+
 import msgspec
 
 from bandit.types import SHARES, SURFACES, Share, Surface
@@ -45,3 +48,38 @@ class LearningCounts(msgspec.Struct):
     """Pages on which, in apprentice mode, the model's choice was compared with the baseline's."""
     match_sum: float = 0.0
     """Sum over those pages of the share of titles on which the two agree."""
+
+    def plus(self, other: LearningCounts) -> LearningCounts:
+        """Return what two learners learned together, of different decisions."""
+        return LearningCounts(
+            _sums(self.outcomes, other.outcomes),
+            _sums(self.examples, other.examples),
+            _sums(self.unlearnable, other.unlearnable),
+            {
+                surface: {
+                    share: _of_both(one, other.shares[surface][share])
+                    for share, one in shares.items()
+                }
+                for surface, shares in self.shares.items()
+            },
+            self.missing_items + other.missing_items,
+            self.unplaced_events + other.unplaced_events,
+            self.match_pages + other.match_pages,
+            self.match_sum + other.match_sum,
+        )
+
+
+Key = TypeVar("Key", bound=str)
+
+
+def _sums(one: Mapping[Key, int], other: Mapping[Key, int]) -> dict[Key, int]:
+    return {key: one.get(key, 0) + other.get(key, 0) for key in {**one, **other}}
+
+
+def _of_both(one: ShareStatistics, other: ShareStatistics) -> ShareStatistics:
+    return ShareStatistics(
+        one.displays + other.displays,
+        one.clicks + other.clicks,
+        one.plays + other.plays,
+        one.reward + other.reward,
+    )

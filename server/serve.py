@@ -151,15 +151,12 @@ class ServeRun:
             # A reload in progress waits for its old workers before it hears of the end.
             lambda: 2 * self._config.server.graceful_timeout_s + _MASTER_EXTRA_S,
         )
-        learner = ChildSpec(
-            name=LEARNER,
-            argv=(sys.executable, "-m", "server.learner_process"),
-            environ=environ,
-            stop_timeout_s=lambda: self._config.server.graceful_timeout_s + LEARNER_EXTRA_S,
-            refuses={EX_CONFIG: MISCONFIGURED},
-            waits=frozenset({EX_TEMPFAIL}),
-            is_wanted=lambda: self._config.cluster.redis_url is None or self._config.cluster.learns,
-        )
+        # Each takes one of the cluster's partitions; alone there is one learner.
+        in_cluster = self._config.cluster.redis_url is not None
+        learners = [
+            self._learner(number, environ)
+            for number in range(self._config.cluster.learners if in_cluster else 1)
+        ]
         # Nothing hangs on it: what it refuses, or dies of, is told and harms nobody.
         challenger = ChildSpec(
             name=CHALLENGER,
@@ -179,7 +176,18 @@ class ServeRun:
             refuses={EX_CONFIG: MISCONFIGURED},
             is_wanted=lambda: self._config.cluster.redis_url is not None,
         )
-        return http, learner, challenger, agent
+        return http, *learners, challenger, agent
+
+    def _learner(self, number: int, environ: dict[str, str]) -> ChildSpec:
+        return ChildSpec(
+            name=LEARNER if number == 0 else f"{LEARNER}-{number + 1}",
+            argv=(sys.executable, "-m", "server.learner_process"),
+            environ=environ,
+            stop_timeout_s=lambda: self._config.server.graceful_timeout_s + LEARNER_EXTRA_S,
+            refuses={EX_CONFIG: MISCONFIGURED},
+            waits=frozenset({EX_TEMPFAIL}),
+            is_wanted=lambda: self._config.cluster.redis_url is None or self._config.cluster.learns,
+        )
 
     def ready(self) -> None:
         """Print where the service answers."""

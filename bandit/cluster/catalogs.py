@@ -42,7 +42,7 @@ class SharedCatalog:
     name: Final = "catalog"
 
     def __init__(self, config: Config, store: CatalogStore, redis: Redis) -> None:
-        self._names = Names(config.cluster.namespace)
+        self._names = Names.of(config.cluster)
         self._store = store
         self._redis: Any = redis
         self._path = store.directory / _IN_STEP

@@ -51,7 +51,7 @@ class Following:
     name: Final = "models"
 
     def __init__(self, config: Config, store: FileSnapshotStore, redis: Redis) -> None:
-        self._names = Names(config.cluster.namespace)
+        self._names = Names.of(config.cluster)
         self._store = store
         self._keep = config.snapshots.keep
         self._redis: Any = redis

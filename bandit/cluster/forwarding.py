@@ -59,11 +59,9 @@ class Forwarder:
         reader: SqliteEventReader,
         redis: Redis,
         metrics: Metrics,
-        partitions: int = 1,
     ) -> None:
         self._host = host_name(config.cluster)
-        names = Names(config.cluster.namespace)
-        self._partitions = [names.partition(p) for p in range(partitions)]
+        self._partitions = Names.of(config.cluster).all_partitions()
         self._reader = reader
         self._redis = redis
         self._metrics = metrics

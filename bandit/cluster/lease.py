@@ -15,7 +15,7 @@ import math
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
@@ -139,19 +139,35 @@ class RedisLease:
             LogUnavailableError: it is not held.
             RedisError: Redis does not answer, or refuses.
         """
+
+        def act(pipeline: Any) -> None:
+            pipeline.multi()
+            put(pipeline)
+
+        self.change((), act)
+
+    def change(self, keys: Sequence[str], act: Callable[[Any], None]) -> None:
+        """Read ``keys`` and write what follows from it, all or nothing, while the lease is held.
+
+        ``act`` reads from a pipeline, calls its ``multi()``, and puts into it what is to be
+        written; it is called anew where one of the keys, or the lease, changed meanwhile.
+
+        Raises:
+            LogUnavailableError: the lease is not held, or others change the keys all the time.
+            RedisError: Redis does not answer, or refuses.
+        """
         from redis import WatchError
 
         for _ in range(TRIES):
             pipeline = self._redis.pipeline(transaction=True)
             try:
-                pipeline.watch(self._partition.lease)
+                pipeline.watch(self._partition.lease, *keys)
                 if pipeline.get(self._partition.lease) != self._token:
                     raise LogUnavailableError(
                         f"{self._partition.lease} is not held by this process now",
                         hint="nothing to do: it is taken again, or another process learns",
                     )
-                pipeline.multi()
-                put(pipeline)
+                act(pipeline)
                 pipeline.execute()
             except WatchError:
                 continue

@@ -1,7 +1,7 @@
 """What the keys in Redis are called.
 
-Keys of one partition share a hash tag, so that a Redis Cluster keeps them on one shard, where they
-can change together.
+Keys of one partition share a hash tag, which shows where a Redis that is divided could be: they
+change together.
 """
 
 from __future__ import annotations
@@ -77,13 +77,37 @@ class PartitionNames(NamedTuple):
 
 
 class Names(NamedTuple):
-    """The keys of one service."""
+    """The keys of one service.
+
+    Those of partitions tell how many there are: events that were divided otherwise are others'.
+    """
 
     namespace: str
+    partitions: int = 1
+
+    @classmethod
+    def of(cls, config: ClusterConfig) -> Names:
+        """Return the keys that a configuration asks for."""
+        return cls(config.namespace, config.partitions)
 
     def partition(self, number: int) -> PartitionNames:
         """Return the keys of a partition, counted from 0."""
-        return PartitionNames(f"{{{self.namespace}:{number}}}")
+        of_several = "" if self.partitions == 1 else f".{self.partitions}"
+        return PartitionNames(f"{{{self.namespace}:{number}{of_several}}}")
+
+    def all_partitions(self) -> list[PartitionNames]:
+        """Return the keys of every partition."""
+        return [self.partition(number) for number in range(self.partitions)]
+
+    @property
+    def merged(self) -> str:
+        """What the partitions' learners learned together."""
+        return f"{self.partition(0).prefix}:merged"
+
+    @property
+    def turns(self) -> str:
+        """A hash: partition → what its learner has to merge."""
+        return f"{self.partition(0).prefix}:turns"
 
     def pointer(self, surface: Surface) -> str:
         """Return where it is told which snapshot to serve."""

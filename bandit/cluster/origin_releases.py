@@ -37,12 +37,9 @@ class OriginReleases:
 
     name: Final = "releases"
 
-    def __init__(
-        self, config: Config, reader: SqliteEventReader, redis: Redis, partitions: int = 1
-    ) -> None:
+    def __init__(self, config: Config, reader: SqliteEventReader, redis: Redis) -> None:
         self._host = host_name(config.cluster)
-        names = Names(config.cluster.namespace)
-        self._partitions = [names.partition(p) for p in range(partitions)]
+        self._partitions = Names.of(config.cluster).all_partitions()
         self._reader = reader
         self._redis: Any = redis
         self._looked_at_us: int | None = None

@@ -25,6 +25,7 @@ from bandit.checkpoint import (
 )
 from bandit.cluster.lease import RedisLease
 from bandit.cluster.names import Names, PartitionNames, host_name
+from bandit.cluster.places import directory_of
 from bandit.cluster.redis_reader import told_of
 from bandit.cluster.sealing import opened, sealed
 from bandit.cluster_learning.dead_letters import SharedDeadLetters
@@ -157,17 +158,18 @@ class _Own(NamedTuple):
 
 
 class CheckpointOffer:
-    """Offers this machine's checkpoint while nobody learns: a duty of whoever may."""
+    """Offers this machine's checkpoints while nobody learns: a duty of whoever may."""
 
     name: Final = "checkpoint"
 
     def __init__(self, config: Config, keys: KeyRing, redis: Redis) -> None:
         self._host = host_name(config.cluster)
         self._keys = keys
-        self._partition = Names(config.cluster.namespace).partition(0)
-        self._directory = Path(config.learner.directory)
+        self._partitions = Names.of(config.cluster).all_partitions()
+        self._places = [directory_of(config, number) for number in range(len(self._partitions))]
         self._redis: Any = redis
-        self._own: _Own | None = None
+        self._own: dict[Path, _Own] = {}
+        """Each partition's newest here, by its directory."""
 
     def step(self, now_us: int) -> bool:
         """Offer it, where it is wanted.
@@ -177,25 +179,30 @@ class CheckpointOffer:
             OSError: it cannot be read.
         """
         del now_us
-        keys = (self._partition.lease, self._partition.checkpoint)
-        if self._redis.exists(self._partition.lease):
-            return False
-        own = self._own = self._newest()
-        if own is not None:
-            theirs = self._redis.hget(self._partition.checkpoint, "clock")
-            if theirs is None or int(theirs) < own.clock_us:
-                self._redis.eval(_OFFER, len(keys), *keys, own.clock_us, own.content)
+        for partition, directory in zip(self._partitions, self._places, strict=True):
+            if not self._redis.exists(partition.lease):
+                self._offer(partition, directory)
         return False
 
-    def _newest(self) -> _Own | None:
-        """Read this machine's newest, where it is another than before."""
-        path = self._directory / CURRENT_NAME
+    def _offer(self, partition: PartitionNames, directory: Path) -> None:
+        own = self._newest(directory)
+        if own is None:
+            return
+        self._own[directory] = own
+        theirs = self._redis.hget(partition.checkpoint, "clock")
+        if theirs is None or int(theirs) < own.clock_us:
+            keys = (partition.lease, partition.checkpoint)
+            self._redis.eval(_OFFER, len(keys), *keys, own.clock_us, own.content)
+
+    def _newest(self, directory: Path) -> _Own | None:
+        """Read a partition's newest, where it is another than before."""
+        path = directory / CURRENT_NAME
         if not path.exists():
             return None
-        written_at = path.stat().st_mtime_ns
-        if self._own is not None and self._own.written_at == written_at:
-            return self._own
-        found, _ = load_checkpoint(self._directory)
+        written_at, before = path.stat().st_mtime_ns, self._own.get(directory)
+        if before is not None and before.written_at == written_at:
+            return before
+        found, _ = load_checkpoint(directory)
         if found is None:
             return None
         position = in_cluster(found.position, self._host)

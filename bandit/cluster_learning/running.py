@@ -1,9 +1,9 @@
-"""The learner of a cluster: it holds the lease, reads events from Redis, and can be taken over.
+"""The learner of a cluster: it holds a lease, reads events from Redis, and can be taken over.
 
-Machines that may learn compete for the lease; those that do not get it stand by. A checkpoint is
-saved on this machine's disk as ever, and copied to Redis before anything is released, so that
-whoever takes over goes on from there: nothing is learned twice or left out. It goes on from what
-reaches further, its own or that in Redis, which may have come back without any.
+Processes that may learn compete for the leases on partitions; those that get none stand by. A
+checkpoint is saved on this machine's disk as ever, and copied to Redis before anything is released,
+so that whoever takes over goes on from there: nothing is learned twice or left out. It goes on from
+what reaches further, its own or that in Redis, which may have come back without any.
 
 A process that lost the lease, as it stood still or was cut off, learns no more: what it would write
 to Redis is refused, it publishes nothing, and it ends.
@@ -12,10 +12,10 @@ to Redis is refused, it publishes nothing, and it ends.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import structlog
 
@@ -24,10 +24,14 @@ from bandit.clock import Clock, to_us
 from bandit.cluster.connection import redis_at
 from bandit.cluster.lease import RedisLease
 from bandit.cluster.names import Names, PartitionNames, host_name
+from bandit.cluster.places import config_of
 from bandit.cluster.redis_reader import RedisEventReader
 from bandit.cluster_learning.catalogs import FetchedCatalogs
 from bandit.cluster_learning.checkpoints import SharedCheckpoints
 from bandit.cluster_learning.dead_letters import SharedDeadLetters
+from bandit.cluster_learning.exchange import Exchange
+from bandit.cluster_learning.merger import Merger
+from bandit.cluster_learning.partition_learner import PartitionLearner
 from bandit.cluster_learning.snapshots import LeasedSnapshots
 from bandit.config.schema import Config
 from bandit.errors import LeaseHeldError, LogUnavailableError
@@ -49,25 +53,30 @@ def run_in_cluster(
     clock: Clock,
     metrics: Metrics,
     stop: threading.Event,
-    at_work: Callable[[Config, Clock], Any],
+    at_work: Callable[[Config, Clock], AbstractContextManager[None]],
 ) -> None:
-    """Stand by until the lease is ours, then learn until ``stop`` is set.
+    """Stand by until the lease on a partition is ours, then learn it until ``stop`` is set.
 
-    ``at_work`` holds this machine's own lease while it is in use.
+    ``at_work`` holds a partition's directory on this machine while it is in use.
 
     Raises:
         LeaseHeldError: the lease was lost to another process, here or elsewhere.
         ConfigError: a model cannot be made as configured, or keys cannot be read.
     """
-    names, url = Names(config.cluster.namespace), config.cluster.redis_url or ""
-    partition = names.partition(0)
-    redis = redis_at("cluster.redis_url", url)
-    lease = RedisLease(redis, partition, host_name(config.cluster), config.cluster.lease_s)
+    names, host = Names.of(config.cluster), host_name(config.cluster)
+    redis = redis_at("cluster.redis_url", config.cluster.redis_url or "")
+    leases = [
+        RedisLease(redis, partition, host, config.cluster.lease_s)
+        for partition in names.all_partitions()
+    ]
     try:
-        with at_work(config, clock), _held(lease, stop) as ending:
-            if not stop.is_set():
-                _learn(config, clock, metrics, ending, Parts(redis, names, partition, lease))
-        if lease.lost.is_set():
+        number = _taken(leases, stop)
+        if number is None:
+            return
+        own = config_of(config, number)
+        with _kept(leases[number], stop) as ending, at_work(own, clock):
+            _learn(own, clock, metrics, ending, Parts(redis, names, number, leases[number]))
+        if leases[number].lost.is_set():
             raise LeaseHeldError(
                 "another process learns in this one's place", hint="this one stands by"
             )
@@ -80,25 +89,40 @@ class Parts(NamedTuple):
 
     redis: Redis
     names: Names
-    partition: PartitionNames
+    number: int
+    """The partition's."""
     lease: RedisLease
+
+    @property
+    def partition(self) -> PartitionNames:
+        """The partition's keys."""
+        return self.names.partition(self.number)
+
+
+def _taken(leases: Sequence[RedisLease], stop: threading.Event) -> int | None:
+    """Take the first lease that can be had; return the partition, None if told to stop before."""
+    from redis import RedisError
+
+    told: dict[int, str] = {}
+    while not stop.is_set():
+        for number, lease in enumerate(leases):
+            try:
+                lease.take()
+            except (LeaseHeldError, RedisError) as error:
+                if str(error) != told.get(number):
+                    log.info("standing by", partition=number, why=str(error))
+                told[number] = str(error)
+            else:
+                return number
+        stop.wait(STAND_BY_S)
+    return None
 
 
 @contextmanager
-def _held(lease: RedisLease, stop: threading.Event) -> Iterator[threading.Event]:
-    """Hold the lease for a block, once it can be had; yield what tells that it is to end."""
+def _kept(lease: RedisLease, stop: threading.Event) -> Iterator[threading.Event]:
+    """Keep the lease for a block; yield what tells that it is to end."""
     from redis import RedisError
 
-    told = ""
-    while not stop.is_set():
-        try:
-            lease.take()
-            break
-        except (LeaseHeldError, RedisError) as error:
-            if str(error) != told:
-                log.info("standing by", why=str(error))
-            told = str(error)
-            stop.wait(STAND_BY_S)
     ending = threading.Event()
     keeper = threading.Thread(target=lease.keep, args=(stop, ending), name="lease", daemon=True)
     keeper.start()
@@ -114,18 +138,45 @@ def _held(lease: RedisLease, stop: threading.Event) -> Iterator[threading.Event]
 def _learn(
     config: Config, clock: Clock, metrics: Metrics, ending: threading.Event, parts: Parts
 ) -> None:
-    while not ending.is_set():
-        try:
-            learner = successor(config, clock, metrics, parts)
-        except LogUnavailableError as error:
-            log.warning("learning cannot begin now; it is tried again", why=str(error))
-            ending.wait(STAND_BY_S)
-        else:
-            learner.run(ending)
+    merger = None
+    if parts.names.partitions > 1 and parts.number == 0:
+        keys, snapshots = snapshot_keys(config), LeasedSnapshots(config, parts.lease)
+        merger = Merger(config, parts.redis, parts.lease, keys, snapshots, clock)
+    with _beside(merger, ending):
+        while not ending.is_set():
+            try:
+                learner = successor(config, clock, metrics, parts, ending, merger)
+            except LogUnavailableError as error:
+                log.warning("learning cannot begin now; it is tried again", why=str(error))
+                ending.wait(STAND_BY_S)
+            else:
+                learner.run(ending)
 
 
-def successor(config: Config, clock: Clock, metrics: Metrics, parts: Parts) -> Learner:
-    """Return a learner that goes on from where whoever was before it stood.
+@contextmanager
+def _beside(merger: Merger | None, ending: threading.Event) -> Iterator[None]:
+    """Have the merger work in a thread for a block."""
+    if merger is None:
+        yield
+        return
+    thread = threading.Thread(target=merger.run, args=(ending,), name="merger", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ending.set()
+        thread.join()
+
+
+def successor(
+    config: Config,
+    clock: Clock,
+    metrics: Metrics,
+    parts: Parts,
+    ending: threading.Event,
+    merger: Merger | None = None,
+) -> Learner:
+    """Return a learner of a partition that goes on from where whoever was before it stood.
 
     Raises:
         LogUnavailableError: Redis does not answer.
@@ -133,12 +184,10 @@ def successor(config: Config, clock: Clock, metrics: Metrics, parts: Parts) -> L
     """
     directory, host = Path(config.learner.directory), host_name(config.cluster)
     directory.mkdir(parents=True, exist_ok=True)
-    redis, partition, lease = parts.redis, parts.partition, parts.lease
+    redis, partition, lease, keys = parts.redis, parts.partition, parts.lease, snapshot_keys(config)
     dead = SharedDeadLetters(directory, redis, partition)
     dead.adopt()
-    checkpoints = SharedCheckpoints(
-        directory, host, redis, partition, lease, snapshot_keys(config), dead
-    )
+    checkpoints = SharedCheckpoints(directory, host, redis, partition, lease, keys, dead)
     checkpoints.adopt()
     catalogs = CatalogStore(config.catalog.directory, config.limits)
     silent_us = to_us(config.cluster.host_silent_s)
@@ -146,12 +195,12 @@ def successor(config: Config, clock: Clock, metrics: Metrics, parts: Parts) -> L
     stands, _ = checkpoints.load()
     if stands is not None:
         reader.expect(stands.position.sequences, stands.position.clock_us)
-    return Learner(
-        config,
-        reader,
-        LeasedSnapshots(config, lease),
-        FetchedCatalogs(catalogs, redis, parts.names),
-        clock,
-        metrics,
+    snapshots = LeasedSnapshots(config, lease)
+    fetched = FetchedCatalogs(catalogs, redis, parts.names)
+    if parts.names.partitions == 1:
+        return Learner(config, reader, snapshots, fetched, clock, metrics, checkpoints=checkpoints)
+    exchange = Exchange(config, parts.number, redis, lease, keys, snapshots, ending)
+    return PartitionLearner(
+        exchange, merger, config, reader, snapshots, fetched, clock, metrics,
         checkpoints=checkpoints,
-    )
+    )  # fmt: skip

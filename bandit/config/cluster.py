@@ -35,10 +35,36 @@ class ClusterConfig(Section, frozen=True, kw_only=True):
     learns: Annotated[
         bool,
         Meta(
-            description="Whether this machine may learn. Of those that may, one learns; the others "
-            "stand by, and take over what a lost one learned."
+            description="Whether this machine may learn. Of those that may, one learns each "
+            "partition; the others stand by, and take over what a lost one learned."
         ),
     ] = True
+    partitions: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=64,
+            description="Into how many parts, by decision, events are divided, each with a learner "
+            "of its own; their models are merged. The same on all machines, and not to be changed "
+            "later: see cluster.md.",
+        ),
+    ] = 1
+    learners: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=16,
+            description="How many learners this machine runs if it learns. Each takes one "
+            "partition that has none; the others stand by. A change takes a new start.",
+        ),
+    ] = 1
+    merge_interval_s: Annotated[
+        Positive,
+        Meta(
+            description="How often the partitions' models are merged and the outcome published, in "
+            "seconds."
+        ),
+    ] = 2.0
     poll_interval_s: Annotated[
         Positive,
         Meta(description="How often machines look for what is new in Redis, in seconds."),

@@ -55,12 +55,13 @@ class Host:
         self.clock = ManualClock(START_US)
         self.name = name
         log = LogConfig(directory=str(directory), heartbeat_s=1000.0)
-        config = Config(log=log, cluster=ClusterConfig(redis_url=redis.url, host=name))
+        cluster = ClusterConfig(redis_url=redis.url, host=name, partitions=partitions)
+        config = Config(log=log, cluster=cluster)
         self._writer = SqliteEventWriter.open(directory, self.clock, log, NoMetrics())
         self.reader = SqliteEventReader(directory, self.clock)
         self.client = redis_at("cluster.redis_url", redis.url)
-        self.forwarder = Forwarder(config, self.reader, self.client, NoMetrics(), partitions)
-        self.releases = OriginReleases(config, self.reader, self.client, partitions)
+        self.forwarder = Forwarder(config, self.reader, self.client, NoMetrics())
+        self.releases = OriginReleases(config, self.reader, self.client)
 
     def feed(self, *names: str) -> None:
         self.clock.advance_s(0.001)
@@ -91,11 +92,12 @@ class Site:
         redis.command("FLUSHALL")
         self.redis = redis
         self.hosts = [Host(redis, directory / name, name, partitions) for name in hosts]
+        self.names = Names("marquee", partitions)
         self.readers = [self.reader(number) for number in range(partitions)]
 
     def reader(self, number: int = 0) -> RedisEventReader:
         client = redis_at("cluster.redis_url", self.redis.url)
-        partition = Names("marquee").partition(number)
+        partition = self.names.partition(number)
         # Not a Redis that came back empty, of which another one may hold the lease.
         client.set(partition.fence, 0)
         lease = RedisLease(client, partition, "test", 60.0)
@@ -258,7 +260,7 @@ def test_what_is_released_is_trimmed_and_the_origin_may_let_it_go(
         assert events(second, spool) == needed[4:]
         host.release()
         assert host.reader.released()["spool-000"].through == int(needed[4])
-        groups = host.client.xinfo_groups(Names("marquee").partition(1).stream(Origin.of(spool)))
+        groups = host.client.xinfo_groups(site.names.partition(1).stream(Origin.of(spool)))
         assert [one["name"].decode() for one in groups] == [GROUP]
         assert groups[0]["last-delivered-id"].decode() == f"{int(needed[3]) + 1}-0"
 

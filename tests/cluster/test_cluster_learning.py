@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -80,14 +81,14 @@ class Machine:
 
     def learner(self) -> Learner:
         """Take the lease, whoever has it, and go on learning."""
-        names = Names(self.config.cluster.namespace)
-        partition, client = names.partition(0), self.client()
+        names, client = Names.of(self.config.cluster), self.client()
+        partition = names.partition(0)
         client.set(partition.fence, 1, nx=True)
         client.delete(partition.lease)
         lease = RedisLease(client, partition, self._name, LEASE_S)
         lease.take()
-        parts = Parts(client, names, partition, lease)
-        return successor(self.config, self._scene.clock, NoMetrics(), parts)
+        parts = Parts(client, names, 0, lease)
+        return successor(self.config, self._scene.clock, NoMetrics(), parts, threading.Event())
 
     def close(self) -> None:
         self.forwarder.close()
