@@ -143,3 +143,23 @@ def test_pages_go_on_while_redis_hangs(cluster: LocalCluster, redis: LocalRedis)
     threading.Thread(target=look, daemon=True).start()
     assert done.wait(WAIT_S), "pages waited for Redis"
     redis.go_on()
+
+
+def test_several_learners_share_the_events_and_merge(cluster: LocalCluster) -> None:
+    shared = {"MARQUEE__CLUSTER__PARTITIONS": "2", "MARQUEE__CLUSTER__MERGE_INTERVAL_S": "0.3"}
+    two = {**shared, "MARQUEE__CLUSTER__LEARNERS": "2"}
+    a = cluster.add("a", learns=True, settings=two)
+    b = cluster.add("b", learns=True, settings=two)
+    put_catalog(a)
+    wait_until(lambda: catalog(b) == catalog(a) != "empty", WAIT_S, "the catalog everywhere")
+    visit(b, "first", 40)
+    wait_until(lambda: outcomes(a) == outcomes(b) == 40, WAIT_S, "all to be learned")
+    wait_until(lambda: served(a) == served(b) is not None, WAIT_S, "one model everywhere")
+    learned = sum(status(a)["learner"]["outcomes"].values())
+    # Whatever it learned is taken over by those that stand by.
+    a.kill()
+    visit(b, "second", 20)
+    wait_until(lambda: outcomes(b) >= learned + 20, WAIT_S, "the others to learn on")
+    before = served(b)
+    visit(b, "third", 20)
+    wait_until(lambda: served(b) != before, WAIT_S, "a newer model of all partitions")
