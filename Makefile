@@ -10,7 +10,7 @@ UPLOT := assets/node_modules/uplot
 VENDOR := server/static/vendor
 RULE := deploy/kubernetes/components/prometheus-operator/prometheusrule
 
-.PHONY: setup assets demo serve test torture lint audit types bench bench-quick bench-cluster docs docs-html clean
+.PHONY: setup assets demo cluster serve test torture lint audit types bench bench-quick bench-cluster docs docs-html clean
 .DEFAULT_GOAL := help
 
 .PHONY: help
@@ -38,6 +38,9 @@ $(VENDOR)/uPlot.iife.min.js: assets/package.json assets/package-lock.json
 
 demo: setup  ## the demo homepage and the dashboard, with simulated viewers and a live table
 	$(BIN)/python examples/demo.py
+
+cluster: setup  ## three machines around one Redis, all on this one, with simulated viewers
+	$(BIN)/python examples/cluster.py
 
 serve: setup  ## serve the example catalog without viewers
 	$(BIN)/marquee serve --config examples/marquee.toml
