@@ -9,6 +9,7 @@ import click
 
 from server.cli.catalog import catalog
 from server.cli.challenger import challenger
+from server.cli.cluster import cluster
 from server.cli.config import config
 from server.cli.explain import explain
 from server.cli.log import log
@@ -61,6 +62,7 @@ for command in (
     config,
     catalog,
     challenger,
+    cluster,
     explain,
     snapshots,
     log,
