@@ -41,15 +41,36 @@ def base() -> list[Manifest]:
 
 
 def overlaid(overlay: str) -> list[Manifest]:
-    """Return the base's manifests under an overlay's patches."""
+    """Return the base's manifests under the components and patches of an overlay."""
     directory = KUBERNETES / "overlays" / overlay
     described = kustomization(directory)
     manifests = base()
-    for patch in described["patches"]:
+    for name in described.get("components", ()):
+        component = directory / name
+        manifests += [
+            manifest
+            for resource in kustomization(component).get("resources", ())
+            for manifest in documents(component / resource)
+            # What an operator brings has schemas of its own.
+            if not manifest["apiVersion"].startswith("monitoring.coreos.com/")
+        ]
+        _lay(manifests, component)
+    _lay(manifests, directory)
+    return manifests
+
+
+def _lay(manifests: list[Manifest], directory: Path) -> None:
+    """Lay the patches of a directory over manifests."""
+    for patch in kustomization(directory).get("patches", ()):
         for patched in documents(directory / patch["path"]):
             (target,) = [each for each in manifests if _name(each) == _name(patched)]
             manifests[manifests.index(target)] = merged(target, patched)
-    return manifests
+
+
+def named(manifests: list[Manifest], kind: str, name: str) -> Manifest:
+    """Return the manifest of a kind and name."""
+    (found,) = [each for each in of_kind(manifests, kind) if each["metadata"]["name"] == name]
+    return found
 
 
 def of_kind(manifests: list[Manifest], kind: str) -> list[Manifest]:

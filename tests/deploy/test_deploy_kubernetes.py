@@ -23,6 +23,7 @@ from tests.deploy.manifests import (
     base,
     documents,
     kustomization,
+    named,
     of_kind,
     overlaid,
 )
@@ -40,8 +41,7 @@ def config() -> Config:
 
 
 def pod(manifests: list[Manifest]) -> Any:
-    (statefulset,) = of_kind(manifests, "StatefulSet")
-    return statefulset["spec"]["template"]["spec"]
+    return named(manifests, "StatefulSet", "marquee")["spec"]["template"]["spec"]
 
 
 def container(manifests: list[Manifest]) -> Any:
@@ -65,13 +65,16 @@ def test_the_manifests_are_valid(overlay: str, version: str) -> None:
         kubernetes_validate.validate(manifest, version, strict=True)
 
 
-@pytest.mark.parametrize("directory", ["base", "components/prometheus-operator"])
+@pytest.mark.parametrize(
+    "directory", ["base", "components/prometheus-operator", "components/cluster"]
+)
 def test_every_file_is_part_of_what_is_put_together(directory: str) -> None:
     described = kustomization(KUBERNETES / directory)
-    named = {*described["resources"], "kustomization.yaml"}
+    parts = {*described["resources"], "kustomization.yaml"}
+    parts |= {patch["path"] for patch in described.get("patches", ())}
     for generator in described.get("configMapGenerator", ()):
-        named |= set(generator["files"])
-    assert named == {path.name for path in (KUBERNETES / directory).glob("*.*ml")}
+        parts |= set(generator["files"])
+    assert parts == {path.name for path in (KUBERNETES / directory).glob("*.*ml")}
 
 
 @overlays
@@ -168,13 +171,44 @@ def test_the_pod_has_no_privileges(overlay: str) -> None:
 
 
 @overlays
-def test_one_pod_has_one_volume_to_itself(overlay: str) -> None:
-    (statefulset,) = of_kind(overlaid(overlay), "StatefulSet")
-    assert statefulset["spec"]["replicas"] == 1
+def test_each_pod_has_a_volume_to_itself_and_several_are_a_cluster(overlay: str) -> None:
+    manifests = overlaid(overlay)
+    statefulset = named(manifests, "StatefulSet", "marquee")
+    environment = {each["name"] for each in container(manifests).get("env", ())}
+    in_cluster = {"MARQUEE__CLUSTER__REDIS_URL", "MARQUEE__CLUSTER__HOST"} <= environment
+    assert (statefulset["spec"]["replicas"] > 1) == in_cluster
+    budget = named(manifests, "PodDisruptionBudget", "marquee")
+    assert budget["spec"]["minAvailable"] == max(1, statefulset["spec"]["replicas"] - 1)
     (claim,) = statefulset["spec"]["volumeClaimTemplates"]
     assert claim["spec"]["accessModes"] == ["ReadWriteOncePod"]
     names = {service["metadata"]["name"] for service in of_kind(base(), "Service")}
     assert statefulset["spec"]["serviceName"] in names
+
+
+def test_the_cluster_is_configured_by_keys_that_exist_and_keeps_what_redis_is_given() -> None:
+    manifests = overlaid("cluster")
+    for each in container(manifests)["env"]:
+        _, section, key = each["name"].split("__")
+        assert hasattr(getattr(Config(), section.lower()), key.lower()), each["name"]
+    redis = named(manifests, "StatefulSet", "marquee-redis")["spec"]
+    (server,) = redis["template"]["spec"]["containers"]
+    said = dict(zip(server["args"][::2], server["args"][1::2], strict=True))
+    assert said["--maxmemory-policy"] == "noeviction"
+    assert said["--appendonly"] == "yes"
+    assert said["--requirepass"] == "$(REDIS_PASSWORD)"
+    service = named(manifests, "Service", "marquee-redis")
+    assert service["spec"]["selector"] == redis["selector"]["matchLabels"]
+    policy = named(manifests, "NetworkPolicy", "marquee-redis")
+    (rule,) = policy["spec"]["ingress"]
+    (source,) = rule["from"]
+    pods = named(manifests, "StatefulSet", "marquee")["spec"]["template"]["metadata"]["labels"]
+    assert source["podSelector"]["matchLabels"].items() <= pods.items()
+    secrets = {
+        each["valueFrom"]["secretKeyRef"]["name"]
+        for each in [*container(manifests)["env"], *server["env"]]
+        if "secretKeyRef" in each["valueFrom"]
+    }
+    assert secrets == {"marquee-redis"}
 
 
 def test_what_selects_the_pod_selects_it() -> None:
