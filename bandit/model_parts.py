@@ -34,8 +34,10 @@ weights and labels, examples, features, and the weight behind the normaliser's t
 class ModelParts(NamedTuple):
     """What a serialized model holds."""
 
+    made_by: tuple[str, str]
+    """VW's version and the model's identity: what must agree for models to be of one kind."""
     settings: bytes
-    """The head: version, identity and command line."""
+    """The head, which holds these and the command line."""
     reductions: tuple[int, ...]
     """The counters of the contextual-bandit reductions; none in a regression."""
     counters: tuple[float, ...]
@@ -64,6 +66,7 @@ def take_apart(state: bytes, config: ModelConfig) -> ModelParts:
         )
     records = np.frombuffer(state, record, offset=records_at)
     return ModelParts(
+        made_by=(head.version, head.identity),
         settings=state[: head.body_at],
         reductions=BANDIT.unpack_from(state, head.body_at) if bandit else (),
         counters=ONLINE.unpack_from(state, online_at),

@@ -323,6 +323,17 @@ def test_models_that_cannot_be_merged_are_refused() -> None:
             Merging(config, 2).handed_out(engine_of(config).serialize())
 
 
+def test_learners_of_another_step_size_are_of_the_same_kind() -> None:
+    longer = ModelConfig(bits=12, interactions=CROSSES, learning_rate=0.2)
+    examples = examples_of(16, 300)
+    base = learned(PLAIN, examples[:200])
+    begun = Merging(PLAIN, P).handed_out(base)
+    now = learned(longer, examples[200:], begun)
+    found = merged(PLAIN, base, [Turn(Stand(base), Stand(now))])
+    for config in (PLAIN, longer):
+        assert engine_of(config, found).examples_learned == 300
+
+
 def test_a_surface_takes_up_a_merged_state_or_stays_what_it_was() -> None:
     config = Config()
     engines = Engines(config, MemorySnapshotStore())
