@@ -31,21 +31,16 @@ from msgspec import Meta
 from bandit.catalog import Catalog
 from bandit.clock import MICROSECONDS, ManualClock, to_us
 from bandit.config.schema import Config
-from bandit.engines import shape_of
-from bandit.errors import CatalogError
-from bandit.eventlog.memory import MemoryEventLog
 from bandit.events import DecisionRecord, Record
-from bandit.learner import Learner
-from bandit.metrics import NoMetrics
-from bandit.policy import Policy, ServedModel, Serving
+from bandit.policy import Policy, Serving
 from bandit.reward import RewardRule
-from bandit.snapshots import MemorySnapshotStore
 from bandit.status import LearnerStatus
-from bandit.types import SURFACES, Surface
 from simulator.errors import SimulationError
 from simulator.pages import Displays, Environment, Pages, Served
 from simulator.policies.answers import Answers, NamedRow, NamedTitle, Places
 from simulator.policies.feedback import Reporter
+from simulator.policies.learners import Learners, OneLearner
+from simulator.policies.partitioned import PartitionedLearners
 
 _SNAPSHOTS_KEPT: Final = 2
 SETTLED_WINDOW_S: Final = 86_400.0
@@ -92,23 +87,15 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     publish_batches: Annotated[
         int, Meta(ge=1, description="After how many batches models are published and served.")
     ] = 1
-
-
-class _OneCatalog:
-    """The catalog of a run, as the learner looks for it."""
-
-    def __init__(self, catalog: Catalog) -> None:
-        self._catalog = catalog
-
-    def load(self, version: str) -> Catalog:
-        """Return the catalog.
-
-        Raises:
-            CatalogError: it is not of this version.
-        """
-        if version != self._catalog.version:
-            raise CatalogError("catalog", f"there is no version {version}", hint="start a new run")
-        return self._catalog
+    partitions: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=64,
+            description="Among how many learners records are divided by decision id; their models "
+            "are merged whenever they are published.",
+        ),
+    ] = 1
 
 
 class _Timed(NamedTuple):
@@ -200,17 +187,11 @@ class _Running:
         self._reporter = Reporter(environment.document)
         catalog = Catalog.build(environment.document)
         self._clock = ManualClock()
-        self._event_log = MemoryEventLog(self._clock)
-        self._writer = self._event_log.writer()
-        self._snapshots = MemorySnapshotStore()
-        self._learner = Learner(
-            config,
-            self._event_log.reader(),
-            self._snapshots,
-            _OneCatalog(catalog),
-            self._clock,
-            NoMetrics(),
-        )
+        self._learners: Learners
+        if settings.partitions == 1:
+            self._learners = OneLearner(config, catalog, self._clock)
+        else:
+            self._learners = PartitionedLearners(config, catalog, self._clock, settings.partitions)
         self.serving = Serving(catalog)
         self._window_us = to_us(config.reward.window_s + config.reward.clock_leeway_s)
         self._settled_us = 0
@@ -268,7 +249,7 @@ class _Running:
                 kept = index
                 break
             self._go_to(at_us)
-            self._writer.append([record])
+            self._learners.append(record)
         del self._waiting[:kept]
         self._go_to(until_us)
 
@@ -277,30 +258,10 @@ class _Running:
 
     def _learn(self) -> None:
         now_us = self._clock.now_us()
-        while not (report := self._learner.step(now_us)).idle:
-            if report.failed:
-                raise SimulationError(
-                    f"the learner failed: {report.failed}", hint="mend what the error names"
-                )
-        # The learner, which would read them again after a failure only, has taken them all.
-        self._event_log.forget()
+        self._learners.learn(now_us)
         self._batches += 1
         if self._batches % self._settings.publish_batches == 0:
-            self._learner.publish(now_us)
-            models = {surface: self._newest(surface) for surface in SURFACES}
-            served = {surface: model for surface, model in models.items() if model is not None}
-            self.serving = Serving(self.serving.catalog, served)
-
-    def _newest(self, surface: Surface) -> ServedModel | None:
-        pointer = self._snapshots.pointer(surface)
-        before = self.serving.models.get(surface)
-        if pointer is None or (before is not None and before.version == pointer.version):
-            return before
-        snapshot = self._snapshots.load(surface, pointer.version)
-        manifest = snapshot.manifest
-        return ServedModel(
-            pointer.version, shape_of(manifest), snapshot.arrays, manifest.created_at_us
-        )
+            self.serving = Serving(self.serving.catalog, self._learners.publish(now_us))
 
     def status(self) -> LearnerStatus:
-        return self._learner.status(self._clock.now_us())
+        return self._learners.status(self._clock.now_us())
