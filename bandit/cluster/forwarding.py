@@ -9,7 +9,7 @@ case. Redis itself refuses a record that its stream holds already, by the entry'
 What a Redis that came back empty needs is all that no checkpoint has learned: it is sent from where
 the spool was released, which the spool still holds (:mod:`bandit.cluster.origin_releases`).
 
-Measured on one core, with Redis on another: see ``docs/cluster.md``.
+Measured by ``python -m benchmarks.cluster --only forwarding``.
 """
 
 from __future__ import annotations
