@@ -154,8 +154,9 @@ class Merging:
 
         Args:
             newest: the state merged last; at first, that of an engine which learned nothing.
-            turns: at most one a learner. One that has nothing to tell yet is left out, and may
-                tell of all it did since its ``begun`` when others are merged for the next time.
+            turns: at most one a learner; best those of all at once. One that has nothing to tell
+                yet is left out and counts as not moved; it may tell of all it did since its
+                ``begun`` at the next merge.
 
         Raises:
             ModelError: a state is damaged, of other settings, or was not learned by AdaGrad.
@@ -172,11 +173,11 @@ class Merging:
         indices = _touched(list(parts.values()))
         sums = {state: self._sums(one, indices) for state, one in parts.items()}
         kept = self._share_kept(newest.faded_until_us, until_us)
-        found = merged_sums(
-            self._faded(sums[newest.state], kept),
-            [self._move(turn, sums, until_us) for turn in turns],
-            self._config.power_t,
-        )
+        before = self._faded(sums[newest.state], kept)
+        moves = [self._move(turn, sums, until_us) for turn in turns]
+        absent = max(0, self._partitions - len(turns))
+        idle = absent * _shares(self._handed_out(before).squares, self._config.power_t)
+        found = merged_sums(before, moves, idle, self._config.power_t)
         pairs = [(parts[begun.state], parts[now.state]) for begun, now in turns]
         merged = ModelParts(
             made_by=base.made_by,
@@ -191,12 +192,14 @@ class Merging:
     def _move(self, turn: Turn, sums: Mapping[bytes, Sums], until_us: int | None) -> Move:
         """Return a learner's move; what it forgot meanwhile is no move."""
         begun, now = sums[turn.begun.state], sums[turn.now.state]
-        squares = self._shared_out(begun.squares.astype(np.float32)).astype(np.float64)
         during = self._share_kept(turn.begun.faded_until_us, turn.now.faded_until_us)
         since = self._share_kept(turn.now.faded_until_us, until_us)
-        return Move(
-            self._faded(begun._replace(squares=squares), during * since), self._faded(now, since)
-        )
+        return Move(self._faded(self._handed_out(begun), during * since), self._faded(now, since))
+
+    def _handed_out(self, sums: Sums) -> Sums:
+        """Return what of merged sums a learner has: rounded as they are in its state."""
+        squares = self._shared_out(sums.squares.astype(np.float32)).astype(np.float64)
+        return sums._replace(squares=squares)
 
     def _sums(self, parts: ModelParts, indices: IndexArray) -> Sums:
         """Return what is kept of weights; those that were not touched are as they began."""
@@ -233,20 +236,26 @@ class Merging:
         return float(0.5 ** (max(0, until_us - from_us) / to_us(half_life_s)))
 
 
-def merged_sums(newest: Sums, moves: Sequence[Move], power_t: float) -> Sums:
-    """Return what the learners' moves make of the newest merged state; see the module."""
-    ends = [newest.normalisers, *(one.now.normalisers for one in moves)]
-    normalisers = reduce(np.maximum, ends)
-    moved, shares = np.zeros_like(normalisers), np.zeros_like(normalisers)
+def merged_sums(newest: Sums, moves: Sequence[Move], idle: FloatArray, power_t: float) -> Sums:
+    """Return what the learners' moves make of the newest merged state; see the module.
+
+    ``idle``, shape (n,), is the sum of S_k^p over learners that have not told of any move.
+    """
+    normalisers = reduce(np.maximum, [newest.normalisers, *(now.normalisers for _, now in moves)])
+    moved, shares = np.zeros_like(normalisers), idle.copy()
     squares = newest.squares.copy()
     for begun, now in moves:
-        share = np.where(now.squares > 0, now.squares**power_t, 0.0)
+        share = _shares(now.squares, power_t)
         before = _rescaled(begun, normalisers, power_t)
         moved += share * (_rescaled(now, normalisers, power_t) - before)
         shares += share
         squares += np.maximum(now.squares - begun.squares, 0.0)
     weights = _rescaled(newest, normalisers, power_t) + moved / np.where(shares > 0, shares, 1.0)
     return Sums(weights, squares, normalisers)
+
+
+def _shares(squares: FloatArray, power_t: float) -> FloatArray:
+    return np.where(squares > 0, squares**power_t, 0.0)
 
 
 def _rescaled(sums: Sums, normalisers: FloatArray, power_t: float) -> FloatArray:

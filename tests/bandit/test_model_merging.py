@@ -220,6 +220,8 @@ def test_what_all_know_for_long_is_moved_by_one_of_them_as_by_one_learner_of_eve
     moved = (column(single, 0) - column(before, 0))[settled]
     assert (moved != 0).sum() >= 3
     assert_allclose((column(found, 0) - column(before, 0))[settled], moved, rtol=0.15, atol=1e-6)
+    # those who say nothing count as if they said that they learned nothing
+    assert merged(PLAIN, base, turns[:1]) == merged(PLAIN, base, turns)
 
 
 def test_weights_shrink_as_vw_shrinks_them_when_a_feature_turns_out_to_be_larger() -> None:
@@ -237,7 +239,7 @@ def test_weights_shrink_as_vw_shrinks_them_when_a_feature_turns_out_to_be_larger
     larger = np.array([0.0, before[1], 2.0])
     moved = Move(Sums(*before[:, None].astype(float)), Sums(*larger[:, None].astype(float)))
     still = Sums(*before[:, None].astype(float))
-    found = merged_sums(still, [Move(still, still), moved], config.power_t)
+    found = merged_sums(still, [Move(still, still), moved], np.zeros(1), config.power_t)
     assert by_vw.table[0, 2] == found.normalisers[0] == 2.0
     assert before[0] > 0.02
     # of the two learners one stayed at the weight, shrunk, and one came to 0
@@ -257,7 +259,7 @@ def test_a_merged_weight_lies_between_those_of_the_learners(
     one = np.ones(1)
     begun = Sums(weight * one, squares * one, one)
     moves = [Move(begun, Sums(end * one, (squares + more) * one, one)) for end, more in ends]
-    found = merged_sums(begun, moves, power_t)
+    found = merged_sums(begun, moves, np.zeros(1), power_t)
     reached = [end for end, more in ends if squares + more > 0] or [weight]
     assert min(reached) - 1e-9 <= found.weights[0] <= max(reached) + 1e-9
     assert found.squares[0] == pytest.approx(squares + sum(more for _, more in ends))
