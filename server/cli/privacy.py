@@ -23,6 +23,9 @@ REMAINS = """What remains:
   those as well. A backup brings back what it holds; erase again after restoring one.
 - a line in keeping/erasures.jsonl of the log: when, by whom, how many; the id as a keyed hash."""
 
+IN_CLUSTER = """In a cluster: run it on every machine. What is on its way through Redis stays there
+until it is learned and trimmed, some reward windows at most, and what is open there is learned."""
+
 
 @click.group()
 def privacy() -> None:
@@ -97,6 +100,8 @@ def erase(
         print_table(("where", "why"), sorted(erased.outstanding.items()))
         ctx.exit(FAILED)
     click.echo(REMAINS)
+    if config.cluster.redis_url is not None:
+        click.echo(IN_CLUSTER)
 
 
 def _who() -> str:

@@ -102,12 +102,23 @@ class Stopped:
         return [logged.record.key for batch in batches for logged in batch.records]
 
 
+def test_in_a_cluster_it_says_what_is_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Stopped(tmp_path)
+    monkeypatch.setenv("MARQUEE__CLUSTER__REDIS_URL", "redis://127.0.0.1:1/0")
+    result = erase(tmp_path)
+    assert result.exit_code == 0, result.output
+    assert "In a cluster: run it on every machine." in result.output
+
+
 def test_everything_of_the_viewer_goes_and_nothing_else(tmp_path: Path) -> None:
     stopped = Stopped(tmp_path)
     assert files_with(tmp_path, VIEWER)
     result = erase(tmp_path)
     assert result.exit_code == 0, result.output
     assert "What remains" in result.output
+    assert "In a cluster" not in result.output
     assert stopped.left() == ["d:d2", "f:e2", "d:d3"]
     assert files_with(tmp_path, VIEWER) == []
     with closing(SqliteEventReader(stopped.log, stopped.clock)) as reader:
