@@ -85,7 +85,7 @@ class Exchange:
             for surface, model in self._models.items()
         }
         self._names = Names.of(config.cluster)
-        self._interval_us = to_us(config.cluster.merge_interval_s)
+        self._interval_us = max(1, to_us(config.cluster.merge_interval_s))
         self._redis: Any = redis
         self._lease = lease
         self._keys = keys
@@ -130,10 +130,7 @@ class Exchange:
             return
         if memo is None and not any(engines.examples_learned.values()):
             self._take_up_snapshots(engines)
-        stands = _stands(engines)
-        turn = 0 if memo is None else memo.turn
-        self._memo = _Memo(Merged(0, stands), turn, is_pending=False)
-        self._examples = examples_of(stands, self._models)
+        self._take_up(engines, Merged(0, _stands(engines)))
 
     def _take_up_snapshots(self, engines: Engines) -> None:
         """Begin from the models that are served, where nothing was merged yet."""
@@ -145,10 +142,13 @@ class Exchange:
                     engines.take_up(surface, model)
 
     def is_due(self, now_us: int) -> bool:
-        """Tell whether the time of a turn is over."""
+        """Tell whether the time of a turn is over: for all learners at once, as clocks agree.
+
+        Turns that are merged together move models as one learner would; one by one they come late.
+        """
         if self._merged_at_us is None:
             self._merged_at_us = now_us
-        return not 0 <= now_us - self._merged_at_us < self._interval_us
+        return now_us // self._interval_us != self._merged_at_us // self._interval_us
 
     def catches_up(self, engines: Engines, now_us: int) -> bool:
         """Go on from a newer merged state where there is nothing to hand in; tell if that is so.

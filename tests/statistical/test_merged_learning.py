@@ -109,6 +109,30 @@ def test_what_all_learned_between_rare_merges_is_not_learned_several_times_over(
     assert world.error(by_several(examples, EXAMPLES // 2)) < 1.6 * one
 
 
+def one_at_a_time(examples: Sequence[TrainingExample], interval: int) -> bytes:
+    """Merge one learner after the other, each after so many examples of all together."""
+    merging = Merging(CONFIG, P)
+    merged = Stand(VowpalEngine(SHAPE, CONFIG).serialize())
+    begun = [merged] * P
+    engines = [VowpalEngine(SHAPE, CONFIG) for _ in range(P)]
+    for turn, start in enumerate(range(0, len(examples), interval // P)):
+        part = examples[start : start + interval // P]
+        for number, engine in enumerate(engines):
+            engine.learn(part[number::P])
+        own = turn % P
+        merged = merging.merged(merged, [Turn(begun[own], Stand(engines[own].serialize()))])
+        begun[own] = merged
+        engines[own] = VowpalEngine(SHAPE, CONFIG, merging.handed_out(merged.state))
+    return merged.state
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_turns_that_are_never_merged_together_do_not_overshoot(seed: int) -> None:
+    world = World.of(seed)
+    examples = world.examples(seed, EXAMPLES // 2)
+    assert world.error(one_at_a_time(examples, 400)) < 1.5 * world.error(by_one(examples))
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_who_merges_16_learners_is_not_slowed_16_times(seed: int) -> None:
     world = World.of(seed)
