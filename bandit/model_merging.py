@@ -19,8 +19,15 @@ gradients and n for normalisers, weight by weight:
 
 So a weight that one learner alone knows stays as it is; one that all learners know for long moves
 by the mean of steps P times as long, which is what their gradients would have moved it together.
-A merged weight never lies outside of the learners': however long learners are apart, what is
-stable in each of them is stable merged, and nothing is learned P times over.
+Where all began from the newest merged state, a merged weight never lies outside of the learners':
+however long they are apart, what is stable in each is stable merged, and nothing is learned P
+times over.
+
+Learners that have not told of a turn count as not moved, at the S they were handed out. Turns are
+best merged together all the same: those that began before the newest merge correct the same errors
+again. Where each of four learners was merged every 240 pages, one every 60 pages, they earned 1.4 %
+less than one learner that published every 240 (3,000 pages, two seeds); did only those who told
+count, each would step P times too far, and they would earn 40 % less.
 
 Why this rule and no other. *Homepage*: expected reward on 3,000 pages of the simulated homepage,
 P = 4, means of four seeds, merged every 60 or 600 pages, against one learner that published as
