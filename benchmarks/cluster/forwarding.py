@@ -24,6 +24,7 @@ from server.local_cluster import LocalRedis
 
 WANTED: Final = Target("≥", 50_000.0)
 SPOOLS: Final = 3
+PARTITIONS: Final = 4
 _AT_ONCE: Final = 500
 _WAIT_S: Final = 60.0
 
@@ -31,11 +32,16 @@ _WAIT_S: Final = 60.0
 def measure_forwarding(board: Board, *, quick: bool) -> None:
     """Fill spools, then hand all of it over in one go."""
     count = 20_000 if quick else 600_000
-    took_s, entries_bytes = _forward(_event, count)
-    how = f"{count:,} feedback events of {SPOOLS} spools, one process, real Redis on the same "
-    how += f"{os.cpu_count()} cores"
+    how = (
+        f"{count:,} feedback events of {SPOOLS} spools, one process, real Redis on the same "
+        f"{os.cpu_count()} cores"
+    )
+    took_s, entries_bytes = _forward(_event, count, 1)
     board.add("cluster_forwarding_events_per_s", count / took_s, "/s", how, WANTED)
     board.add("cluster_redis_bytes_per_event", entries_bytes / count, "B", how)
+    took_s, _ = _forward(_event, count, PARTITIONS)
+    divided = f"divided among {PARTITIONS} partitions; {how}"
+    board.add("cluster_forwarding_divided_events_per_s", count / took_s, "/s", divided, WANTED)
 
 
 def _event(number: int) -> FeedbackRecord:
@@ -48,11 +54,12 @@ def _event(number: int) -> FeedbackRecord:
     )
 
 
-def _forward(make: Callable[[int], Record], count: int) -> tuple[float, int]:
+def _forward(make: Callable[[int], Record], count: int, partitions: int) -> tuple[float, int]:
     """Return how long handing over took, in seconds, and what it takes in Redis, in bytes."""
     with tempfile.TemporaryDirectory(prefix="marquee-bench-") as name, LocalRedis() as redis:
         log = LogConfig(directory=name, queue_max=_AT_ONCE * 4)
-        config = Config(log=log, cluster=ClusterConfig(redis_url=redis.url, host="a"))
+        cluster = ClusterConfig(redis_url=redis.url, host="a", partitions=partitions)
+        config = Config(log=log, cluster=cluster)
         directory, clock = Path(name), WallClock()
         writers = [
             SqliteEventWriter.open(directory, clock, log, NoMetrics()) for _ in range(SPOOLS)
