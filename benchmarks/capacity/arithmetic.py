@@ -16,6 +16,11 @@ DAY_S: Final = 86_400.0
 MONTH_S: Final = HOURS_A_MONTH * 3600.0
 MICRO: Final = 1e-6
 BITS: Final = 8
+_SEEN: Final = {
+    1.0: "seen_per_learner_s",
+    0.25: "seen_per_learner_s_quarter",
+    0.1: "seen_per_learner_s_tenth",
+}
 
 
 class Traffic(NamedTuple):
@@ -153,6 +158,13 @@ def wire(coming: Traffic) -> Wire:
     )
 
 
+def divided(coming: Traffic, count: int) -> Traffic:
+    """Return what comes to one of so many equal services."""
+    return coming._replace(
+        pages=coming.pages / count, seen=coming.seen / count, events=coming.events / count
+    )
+
+
 def scorers(coming: Traffic, load: Load, plan: Plan) -> Scorers:
     """Size the machines so that they suffice without one of the zones."""
     per_page = worker_s_a_page(coming)
@@ -209,11 +221,10 @@ def held_bytes_per_s(coming: Traffic) -> float:
 def seen_per_learner_s(share: float) -> float:
     """Return how many titles seen a learner takes in, by the share of zero rewards it learns.
 
-    A title takes joining and learning: time = a + b · share, through the two measured ends.
+    Raises:
+        KeyError: that share was not measured.
     """
-    whole, tenth = 1 / figure("seen_per_learner_s"), 1 / figure("seen_per_learner_s_tenth")
-    per_share = (whole - tenth) / 0.9
-    return 1 / (whole - per_share * (1 - share))
+    return figure(_SEEN[share])
 
 
 def learners(coming: Traffic, load: Load, plan: Plan) -> Learners:
@@ -234,7 +245,7 @@ def services(coming: Traffic, load: Load, plan: Plan) -> int:
 def service(coming: Traffic, load: Load, plan: Plan) -> Service:
     """Size one service of those that the load is divided among."""
     count = services(coming, load, plan)
-    part = Traffic(*(number / count for number in coming[:3]), *coming[3:])
+    part = divided(coming, count)
     machines = scorers(part, load, plan).machines
     rate = learners(coming, load, plan).pages_per_s
     partitions = ceil(part.pages / rate / plan.learner_utilization_max)

@@ -1,8 +1,8 @@
 """Bytes of what travels and is kept, and what handing it over takes: ``--measure``.
 
 All of it is real: a cluster of one machine with a real Redis is trained on standard pages, and what
-it answered, logged and published is weighed. The outcome goes into :mod:`~benchmarks.capacity.inputs`
-by hand, so that the paper does not change by the hour.
+it answered, logged and published is weighed. The outcome is written into
+:mod:`benchmarks.capacity.inputs` by hand, so that the paper does not change by the hour.
 """
 
 from __future__ import annotations
@@ -86,6 +86,7 @@ def _over_http(pages: Sequence[Page], rounds: int) -> Iterator[tuple[str, float]
         client_of: Any = redis_at("cluster.redis_url", cluster.redis.url)
         with closing(client_of) as redis:
             served = [_snapshot(redis, surface) for surface in SURFACES]
+            yield "catalog_packed_bytes", _catalog_bytes(redis)
         yield "snapshot_packed_bytes", sum(packed for packed, _ in served)
         yield "snapshot_bytes", sum(expanded for _, expanded in served)
 
@@ -95,6 +96,11 @@ def _snapshot(redis: Any, surface: str) -> tuple[float, float]:
     version = msgspec.json.decode(redis.get(f"{{marquee}}:pointer:{surface}"))["version"]
     files = redis.hgetall(f"{{marquee}}:snapshot:{surface}:{version}").values()
     return sum(map(len, files)), sum(len(zlib.decompress(body)) for body in files)
+
+
+def _catalog_bytes(redis: Any) -> float:
+    version = redis.get("{marquee}:catalog").decode().strip('"')
+    return float(redis.strlen(f"{{marquee}}:catalog:{version}"))
 
 
 def _forwarding(
