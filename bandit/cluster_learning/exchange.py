@@ -51,7 +51,8 @@ if TYPE_CHECKING:
     from redis import Redis
 
 WAIT_S: Final = 1.0
-"""How long a learner waits for its turn to be taken."""
+"""How long a learner waits for its turn to be taken, beyond ``learner.publish_interval_s``, for about
+which the merger waits for the others' turns."""
 _LOOK_S: Final = 0.01
 
 log = structlog.get_logger(__name__)
@@ -86,6 +87,7 @@ class Exchange:
         }
         self._names = Names.of(config.cluster)
         self._interval_us = max(1, to_us(config.cluster.merge_interval_s))
+        self._publish_interval_s = config.learner.publish_interval_s
         self._redis: Any = redis
         self._lease = lease
         self._keys = keys
@@ -97,8 +99,13 @@ class Exchange:
         self._merged_at_us: int | None = None
 
     def restore(self, memo: bytes) -> None:
-        """Go on from what a checkpoint holds; see :meth:`go_on`."""
-        self._memo = msgspec.msgpack.decode(memo, type=_Memo) if memo else None
+        """Go on from what a checkpoint holds; see :meth:`go_on`.
+
+        What is not understood, of another release's, begins anew from the models as they stand.
+        """
+        self._memo = None
+        with suppress(msgspec.MsgspecError):
+            self._memo = msgspec.msgpack.decode(memo, type=_Memo) if memo else None
 
     def memo(self) -> bytes:
         """Return what :meth:`restore` goes on from."""
@@ -182,7 +189,7 @@ class Exchange:
         body = packed(self._keys, turn)
         with told_of("the turn to merge"):
             self._lease.write(lambda pipe: pipe.hset(self._names.turns, str(self._number), body))
-            give_up_s = time.monotonic() + WAIT_S
+            give_up_s = time.monotonic() + self._publish_interval_s + WAIT_S
             while self._redis.hexists(self._names.turns, str(self._number)):
                 if time.monotonic() > give_up_s or self._ending.wait(_LOOK_S):
                     break

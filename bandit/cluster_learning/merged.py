@@ -89,13 +89,15 @@ def examples_of(stands: dict[Surface, Stand], models: dict[Surface, ModelConfig]
 def are_alike(
     one: dict[Surface, Stand], other: dict[Surface, Stand], models: dict[Surface, ModelConfig]
 ) -> bool:
-    """Tell whether models were learned by the same settings, so that they can be merged.
+    """Tell whether models are of one shape and release, so that they can be merged.
+
+    Steps may be of other sizes, as after a change of the configuration.
 
     Raises:
         ModelError: a state is damaged.
     """
     return all(
-        take_apart(one[surface].state, models[surface]).settings
-        == take_apart(other[surface].state, models[surface]).settings
+        take_apart(one[surface].state, models[surface]).made_by
+        == take_apart(other[surface].state, models[surface]).made_by
         for surface in SURFACES
     )

@@ -39,8 +39,9 @@ from bandit.types import SURFACES, Surface
 if TYPE_CHECKING:
     from redis import Redis
 
-GATHER_S: Final = 0.5
-"""How long the first turn waits for the others."""
+GATHER_S: Final = 0.25
+"""How long the first turn waits for the others, beyond ``learner.publish_interval_s``: all turns
+end at one instant, and each learner looks at the clock so often."""
 _LOOK_S: Final = 0.01
 _RETRY_S: Final = 1.0
 
@@ -78,6 +79,7 @@ class Merger:
         self._engines.restore({})
         self._fresh = self._engines.states()
         self._room = DiskRoom(Path(config.snapshots.directory), config.log.disk_free_bytes_min)
+        self._gather_s = config.learner.publish_interval_s + GATHER_S
         self._first_at_s: float | None = None
 
     @property
@@ -114,7 +116,7 @@ class Merger:
             self._first_at_s = None
             return False
         self._first_at_s = now_s if self._first_at_s is None else self._first_at_s
-        if count < self._partitions and now_s - self._first_at_s < GATHER_S:
+        if count < self._partitions and now_s - self._first_at_s < self._gather_s:
             return False
         self._first_at_s = None
         done: list[tuple[Merged, int]] = []
