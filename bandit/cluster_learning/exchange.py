@@ -51,8 +51,8 @@ if TYPE_CHECKING:
     from redis import Redis
 
 WAIT_S: Final = 1.0
-"""How long a learner waits for its turn to be taken, beyond ``learner.publish_interval_s``, for about
-which the merger waits for the others' turns."""
+"""How long a learner waits for its turn to be taken, beyond ``learner.publish_interval_s``: so long
+the merger waits for the others' turns."""
 _LOOK_S: Final = 0.01
 
 log = structlog.get_logger(__name__)
