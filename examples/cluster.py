@@ -10,7 +10,6 @@ It takes ``redis-server`` (Debian: ``apt-get install redis-server``).
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 import tempfile
 import time
@@ -28,12 +27,20 @@ from rich.text import Text
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from examples.catalog_files import CATALOG
-from examples.demo import CONFIG, REFRESH_S, WINDOW_S, DemoError, check_catalog, choose_port
+from examples.demo import (
+    CONFIG,
+    REFRESH_S,
+    WINDOW_S,
+    DemoError,
+    check_catalog,
+    choose_port,
+    until_ended,
+)
 from examples.demo_files import write_all
 from examples.simulated_viewers import Viewers, arguments
 from server.client import Client, ClientError
-from server.local import LocalServer, ServerDownError
-from server.local_cluster import LocalCluster, LocalRedis, RedisMissingError
+from server.local import LocalServer
+from server.local_cluster import LocalCluster, LocalRedis
 
 LEARNER: Final = "learner"
 SCORERS: Final = ("scorer-a", "scorer-b")
@@ -180,18 +187,8 @@ def main() -> int:
         "--port", type=int, default=8080, help="the first machine's; 0 takes free ones"
     )
     parser.add_argument("--state", type=Path, help="directory to keep the state in")
-    console = Console()
-    # Also where a shell started us in the background, which means "ignore Ctrl-C" to a child.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.default_int_handler)
-    try:
-        run(parser.parse_args(), console)
-    except (DemoError, ServerDownError, RedisMissingError) as error:
-        console.print(f"[red]{error}[/]")
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    return 0
+    options = parser.parse_args()
+    return until_ended(lambda console: run(options, console))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
@@ -28,13 +28,14 @@ from rich.text import Text
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from bandit.errors import MarqueeError
 from bandit.types import SHARES, SURFACES, Share
 from examples.catalog_files import CATALOG, HERE
 from examples.demo_files import write_all
 from examples.ledger import Tally, interval
 from examples.simulated_viewers import Viewers, arguments
 from server.client import Client, ClientError
-from server.local import LocalServer, ServerDownError
+from server.local import LocalServer
 
 CONFIG: Final = HERE / "marquee.toml"
 REFRESH_S: Final = 0.5
@@ -245,13 +246,19 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, parents=[arguments()])
     parser.add_argument("--port", type=int, default=8080, help="0 takes a free one")
     parser.add_argument("--state", type=Path, help="directory to keep the state in")
+    options = parser.parse_args()
+    return until_ended(lambda console: run(options, console))
+
+
+def until_ended(show: Callable[[Console], None]) -> int:
+    """Show something until it ends or Ctrl-C comes; return the exit code."""
     console = Console()
     # Also where a shell started us in the background, which means "ignore Ctrl-C" to a child.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     try:
-        run(parser.parse_args(), console)
-    except (DemoError, ServerDownError) as error:
+        show(console)
+    except (DemoError, MarqueeError) as error:
         console.print(f"[red]{error}[/]")
         return 1
     except KeyboardInterrupt:

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from bandit.catalog import CatalogDocument, CatalogStore
 from bandit.clock import ManualClock
 from bandit.config.schema import (
@@ -22,8 +24,9 @@ from bandit.config.schema import (
 )
 from bandit.eventlog.protocol import EventWriter
 from bandit.events import DecisionRecord, FeedbackRecord, Record
+from bandit.learner import Learner
 from bandit.reward import RewardRule
-from bandit.types import Artwork, Row, RowChoice, Share, Title, TitleChoice
+from bandit.types import SURFACES, Artwork, Row, RowChoice, Share, Title, TitleChoice
 
 TITLES = 24
 ARTWORKS = 4
@@ -165,3 +168,13 @@ def store_catalog(root: Path) -> tuple[CatalogStore, str]:
     """Keep the world's catalog under ``root`` and return its store and version."""
     store = CatalogStore(root / "catalog", LimitsConfig())
     return store, store.save(document())
+
+
+def assert_same_learned(one: Learner, other: Learner) -> None:
+    """Check that two learners stand at the same, bit for bit."""
+    assert one.counts == other.counts
+    assert one.figures == other.figures
+    assert one.status(0).joined == other.status(0).joined
+    for surface in SURFACES:
+        for name, array in one.engines.arrays(surface)._asdict().items():
+            np.testing.assert_array_equal(array, getattr(other.engines.arrays(surface), name))

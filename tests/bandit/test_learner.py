@@ -53,15 +53,6 @@ class Scene:
         raise AssertionError("the learner found no end")
 
 
-def _assert_same(one: Learner, other: Learner) -> None:
-    assert one.counts == other.counts
-    assert one.figures == other.figures
-    assert one.status(0).joined == other.status(0).joined
-    for surface in SURFACES:
-        for name, array in one.engines.arrays(surface)._asdict().items():
-            np.testing.assert_array_equal(array, getattr(other.engines.arrays(surface), name))
-
-
 @pytest.mark.parametrize("spools", [1, 3])
 @pytest.mark.parametrize("seed", [1, 2])
 def test_crashes_at_any_step_change_nothing(tmp_path: Path, spools: int, seed: int) -> None:
@@ -83,7 +74,7 @@ def test_crashes_at_any_step_change_nothing(tmp_path: Path, spools: int, seed: i
             learner = scene.learner(config)
             crashes += 1
     assert crashes > 5
-    _assert_same(scene.finish(learner), whole)
+    world.assert_same_learned(scene.finish(learner), whole)
 
 
 def test_counts_reconcile_with_the_log(tmp_path: Path) -> None:
@@ -173,7 +164,7 @@ def test_a_damaged_checkpoint_falls_back_and_learns_the_same(tmp_path: Path) -> 
     rejection = again.status(0).last_rejection
     assert rejection is not None
     assert "damaged" in rejection.why
-    _assert_same(scene.finish(again), whole)
+    world.assert_same_learned(scene.finish(again), whole)
 
 
 class FailingCatalogs:
@@ -212,7 +203,7 @@ def test_poison_is_set_aside_after_so_many_attempts(
         assert (letter.stage, letter.attempts) == ("learn", 3)
         assert "unforeseen" in letter.reason
     else:
-        _assert_same(learner, whole)
+        world.assert_same_learned(learner, whole)
     learner.checkpoint(0)
     assert scene.learner(config).status(0).dead_letters == dead
 
@@ -269,7 +260,7 @@ def test_stopping_takes_up_what_is_there_and_makes_it_durable(tmp_path: Path) ->
     assert sum(status.learned.outcomes.values()) > 0
     assert status.lag_s == 0
     again = scene.learner(config)
-    _assert_same(again, learner)
+    world.assert_same_learned(again, learner)
 
 
 def test_running_learns_until_told_to_stop(tmp_path: Path) -> None:
@@ -283,7 +274,7 @@ def test_running_learns_until_told_to_stop(tmp_path: Path) -> None:
             return True
 
     learner.run(StopWhenIdle())
-    _assert_same(learner, whole)
+    world.assert_same_learned(learner, whole)
     assert scene.snapshots.pointer("artwork") is not None
 
 
@@ -333,7 +324,7 @@ def test_a_log_that_cannot_be_read_is_told_and_tried_again(
 
     monkeypatch.setattr(MemoryEventReader, "read", sometimes)
     learner.run(StopLate())
-    _assert_same(learner, whole)
+    world.assert_same_learned(learner, whole)
     told = read_status(tmp_path / "learner")
     assert told is not None
     assert told.last_rejection is not None

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
 import pytest
 
 from bandit.clock import ManualClock, to_us
@@ -30,7 +29,6 @@ from bandit.learner import Learner
 from bandit.metrics import NoMetrics
 from bandit.secret_keys import snapshot_keys
 from bandit.snapshots import FileSnapshotStore
-from bandit.types import SURFACES
 from tests import learning_world as world
 from tests.server.redis_server import RedisServer, redis_server
 
@@ -148,15 +146,6 @@ def whole(scene: Scene) -> Learner:
     return scene.finish(machines[0].learner())
 
 
-def assert_same(one: Learner, other: Learner) -> None:
-    assert one.counts == other.counts
-    assert one.figures == other.figures
-    assert one.status(0).joined == other.status(0).joined
-    for surface in SURFACES:
-        for name, array in one.engines.arrays(surface)._asdict().items():
-            np.testing.assert_array_equal(array, getattr(other.engines.arrays(surface), name))
-
-
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_crashes_takeovers_and_an_emptied_redis_change_nothing(scene: Scene, seed: int) -> None:
     reference = whole(scene)
@@ -195,7 +184,7 @@ def test_crashes_takeovers_and_an_emptied_redis_change_nothing(scene: Scene, see
                 machine.forward()
             learner = rng.choice(machines).learner()
     assert set(happened) >= {"step", "checkpoint", "crash", "take over", "empty"}
-    assert_same(scene.finish(learner), reference)
+    world.assert_same_learned(scene.finish(learner), reference)
 
 
 def machine_of(learner: Learner, machines: list[Machine]) -> Machine:
@@ -258,7 +247,7 @@ def test_a_machine_takes_what_it_learned_into_a_cluster_and_out_again(scene: Sce
     within.checkpoint(scene.clock.now_us())
     after = learner_alone(alone)
     assert after.counts == within.counts != before.counts
-    assert_same(scene.finish(after), reference)
+    world.assert_same_learned(scene.finish(after), reference)
 
 
 def test_a_checkpoint_that_is_not_ours_is_not_gone_on_from(scene: Scene) -> None:

@@ -7,26 +7,20 @@ import shutil
 import subprocess
 import tomllib
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
 from bandit.config import Config, parse_config
-from server import serve
-from tests.docs.markdown import ROOT
+from tests.deploy.composed import DEPLOY, check_names, check_privileges, compose, longest_end_s
 
-DEPLOY = ROOT / "deploy"
 MACHINES = ("learner", "scorer-a", "scorer-b")
-
-
-def compose() -> Any:
-    return yaml.safe_load((DEPLOY / "compose.cluster.yaml").read_text())
 
 
 def config_of(machine: str) -> Config:
     text = (DEPLOY / "marquee.toml").read_text()
-    return parse_config(tomllib.loads(text), compose()["services"][machine]["environment"])
+    return parse_config(
+        tomllib.loads(text), compose("compose.cluster.yaml")["services"][machine]["environment"]
+    )
 
 
 def test_two_score_and_one_learns_around_one_redis() -> None:
@@ -35,13 +29,13 @@ def test_two_score_and_one_learns_around_one_redis() -> None:
     assert {config.cluster.host for config in configs.values()} == set(MACHINES)
     (url,) = {config.cluster.redis_url for config in configs.values()}
     assert url == "redis://redis:6379/0"
-    redis = compose()["services"]["redis"]["command"]
+    redis = compose("compose.cluster.yaml")["services"]["redis"]["command"]
     assert redis[redis.index("--maxmemory-policy") + 1] == "noeviction"
     assert redis[redis.index("--appendonly") + 1] == "yes"
 
 
 def test_all_machines_have_the_same_keys_and_a_state_of_their_own() -> None:
-    services = compose()["services"]
+    services = compose("compose.cluster.yaml")["services"]
     keys = {
         tuple(sorted(key for key in services[machine]["environment"].items() if "FILE" in key[0]))
         for machine in MACHINES
@@ -56,33 +50,16 @@ def test_all_machines_have_the_same_keys_and_a_state_of_their_own() -> None:
 
 
 def test_nobody_has_privileges_and_ports_are_open_here_alone() -> None:
-    for name, service in compose()["services"].items():
-        assert service["read_only"] is True, name
-        assert service["cap_drop"] == ["ALL"], name
-        assert service["security_opt"] == ["no-new-privileges:true"], name
-        assert all(port.startswith("127.0.0.1:") for port in service["ports"]), name
+    check_privileges(compose("compose.cluster.yaml"))
 
 
 def test_what_is_named_exists_and_there_is_time_to_end() -> None:
-    described = compose()
-    for service in described["services"].values():
-        for volume in service.get("volumes", ()):
-            source = volume.split(":")[0]
-            if source.startswith("."):
-                assert (DEPLOY / source).exists(), source
-            else:
-                assert source in described["volumes"], source
-        assert set(service.get("secrets", ())) <= described["secrets"].keys()
-        assert set(service.get("depends_on", ())) <= described["services"].keys()
-    server = config_of("scorer-a").server
-    longest = (
-        server.drain_s
-        + (2 * server.graceful_timeout_s + serve._MASTER_EXTRA_S)
-        + (server.graceful_timeout_s + serve.LEARNER_EXTRA_S)
-    )
+    described = compose("compose.cluster.yaml")
+    check_names(described)
+    longest_s = longest_end_s(config_of("scorer-a").server)
     for machine in MACHINES:
         grace = described["services"][machine]["stop_grace_period"]
-        assert int(grace.removesuffix("s")) >= longest
+        assert int(grace.removesuffix("s")) >= longest_s
 
 
 def test_the_proxy_takes_nginx_s_own_check_and_asks_the_scorers(tmp_path: Path) -> None:
@@ -91,7 +68,7 @@ def test_the_proxy_takes_nginx_s_own_check_and_asks_the_scorers(tmp_path: Path) 
     assert re.findall(r"server (\S+) max_fails", text) == [
         f"{machine}:{port}" for machine in MACHINES[1:]
     ]
-    published = compose()["services"]["nginx"]["ports"][0].rpartition(":")[2]
+    published = compose("compose.cluster.yaml")["services"]["nginx"]["ports"][0].rpartition(":")[2]
     assert f"listen {published};" in text
     nginx = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
     if nginx is None:

@@ -8,17 +8,15 @@ import re
 import subprocess
 import tomllib
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
 from bandit.config import parse_config
-from server import serve
 from server.local import LocalServer
+from tests.deploy.composed import DEPLOY, check_names, check_privileges, compose, longest_end_s
 from tests.docs.markdown import ROOT
 
-DEPLOY = ROOT / "deploy"
 DOCKERFILE = DEPLOY / "Dockerfile"
 
 
@@ -52,10 +50,6 @@ def local_sources() -> list[str]:
         if name == "COPY" and not given.startswith("--from=")
         for source in given.split()[:-1]
     ]
-
-
-def compose() -> Any:
-    return yaml.safe_load((DEPLOY / "compose.yaml").read_text())
 
 
 def test_the_image_is_of_a_user_without_privileges() -> None:
@@ -123,45 +117,29 @@ def test_the_health_check_tells_a_ready_service_from_one_that_is_not(tmp_path: P
 
 
 def test_the_composed_service_has_no_privileges_and_a_root_that_is_read_only() -> None:
-    for name, service in compose()["services"].items():
-        assert service["read_only"] is True, name
-        assert service["cap_drop"] == ["ALL"], name
-        assert service["security_opt"] == ["no-new-privileges:true"], name
-        assert all(port.startswith("127.0.0.1:") for port in service["ports"]), name
+    check_privileges(compose("compose.yaml"))
 
 
 def test_the_compose_file_names_what_exists() -> None:
-    described = compose()
-    for service in described["services"].values():
-        for volume in service.get("volumes", ()):
-            source = volume.split(":")[0]
-            if source.startswith("."):
-                assert (DEPLOY / source).exists(), source
-            else:
-                assert source in described["volumes"], source
-        assert set(service.get("secrets", ())) <= described["secrets"].keys()
+    described = compose("compose.yaml")
+    check_names(described)
     built = described["services"]["marquee"]["build"]
     assert (DEPLOY / built["context"] / built["dockerfile"]).resolve() == DOCKERFILE
 
 
 def test_the_composed_services_files_of_keys_are_secrets() -> None:
-    service = compose()["services"]["marquee"]
+    service = compose("compose.yaml")["services"]["marquee"]
     files = [text for name, text in service["environment"].items() if name.endswith("_FILE")]
     assert sorted(files) == [f"/run/secrets/{name}" for name in sorted(service["secrets"])]
 
 
 def test_the_composed_service_is_configured_and_given_the_time_to_end() -> None:
-    service = compose()["services"]["marquee"]
+    service = compose("compose.yaml")["services"]["marquee"]
     text = (DEPLOY / "marquee.toml").read_text()
     server = parse_config(tomllib.loads(text), service["environment"]).server
     ports = [port.rpartition(":")[2] for port in service["ports"]]
     assert ports == [str(server.port), str(server.admin_port)]
-    longest = (
-        server.drain_s
-        + (2 * server.graceful_timeout_s + serve._MASTER_EXTRA_S)
-        + (server.graceful_timeout_s + serve.LEARNER_EXTRA_S)
-    )
-    assert int(service["stop_grace_period"].removesuffix("s")) >= longest
+    assert int(service["stop_grace_period"].removesuffix("s")) >= longest_end_s(server)
     scraped = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yaml").read_text())
     (job,) = scraped["scrape_configs"]
     assert job["static_configs"] == [{"targets": [f"marquee:{server.admin_port}"]}]
@@ -176,6 +154,6 @@ def test_grafana_is_given_its_source_and_its_dashboard() -> None:
     (provider,) = yaml.safe_load((provisioning / "dashboards" / "marquee.yaml").read_text())[
         "providers"
     ]
-    volumes = compose()["services"]["grafana"]["volumes"]
+    volumes = compose("compose.yaml")["services"]["grafana"]["volumes"]
     mounted = [volume for volume in volumes if volume.startswith("./grafana/marquee.json:")]
     assert mounted[0].split(":")[1].startswith(provider["options"]["path"])

@@ -14,8 +14,8 @@ import msgspec
 import pytest
 
 from bandit.config import Config, parse_config
-from server import serve
 from server.route_table import ROUTES
+from tests.deploy.composed import longest_end_s
 from tests.deploy.manifests import (
     KUBERNETES,
     OVERLAYS,
@@ -121,12 +121,7 @@ def test_probes_ask_what_is_answered_on_their_port() -> None:
 
 def test_the_pod_is_given_the_time_it_needs_to_end() -> None:
     server = config().server
-    longest = (
-        server.drain_s
-        + (2 * server.graceful_timeout_s + serve._MASTER_EXTRA_S)
-        + (server.graceful_timeout_s + serve.LEARNER_EXTRA_S)
-    )
-    assert pod(base())["terminationGracePeriodSeconds"] >= longest
+    assert pod(base())["terminationGracePeriodSeconds"] >= longest_end_s(server)
     probe = container(base())["readinessProbe"]
     assert probe["periodSeconds"] * probe["failureThreshold"] < server.drain_s
 
