@@ -1,4 +1,4 @@
-"""The paper: what a load takes, as pure functions of what was measured and assumed.
+"""The paper: what a load takes, as pure functions of what was measured and what is assumed.
 
 The deployment is several *services*, each with a Redis, a namespace, learners and viewers of its
 own, and machines in every zone: a service cannot use more than one Redis.
@@ -65,6 +65,9 @@ class Redises(NamedTuple):
     by_rate: int
     held_bytes: float
     by_memory: int
+    packed_bytes: float
+    """What would be held if agents compressed decisions, as models are."""
+    by_packed_memory: int
     by_link: int
 
 
@@ -103,6 +106,9 @@ class FanOut(NamedTuple):
     storm_s: float
     whole_bytes_per_s: float
     """If all machines were one service."""
+    transactions_per_s: float
+    """Of agents: one a machine, partition and poll."""
+    whole_transactions_per_s: float
 
 
 class KafkaSize(NamedTuple):
@@ -202,12 +208,17 @@ def redises(coming: Traffic, plan: Plan) -> Redises:
     cores = (coming.pages * page_us + coming.events * event_us) * MICRO
     kept_s = plan.window_s + plan.checkpoints_s + plan.absence_s
     held = held_bytes_per_s(coming) * kept_s
+    saved = figure("record_bytes") - figure("record_packed_bytes")
+    packed = held - coming.pages * saved * kept_s
+    room = plan.redis_gb * GB * plan.redis_memory_share
     link = plan.link_gbit_s * GB / BITS * plan.redis_utilization_max
     return Redises(
         cores,
         ceil(cores / plan.redis_utilization_max),
         held,
-        ceil(held / (plan.redis_gb * GB * plan.redis_memory_share)),
+        ceil(held / room),
+        packed,
+        ceil(packed / room),
         ceil(wire(coming).log / link),
     )
 
@@ -267,7 +278,16 @@ def fan_out(one: Service, count: int, plan: Plan) -> FanOut:
     link = plan.link_gbit_s * GB / BITS
     bytes_per_s = one.machines * figure("snapshot_packed_bytes") / plan.merge_interval_s
     storm = one.machines / plan.zones * figure("snapshot_bytes")
-    return FanOut(bytes_per_s, bytes_per_s / link, storm, storm / link, bytes_per_s * count)
+    a_partition = one.machines / plan.poll_interval_s
+    return FanOut(
+        bytes_per_s,
+        bytes_per_s / link,
+        storm,
+        storm / link,
+        bytes_per_s * count,
+        a_partition * one.partitions,
+        a_partition * count * plan.partitions_max,
+    )
 
 
 def kafka(coming: Traffic, load: Load, assumed: Kafka) -> KafkaSize:

@@ -53,10 +53,10 @@ MEASURED: Final[dict[str, Measured]] = {
     "snapshot_packed_bytes": Measured(
         567_700, "B", "models of both surfaces after 3,000 pages, as in Redis", MEASURE
     ),
+    "snapshot_bytes": Measured(4_566_800, "B", "the same expanded: no more than that", MEASURE),
     "catalog_packed_bytes": Measured(
         627_450, "B", "catalog of 20,000 artworks, as in Redis", MEASURE
     ),
-    "snapshot_bytes": Measured(4_566_800, "B", "the same expanded: no more than that", MEASURE),
 }
 
 
@@ -102,8 +102,9 @@ class Plan(NamedTuple):
     redis_memory_share: float = 0.75
     """Of it for streams; the rest for copies on write, buffers and fragments."""
     redis_vcpus: int = 4
-    learners_a_machine: int = 8
-    learner_vcpus: int = 10
+    learners_a_machine: int = 6
+    learner_vcpus: int = 16
+    """Of such a machine: for the memory that comes with them."""
     open_decisions_max: int = 500_000
     """``learner.open_decisions_max``."""
     merge_interval_s: float = 2.0
@@ -111,6 +112,8 @@ class Plan(NamedTuple):
     host_silent_s: float = 120.0
     deadline_s: float = 0.5
     """Of a page at the client; after it the default page is shown."""
+    connections_a_worker: int = 256
+    """Assumed of the callers' pools: no more requests than that wait at a worker."""
     detected_s: float = 2.0
     """Assumed: until the balancer sends nothing more to machines that are gone."""
     link_gbit_s: float = 10.0

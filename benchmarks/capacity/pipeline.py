@@ -25,6 +25,8 @@ Steps = Generator[Event, None, None]
 BATCH_S: Final = 0.5
 """Most work that a learner takes at once."""
 SAMPLE_S: Final = 0.5
+MERGE_S: Final = 0.2
+"""Assumed: to merge and publish."""
 
 
 class Size(NamedTuple):
@@ -53,8 +55,6 @@ class Size(NamedTuple):
     poll_s: float
     merge_interval_s: float
     silent_s: float
-    merge_s: float = 0.2
-    """Assumed: to merge and publish."""
 
 
 class Faults(NamedTuple):
@@ -271,7 +271,7 @@ class _Service:
             through_s = min(one.through_s for one in self._partitions)
             for _ in self._partitions:
                 yield from self._over_link(self._size.snapshot_bytes)
-            yield self.env.timeout(self._size.merge_s)
+            yield self.env.timeout(MERGE_S)
             yield from self._over_link(self._size.snapshot_bytes)
             self._published_s = max(self._published_s, through_s)
 

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from benchmarks.capacity import pipeline, serving
 from benchmarks.capacity.arithmetic import BITS, GB, MICRO, Service, Traffic, worker_s_a_page
 from benchmarks.capacity.inputs import Plan, figure
-
-WAITING_MAX: Final = 256
-"""Of each worker: ``server.requests_waiting_max``."""
 
 
 def fleet(coming: Traffic, utilization: float, machines_a_zone: int, plan: Plan) -> serving.Size:
@@ -25,7 +20,7 @@ def fleet(coming: Traffic, utilization: float, machines_a_zone: int, plan: Plan)
         pages * requests,
         1 / figure("pages_per_worker_s"),
         serving.EVENTS_A_REQUEST / figure("events_per_worker_s"),
-        waiting_max=WAITING_MAX * plan.workers_a_machine,
+        waiting_max=plan.connections_a_worker * plan.workers_a_machine,
     )
 
 
