@@ -126,6 +126,16 @@ def status_answer(
     status = read_status(Path(config.learner.directory))
     shares = _shares(status)
     learning, verdict = _verdict(status, serving, config, now_us)
+    cluster = cluster_report(config)
+    if cluster is not None and not cluster.in_step:
+        name, why = next(iter(cluster.failing.items()))
+        learning, verdict = (
+            False,
+            (
+                f"out of step with the cluster, {name}: {why}; pages are served and feedback is kept, "
+                "and all is caught up afterwards"
+            ),
+        )
     if not_logging is not None:
         learning, verdict = False, f"nothing is logged to learn from: {not_logging}"
     told = (refused, None if status is None else status.last_rejection)
@@ -144,7 +154,7 @@ def status_answer(
         not_logging=not_logging,
         challenger=challenger,
         alarms=[] if status is None else [alarm_of(report) for report in status.alarms],
-        cluster=cluster_report(config),
+        cluster=cluster,
     )
 
 

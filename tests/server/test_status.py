@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from bandit.catalog import empty_catalog
+from bandit.cluster.duty import DutyState
 from bandit.config.schema import Config
 from bandit.engine import ModelArrays
 from bandit.keys import KeyRing
@@ -20,6 +21,7 @@ from bandit.snapshots import FileSnapshotStore
 from bandit.snapshots.manifest import SnapshotDetails
 from bandit.statistics import LearningCounts
 from bandit.status import LearnerStatus, Rejection, write_status
+from server.run_directory import AGENT_WORDS
 from server.snapshot_admin import list_snapshots
 from server.status import BEHIND_AFTER_S, StatusAnswer, status_answer
 
@@ -46,8 +48,13 @@ def snapshots(tmp_path: Path) -> FileSnapshotStore:
 
 def answer(root: Path, snapshots: FileSnapshotStore, **changes: Any) -> StatusAnswer:
     """Return the status of a service whose learner told what is healthy but for the changes."""
-    surfaces = changes.pop("surfaces", {})
-    config = msgspec.convert({"learner": {"directory": str(root)}, "surfaces": surfaces}, Config)
+    settings = {
+        "learner": {"directory": str(root)},
+        "server": {"run_directory": str(root)},
+        "surfaces": changes.pop("surfaces", {}),
+        "cluster": changes.pop("cluster", {}),
+    }
+    config = msgspec.convert(settings, Config)
     counts = LearningCounts()
     counts.examples["rows"] = changes.pop("examples", 7)
     write_status(root, LearnerStatus(**{**HEALTHY, "learned": counts, **changes}))
@@ -118,3 +125,19 @@ def test_from_when_the_log_holds_records_is_told(
     status = answer(tmp_path, snapshots, log_holds_from_us=NOW_US - 90_000_000)
     assert status.learner is not None
     assert status.learner.log_holds_s == 90
+
+
+def test_a_machine_that_is_out_of_step_says_so_before_all_else(
+    tmp_path: Path, snapshots: FileSnapshotStore
+) -> None:
+    cluster = {"redis_url": "redis://127.0.0.1:1/0", "host": "a"}
+    silent = {"cluster": cluster, "updated_at_us": NOW_US - 60_000_000}
+    states = {"forwarding": DutyState(was_done=True, failing="Redis is away")}
+    (tmp_path / AGENT_WORDS).write_bytes(msgspec.json.encode(states))
+    status = answer(tmp_path, snapshots, **silent)
+    assert not status.learning
+    assert "out of step with the cluster, forwarding: Redis is away" in status.verdict
+    states = {"forwarding": DutyState(was_done=True)}
+    (tmp_path / AGENT_WORDS).write_bytes(msgspec.json.encode(states))
+    assert "silent" in answer(tmp_path, snapshots, **silent).verdict
+    assert answer(tmp_path, snapshots, cluster=cluster).learning
