@@ -136,3 +136,7 @@ class LibraryMissingError(MarqueeError):
 
 class LeaseHeldError(MarqueeError):
     """Another learner holds the lease on the same state."""
+
+
+class MachineConflictError(MarqueeError):
+    """Machines of a cluster do not fit together."""

@@ -17,6 +17,7 @@ from redis import Redis
 
 from bandit.catalog import CatalogStore
 from bandit.clock import Clock, WallClock
+from bandit.cluster.agreement import Agreement
 from bandit.cluster.catalogs import SharedCatalog
 from bandit.cluster.connection import redis_at
 from bandit.cluster.duty import Duties, Duty
@@ -88,6 +89,7 @@ def duties_of(config: Config, clock: Clock, metrics: Metrics) -> list[Duty]:
         Following(config, snapshots, redis()),
         SharedCatalog(config, catalogs, redis()),
         SharedWords(config, redis()),
+        Agreement(config, redis()),
         *offers,
     ]
 

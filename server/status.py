@@ -129,12 +129,10 @@ def status_answer(
     cluster = cluster_report(config)
     if cluster is not None and not cluster.in_step:
         name, why = next(iter(cluster.failing.items()))
-        learning, verdict = (
-            False,
-            (
-                f"out of step with the cluster, {name}: {why}; pages are served and feedback is kept, "
-                "and all is caught up afterwards"
-            ),
+        learning = False
+        verdict = (
+            f"out of step with the cluster, {name}: {why}; pages are served and feedback is kept, and "
+            "all is caught up afterwards"
         )
     if not_logging is not None:
         learning, verdict = False, f"nothing is logged to learn from: {not_logging}"

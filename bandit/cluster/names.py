@@ -109,6 +109,11 @@ class Names(NamedTuple):
         """A hash: partition → what its learner has to merge."""
         return f"{self.partition(0).prefix}:turns"
 
+    @property
+    def machines(self) -> str:
+        """A hash: machine → what it is, as :mod:`bandit.cluster.agreement` tells it."""
+        return f"{{{self.namespace}}}:machines"
+
     def pointer(self, surface: Surface) -> str:
         """Return where it is told which snapshot to serve."""
         return f"{{{self.namespace}}}:pointer:{surface}"
