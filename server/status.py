@@ -131,7 +131,7 @@ def status_answer(
         name, why = next(iter(cluster.failing.items()))
         learning = False
         verdict = (
-            f"out of step with the cluster, {name}: {why}; pages are served and feedback is kept, and "
+            f"out of step with the cluster, {name}: {why}; pages are served, feedback is kept, and "
             "all is caught up afterwards"
         )
     if not_logging is not None:
