@@ -16,6 +16,7 @@ DAY_S: Final = 86_400.0
 MONTH_S: Final = HOURS_A_MONTH * 3600.0
 MICRO: Final = 1e-6
 BITS: Final = 8
+_LARGER: Final = 1 << (24 - 18)
 _SEEN: Final = {
     1.0: "seen_per_learner_s",
     0.25: "seen_per_learner_s_quarter",
@@ -101,6 +102,8 @@ class FanOut(NamedTuple):
 
     bytes_per_s: float
     share_of_link: float
+    large_share_of_link: float
+    """The same of models of 24 bits in place of 18, all of whose weights are set."""
     storm_bytes: float
     """What the machines of a cold zone fetch at once, at most."""
     storm_s: float
@@ -282,6 +285,7 @@ def fan_out(one: Service, count: int, plan: Plan) -> FanOut:
     return FanOut(
         bytes_per_s,
         bytes_per_s / link,
+        one.machines * figure("snapshot_bytes") * _LARGER / plan.merge_interval_s / link,
         storm,
         storm / link,
         bytes_per_s * count,

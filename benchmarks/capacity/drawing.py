@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from benchmarks.capacity import pipeline
 from benchmarks.capacity.simulation import CALM_S, Case, Scale, service_size
 
-SECONDS: Final = 1_200.0
+SECONDS: Final = 1_800.0
 COLORS: Final = ("#2f6f9f", "#c2552d", "#4d8a4d")
 
 
@@ -24,7 +24,7 @@ def draw(case: Case, scale: Scale, path: Path) -> None:
         "a zone lost": pipeline.Faults(zone_lost_s=CALM_S),
     }
     # Ids and dates would make each drawing another file.
-    with mpl.rc_context({"svg.hashsalt": "capacity", "font.size": 9}):
+    with mpl.rc_context({"svg.hashsalt": "capacity", "svg.fonttype": "none", "font.size": 9}):
         drawing = Figure(figsize=(7.2, 2.8), layout="constrained")
         ages, waiting = drawing.subplots(1, 2)
         for color, (label, faults) in zip(COLORS, courses.items(), strict=True):
@@ -41,5 +41,5 @@ def draw(case: Case, scale: Scale, path: Path) -> None:
             axes.set_xlim(0, SECONDS / 60)
             axes.grid(color="#dddddd", lw=0.6)
             axes.spines[["top", "right"]].set_visible(False)
-        ages.legend(frameon=False, fontsize=8)
+        drawing.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=8)
         drawing.savefig(path, format="svg", metadata={"Date": None}, facecolor="white")

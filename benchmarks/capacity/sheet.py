@@ -11,7 +11,7 @@ from benchmarks.capacity.inputs import MEASURED, Kafka, Prices
 from benchmarks.capacity.limits import limits
 from benchmarks.capacity.simulation import FINDINGS, Case
 
-_MARKED: Final = re.compile(r"(<!-- table: (\w+) -->\n\n).*?(\n<!-- end -->)", re.DOTALL)
+_MARKED: Final = re.compile(r"<!-- table: (\w+) -->\n.*?<!-- end -->", re.DOTALL)
 
 
 class Sheet(NamedTuple):
@@ -54,8 +54,10 @@ def filled(text: str, tables: Mapping[str, Sheet]) -> str:
     """Return a document whose marked tables of these names are made anew."""
 
     def anew(found: re.Match[str]) -> str:
-        table = tables.get(found[2])
-        return found[0] if table is None else f"{found[1]}{table.markdown()}{found[3]}"
+        table = tables.get(found[1])
+        if table is None:
+            return found[0]
+        return f"<!-- table: {found[1]} -->\n\n{table.markdown()}\n<!-- end -->"
 
     return _MARKED.sub(anew, text)
 
@@ -201,7 +203,11 @@ def _service(case: Case) -> Sheet:
             "Redis holds at most",
             f"{told(one.redis_gb)} of {plan.redis_gb * plan.redis_memory_share:g} GB",
         ),
-        ("snapshots to all its machines", f"{_rate(fan.bytes_per_s)}, {fan.share_of_link:.2%}"),
+        (
+            "snapshots to all its machines",
+            f"{_rate(fan.bytes_per_s)}, {fan.share_of_link:.2%} of its link",
+        ),
+        ("the same of 24 bits, no weight zero", f"{fan.large_share_of_link:.0%} of Redis' link"),
         (
             "a cold zone's models, at most",
             f"{told(fan.storm_bytes / 1e6)} MB, {told(fan.storm_s * 1e3)} ms",
