@@ -16,7 +16,7 @@ from rich.table import Table
 from benchmarks.capacity.drawing import draw
 from benchmarks.capacity.inputs import MEASURED
 from benchmarks.capacity.measuring import measure_all
-from benchmarks.capacity.sheet import Sheet, filled, findings, sheets
+from benchmarks.capacity.sheet import Sheet, filled, findings, sheets, told
 from benchmarks.capacity.simulation import (
     QUICK,
     SERVICE,
@@ -87,8 +87,8 @@ def _measure(console: Console, *, quick: bool) -> None:
     """Tell each figure that can be weighed here, beside the one that the paper starts from."""
     for name, value in measure_all(quick=quick):
         known = MEASURED.get(name)
-        beside = "" if known is None else f", on paper {known.value:,.4g} {known.unit}"
-        console.print(f"{name} {value:,.4g}{beside}")
+        beside = "" if known is None else f", on paper {told(known.value)} {known.unit}"
+        console.print(f"{name} {told(value)}{beside}")
 
 
 def _shown(sheet: Sheet) -> Table:

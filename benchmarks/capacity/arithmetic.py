@@ -9,7 +9,15 @@ from __future__ import annotations
 from math import ceil
 from typing import Final, NamedTuple
 
-from benchmarks.capacity.inputs import HOURS_A_MONTH, Kafka, Load, Plan, Prices, figure
+from benchmarks.capacity.inputs import (
+    HOURS_A_MONTH,
+    LONG_RECORD_BYTES,
+    Kafka,
+    Load,
+    Plan,
+    Prices,
+    figure,
+)
 
 GB: Final = 1e9
 DAY_S: Final = 86_400.0
@@ -69,6 +77,9 @@ class Redises(NamedTuple):
     packed_bytes: float
     """What would be held if agents compressed decisions, as models are."""
     by_packed_memory: int
+    long_bytes: float
+    """What would be held if decisions were as long as the rule for sizing has them."""
+    by_long_memory: int
     by_link: int
 
 
@@ -213,6 +224,8 @@ def redises(coming: Traffic, plan: Plan) -> Redises:
     held = held_bytes_per_s(coming) * kept_s
     saved = figure("record_bytes") - figure("record_packed_bytes")
     packed = held - coming.pages * saved * kept_s
+    added = LONG_RECORD_BYTES - figure("record_bytes")
+    longer = held + coming.pages * added * kept_s
     room = plan.redis_gb * GB * plan.redis_memory_share
     link = plan.link_gbit_s * GB / BITS * plan.redis_utilization_max
     return Redises(
@@ -222,6 +235,8 @@ def redises(coming: Traffic, plan: Plan) -> Redises:
         ceil(held / room),
         packed,
         ceil(packed / room),
+        longer,
+        ceil(longer / room),
         ceil(wire(coming).log / link),
     )
 

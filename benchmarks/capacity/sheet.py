@@ -152,6 +152,11 @@ def _redis(case: Case) -> Sheet:
             told(found.by_packed_memory),
         ),
         (
+            "by memory, were ids longer: 110 bytes a title",
+            f"{told(found.long_bytes / 1e12)} TB",
+            told(found.by_long_memory),
+        ),
+        (
             "by its one core",
             f"{told(found.busy_cores)} busy cores ÷ {plan.redis_utilization_max:g}",
             told(found.by_rate),

@@ -86,6 +86,8 @@ def test_redis_is_counted_by_what_it_is_short_of() -> None:
     assert found.by_memory == 3
     # 7.248 kB less a decision: 0.89 GB
     assert found.packed_bytes == pytest.approx(1.6144e9 - 7.248e8)
+    # 26.9 kB in place of 10.621
+    assert found.long_bytes == pytest.approx(1.6144e9 + 1.6279e9)
     # 10.32 µs a page and 0.31 an event
     assert found.busy_cores == pytest.approx(0.01032 + 0.00682)
     assert (found.by_rate, found.by_link) == (1, 1)
