@@ -5,6 +5,7 @@ The page's own server asked for the decision; the page reports with the decision
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -77,6 +78,16 @@ class Site:
         (self._directory / "homepage.json").write_bytes(msgspec.json.encode(told))
         (self._directory / "page.js").write_text(SCRIPT)
         (self._directory / "index.html").write_text(PAGE)
+
+    def take_away(self) -> None:
+        """Kill Marquee, and wait until nobody listens: workers outlive their supervisor a little."""
+        self.marquee.kill()
+        wait_until(self._is_refused, WAIT_S, "the end of all workers")
+
+    def _is_refused(self) -> bool:
+        port = int(self.marquee.url.rpartition(":")[2])
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", port)) != 0
 
     def restart(self) -> None:
         """Start Marquee at the address that it had."""
@@ -152,7 +163,7 @@ def test_events_seen_while_marquee_is_away_are_sent_by_the_page_that_is_reloaded
     loaded(browser)
     browser.run("see('online')")
     browser.wait(lambda: browser.run("return client.feedbackCounts().sent") == 1, "sending")
-    site.marquee.kill()
+    site.take_away()
     browser.run("see('offline-1'); see('offline-2')")
     assert browser.run("return localStorage.length") == 2
     loaded(browser)
