@@ -80,7 +80,7 @@ class Site:
         (self._directory / "index.html").write_text(PAGE)
 
     def take_away(self) -> None:
-        """Kill Marquee, and wait until nobody listens: workers outlive their supervisor a little."""
+        """Kill Marquee, and wait until nobody listens: workers outlive it a little."""
         self.marquee.kill()
         wait_until(self._is_refused, WAIT_S, "the end of all workers")
 
