@@ -75,7 +75,7 @@ class Forwarder:
             RedisError: Redis does not answer, or refuses.
             LogError: a spool cannot be read now.
         """
-        told = [self._told(partition) for partition in self._partitions]
+        told = [self._told(self._redis, partition) for partition in self._partitions]
         read: dict[str, RawBatch] = {}
         more = False
         for spool in self._reader.spools():
@@ -94,9 +94,9 @@ class Forwarder:
         self._redis.close()
         self._reader.close()
 
-    def _told(self, partition: PartitionNames) -> dict[str, SpoolTold]:
+    def _told(self, redis: Redis, partition: PartitionNames) -> dict[str, SpoolTold]:
         """Return how far Redis is told of each file of this machine's."""
-        body: Any = self._redis.hget(partition.hosts, self._host)
+        body: Any = redis.hget(partition.hosts, self._host)
         return {} if body is None else _told_decoder.decode(body).spools
 
     def _read(self, spool: str, told: Sequence[Mapping[str, SpoolTold]]) -> tuple[RawBatch, bool]:
@@ -130,25 +130,45 @@ class Forwarder:
         records: Mapping[str, list[SentRecord]],
         now_us: int,
     ) -> int:
-        """Hand a partition its records and tell it how far it is told, in one transaction."""
+        """Hand a partition its records and tell it how far it is told, in one transaction.
+
+        Only a Redis that is still told of what ``before`` says is told more. Another one, as one
+        that came back empty meanwhile, would take what it lacks for learned.
+        """
+        from redis import WatchError
+
+        streams = {
+            place: partition.stream(Origin(self._host, *place.split("/")))
+            for place in before.keys() | read.keys()
+        }
         pipeline: Any = self._redis.pipeline(transaction=True)
-        spools: dict[str, SpoolTold] = {}
-        sent = 0
-        for place, batch in read.items():
-            known = before[place].through if place in before else 0
-            new = [one for one in records[place] if one.sequence > known]
-            stream = partition.stream(Origin(self._host, *place.split("/")))
-            for start in range(0, len(new), ENTRY_RECORDS):
-                some = new[start : start + ENTRY_RECORDS]
-                pipeline.xadd(stream, _entry(some), id=f"{some[-1].sequence}-0")
-            sent += len(new)
-            spools[place] = SpoolTold(max(known, batch.last_sequence), batch.horizon_us)
-        for place in before.keys() - spools.keys():
-            # A file that another one stands in for, or none: nothing will be added to it.
-            if self._redis.xlen(partition.stream(Origin(self._host, *place.split("/")))):
-                spools[place] = SpoolTold(before[place].through, now_us)
-        pipeline.hset(partition.hosts, self._host, _encoder.encode(HostTold(now_us, spools)))
-        pipeline.execute()
+        try:
+            # From here on one connection is used, which a Redis that goes away takes with it. The
+            # fence stands for a partition without streams; the hosts change all the time.
+            pipeline.watch(partition.fence, *streams.values())
+            if self._told(pipeline, partition) != before:
+                return 0
+            spools = {
+                # A file that another one stands in for, or none: nothing will be added to it.
+                place: SpoolTold(before[place].through, now_us)
+                for place in before.keys() - read.keys()
+                if pipeline.xlen(streams[place])
+            }
+            pipeline.multi()
+            sent = 0
+            for place, batch in read.items():
+                known = before[place].through if place in before else 0
+                new = [one for one in records[place] if one.sequence > known]
+                _add(pipeline, streams[place], new)
+                sent += len(new)
+                spools[place] = SpoolTold(max(known, batch.last_sequence), batch.horizon_us)
+            told = _encoder.encode(HostTold(now_us, spools))
+            pipeline.hset(partition.hosts, self._host, told)
+            pipeline.execute()
+        except WatchError:
+            return 0
+        finally:
+            pipeline.reset()
         return sent
 
     def _tell(self, read: Mapping[str, RawBatch], sent: int, now_us: int) -> None:
@@ -171,6 +191,12 @@ def divide(read: Mapping[str, RawBatch], partitions: int) -> list[dict[str, list
                 part = parts[_partition(payload, partitions)]
                 part.append(SentRecord(sequence, at_us, payload))
     return divided
+
+
+def _add(pipeline: Any, stream: str, records: Sequence[SentRecord]) -> None:
+    for start in range(0, len(records), ENTRY_RECORDS):
+        some = records[start : start + ENTRY_RECORDS]
+        pipeline.xadd(stream, _entry(some), id=f"{some[-1].sequence}-0")
 
 
 def _place(spool: str, batch: RawBatch) -> str:

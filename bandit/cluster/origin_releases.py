@@ -55,16 +55,12 @@ class OriginReleases:
         if before_us is not None and 0 <= now_us - before_us < INTERVAL_US:
             return False
         self._looked_at_us = now_us
-        told = [self._told(partition) for partition in self._partitions]
+        learned = [self._learned(partition) for partition in self._partitions]
         before = self._reader.released()
         released = dict(before)
-        for place in set[str].intersection(*map(set, told)):
+        for place in set[str].intersection(*map(set, learned)):
             spool, file = place.split("/")
-            origin = Origin(self._host, spool, file)
-            through = min(
-                self._through(partition, origin, of[place])
-                for partition, of in zip(self._partitions, told, strict=True)
-            )
+            through = min(of[place] for of in learned)
             known = before.get(spool)
             if known is not None and known.file == file:
                 through = max(through, known.through)
@@ -78,11 +74,27 @@ class OriginReleases:
         self._redis.close()
         self._reader.close()
 
-    def _told(self, partition: PartitionNames) -> dict[str, SpoolTold]:
-        body = self._redis.hget(partition.hosts, self._host)
-        return {} if body is None else _told_decoder.decode(body).spools
+    def _learned(self, partition: PartitionNames) -> dict[str, int]:
+        """Return up to which sequence a partition needs each file no more."""
+        places = list(_spools(self._redis.hget(partition.hosts, self._host)))
+        # At one instant: a Redis that comes back empty in between has empty streams as well.
+        pipeline = self._redis.pipeline(transaction=True)
+        pipeline.hget(partition.hosts, self._host)
+        for place in places:
+            stream = partition.stream(Origin(self._host, *place.split("/")))
+            pipeline.xrange(stream, count=1)
+        body, *firsts = pipeline.execute()
+        told = _spools(body)
+        return {
+            place: _through(told[place], first)
+            for place, first in zip(places, firsts, strict=True)
+            if place in told
+        }
 
-    def _through(self, partition: PartitionNames, origin: Origin, told: SpoolTold) -> int:
-        # What is told was read before: what is added meanwhile is later than that.
-        first = self._redis.xrange(partition.stream(origin), count=1)
-        return min(told.through, int(first[0][1][FIRST]) - 1) if first else told.through
+
+def _spools(body: bytes | None) -> dict[str, SpoolTold]:
+    return {} if body is None else _told_decoder.decode(body).spools
+
+
+def _through(told: SpoolTold, first: list[tuple[bytes, dict[bytes, bytes]]]) -> int:
+    return min(told.through, int(first[0][1][FIRST]) - 1) if first else told.through

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from redis import ConnectionError as RedisConnectionError
-from redis import ResponseError
 from redis.client import Pipeline
 
 from bandit.clock import ManualClock, to_us
@@ -25,7 +24,7 @@ from bandit.config.cluster import ClusterConfig
 from bandit.config.schema import Config, LogConfig
 from bandit.errors import LogUnavailableError
 from bandit.eventlog.protocol import Learned
-from bandit.eventlog.sqlite_reader import SqliteEventReader
+from bandit.eventlog.sqlite_reader import RawBatch, SqliteEventReader
 from bandit.eventlog.sqlite_writer import SqliteEventWriter
 from bandit.events import FeedbackRecord
 from bandit.metrics import NoMetrics
@@ -222,15 +221,59 @@ def lose_the_answer(host: Host) -> None:
 
 def send_what_another_sent(host: Host) -> None:
     """Send beside another sender of this machine, who was first with all of it."""
-    forwarder = host.forwarder
-    before = [forwarder._told(partition) for partition in forwarder._partitions]
-    host.forward()
-    known = iter(before)
+    with before_sending(host, host.forward):
+        host.forwarder.step(host.clock.now_us())
+
+
+@contextmanager
+def before_sending(host: Host, act: Callable[[], object]) -> Iterator[None]:
+    """Have something happen once, between what Redis tells a sender and what it sends."""
+    read = host.reader.read_raw
+
+    def reading(spool: str, after: int, limit: int) -> RawBatch:
+        patched.undo()
+        act()
+        return read(spool, after, limit)
+
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(forwarder, "_told", lambda _partition: next(known))
-        # Redis refuses what it has.
-        with suppress(ResponseError):
-            forwarder.step(host.clock.now_us())
+        patched.setattr(host.reader, "read_raw", reading)
+        yield
+
+
+def test_a_redis_that_comes_back_empty_amid_sending_is_not_taken_to_know_the_rest(
+    redis: RedisServer, tmp_path: Path
+) -> None:
+    with site_of(redis, tmp_path, "a") as site:
+        (host,) = site.hosts
+        (reader,) = site.readers
+        host.feed("1", "2")
+        host.forward()
+        host.feed("3")
+        with before_sending(host, lambda: redis.command("FLUSHALL")):
+            host.forwarder.step(host.clock.now_us())
+        host.forward()
+        (spool,) = reader.spools()
+        assert events(reader, spool) == ["1", "2", "3"]
+
+
+def test_a_redis_that_comes_back_empty_amid_a_look_at_it_releases_nothing(
+    redis: RedisServer, tmp_path: Path
+) -> None:
+    with site_of(redis, tmp_path, "a") as site:
+        (host,) = site.hosts
+        host.feed("1", "2")
+        host.forward()
+        ask = host.client.hget
+
+        def asking(name: str, key: str) -> Any:
+            found = ask(name, key)
+            redis.command("FLUSHALL")
+            return found
+
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(host.client, "hget", asking)
+            host.release()
+        assert "spool-000" not in host.reader.released()
 
 
 def test_what_is_released_is_trimmed_and_the_origin_may_let_it_go(
