@@ -31,6 +31,7 @@ from bandit.cluster.sealing import opened, sealed
 from bandit.cluster_learning.dead_letters import SharedDeadLetters
 from bandit.cluster_learning.positions import alone, in_cluster
 from bandit.config.schema import Config
+from bandit.errors import LogUnavailableError
 from bandit.eventlog.protocol import EventReader
 from bandit.keys import KeyRing
 
@@ -109,8 +110,16 @@ class SharedCheckpoints(Checkpoints):
 
         Raises:
             OSError: it cannot be stored here.
-            LogUnavailableError: Redis does not answer, or the lease is lost; it is stored here.
+            LogUnavailableError: the lease is not held for sure, and nothing is stored; or Redis
+                does not answer, and it is stored here.
         """
+        if not self._lease.is_held:
+            # Another may have learned, and trimmed, what this one missed. Stored here it would
+            # look like one that reaches further, to be gone on from and offered to others.
+            raise LogUnavailableError(
+                "the right to learn is not held for sure at the moment: no checkpoint is saved",
+                hint="nothing to do: Redis answers again, or another process learns",
+            )
         super().save(checkpoint)
         content = sealed(self._keys, _KIND, self.current())
         there = {"clock": checkpoint.position.clock_us, "content": content}

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from bandit.checkpoint import CURRENT_NAME
 from bandit.clock import ManualClock, to_us
 from bandit.cluster.connection import redis_at
 from bandit.cluster.forwarding import Forwarder
@@ -23,6 +24,7 @@ from bandit.cluster_learning.running import Parts, successor
 from bandit.config.cluster import ClusterConfig
 from bandit.config.schema import AuthConfig, Config
 from bandit.dead_letters import DeadLetters
+from bandit.errors import LogUnavailableError
 from bandit.eventlog.sqlite_reader import SqliteEventReader
 from bandit.eventlog.sqlite_writer import SqliteEventWriter
 from bandit.learner import Learner
@@ -185,6 +187,32 @@ def test_crashes_takeovers_and_an_emptied_redis_change_nothing(scene: Scene, see
             learner = rng.choice(machines).learner()
     assert set(happened) >= {"step", "checkpoint", "crash", "take over", "empty"}
     world.assert_same_learned(scene.finish(learner), reference)
+
+
+def test_whoever_lost_the_lease_leaves_no_checkpoint_that_misses_what_was_trimmed(
+    scene: Scene,
+) -> None:
+    a, b = scene.machines()
+    for machine in (a, b):
+        machine.forward()
+    names = Names.of(a.config.cluster)
+    lease = RedisLease(a.client(), names.partition(0), "a", LEASE_S)
+    a.client().set(names.partition(0).fence, 1)
+    lease.take()
+    parts = Parts(a.client(), names, 0, lease)
+    stale = successor(a.config, scene.clock, NoMetrics(), parts, threading.Event())
+    stale.step(scene.clock.now_us())
+    stale.checkpoint(scene.clock.now_us())
+    path = Path(a.config.learner.directory) / CURRENT_NAME
+    before = path.read_bytes()
+    ahead = scene.finish(b.learner())
+    ahead.checkpoint(scene.clock.now_us())
+    lease.renew()
+    assert lease.lost.is_set()
+    stale.step(scene.clock.now_us())
+    with pytest.raises(LogUnavailableError):
+        stale.checkpoint(scene.clock.now_us())
+    assert path.read_bytes() == before
 
 
 def machine_of(learner: Learner, machines: list[Machine]) -> Machine:
