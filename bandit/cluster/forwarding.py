@@ -23,6 +23,7 @@ from bandit.clock import MICROSECONDS
 from bandit.cluster.names import Names, Origin, PartitionNames, host_name, partition_of
 from bandit.cluster.wire import FIRST, RECORDS, HostTold, SentRecord, SpoolTold
 from bandit.config.schema import Config
+from bandit.errors import LogDamagedError
 from bandit.eventlog.sqlite_reader import RawBatch, SqliteEventReader
 from bandit.events import is_erased
 from bandit.metrics import Metrics
@@ -73,13 +74,18 @@ class Forwarder:
 
         Raises:
             RedisError: Redis does not answer, or refuses.
+            LogDamagedError: a spool is damaged; that is told once the others are handed over.
             LogError: a spool cannot be read now.
         """
         told = [self._told(self._redis, partition) for partition in self._partitions]
         read: dict[str, RawBatch] = {}
-        more = False
+        more, damage = False, None
         for spool in self._reader.spools():
-            batch, is_full = self._read(spool, told)
+            try:
+                batch, is_full = self._read(spool, told)
+            except LogDamagedError as error:
+                damage = error
+                continue
             read[_place(spool, batch)] = batch
             more |= is_full
         divided = divide(read, len(self._partitions))
@@ -87,6 +93,8 @@ class Forwarder:
         for partition, before, records in zip(self._partitions, told, divided, strict=True):
             sent += self._send(partition, before, read, records, now_us)
         self._tell(read, sent, now_us)
+        if damage is not None and not more:
+            raise damage
         return more
 
     def close(self) -> None:

@@ -22,9 +22,10 @@ from bandit.cluster.origin_releases import OriginReleases
 from bandit.cluster.redis_reader import RedisEventReader
 from bandit.config.cluster import ClusterConfig
 from bandit.config.schema import Config, LogConfig
-from bandit.errors import LogUnavailableError
+from bandit.errors import LogDamagedError, LogUnavailableError
 from bandit.eventlog.protocol import Learned
 from bandit.eventlog.sqlite_reader import RawBatch, SqliteEventReader
+from bandit.eventlog.sqlite_schema import spool_path
 from bandit.eventlog.sqlite_writer import SqliteEventWriter
 from bandit.events import FeedbackRecord
 from bandit.metrics import NoMetrics
@@ -64,10 +65,7 @@ class Host:
 
     def feed(self, *names: str) -> None:
         self.clock.advance_s(0.001)
-        records = [
-            FeedbackRecord(event_id=n, decision_id=n, type="click", title="t") for n in names
-        ]
-        self._writer.append(records).wait(WAIT_S)
+        self._writer.append([event(name) for name in names]).wait(WAIT_S)
 
     def forward(self) -> None:
         while self.forwarder.step(self.clock.now_us()):
@@ -274,6 +272,20 @@ def test_a_redis_that_comes_back_empty_amid_a_look_at_it_releases_nothing(
             patched.setattr(host.client, "hget", asking)
             host.release()
         assert "spool-000" not in host.reader.released()
+
+
+def test_a_damaged_spool_is_told_and_holds_up_none_of_the_others(
+    redis: RedisServer, tmp_path: Path
+) -> None:
+    with site_of(redis, tmp_path, "a") as site:
+        (host,) = site.hosts
+        (reader,) = site.readers
+        spool_path(tmp_path / "a", "spool-001").write_bytes(b"no spool" * 1000)
+        host.feed("1")
+        with pytest.raises(LogDamagedError):
+            host.forward()
+        (spool,) = reader.spools()
+        assert events(reader, spool) == ["1"]
 
 
 def test_what_is_released_is_trimmed_and_the_origin_may_let_it_go(
