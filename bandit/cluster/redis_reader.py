@@ -136,6 +136,24 @@ class RedisEventReader:
         for host, of_host in spools.items():
             self._heard.setdefault(host, _Heard(HostTold(0, of_host), 0))
 
+    def misses(self, origins: Mapping[str, int]) -> bool:
+        """Tell whether Redis knows less than what was read of the origins, as after a loss.
+
+        A file that its machine tells nothing of is gone, and not missed.
+
+        Raises:
+            LogUnavailableError: Redis does not answer.
+        """
+        with told_of("the machines of the cluster"):
+            hosts = self._redis.hgetall(self._partition.hosts)
+        told = {name.decode(): _host_told(name, body).spools for name, body in hosts.items()}
+        for name, sequence in origins.items():
+            host, spool, file = Origin.of(name)
+            known = told[host].get(f"{spool}/{file}") if host in told else SpoolTold(0, 0)
+            if known is not None and known.through < sequence:
+                return True
+        return False
+
     def read(self, spool: str, after: int, limit: int) -> SpoolBatch:
         """Read up to ``limit`` records; see :meth:`bandit.eventlog.protocol.EventReader.read`.
 

@@ -12,7 +12,8 @@ to Redis is refused, it publishes nothing, and it ends.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -168,6 +169,25 @@ def _beside(merger: Merger | None, ending: threading.Event) -> Iterator[None]:
         thread.join()
 
 
+def _wait_for(
+    reader: RedisEventReader, origins: Mapping[str, int], longest_s: float, ending: threading.Event
+) -> None:
+    """Wait until Redis knows again what a checkpoint has taken: what was open is read once more.
+
+    Raises:
+        LogUnavailableError: Redis does not answer, or it is time to end.
+    """
+    until_s = time.monotonic() + longest_s
+    while reader.misses(origins):
+        if time.monotonic() > until_s:
+            log.warning("learning goes on without open decisions that Redis was not told again")
+            return
+        if ending.wait(STAND_BY_S):
+            raise LogUnavailableError(
+                "machines have not told Redis again what was open", hint="nothing to do"
+            )
+
+
 def successor(
     config: Config,
     clock: Clock,
@@ -195,6 +215,7 @@ def successor(
     stands, _ = checkpoints.load()
     if stands is not None:
         reader.expect(stands.position.sequences, stands.position.clock_us)
+        _wait_for(reader, stands.position.sequences, config.cluster.host_silent_s, ending)
     snapshots = LeasedSnapshots(config, lease)
     fetched = FetchedCatalogs(catalogs, redis, parts.names)
     if parts.names.partitions == 1:

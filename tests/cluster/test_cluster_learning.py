@@ -79,7 +79,7 @@ class Machine:
         while self.forwarder.step(self._scene.clock.now_us()):
             pass
 
-    def learner(self) -> Learner:
+    def learner(self, ending: threading.Event | None = None) -> Learner:
         """Take the lease, whoever has it, and go on learning."""
         names, client = Names.of(self.config.cluster), self.client()
         partition = names.partition(0)
@@ -88,7 +88,8 @@ class Machine:
         lease = RedisLease(client, partition, self._name, LEASE_S)
         lease.take()
         parts = Parts(client, names, 0, lease)
-        return successor(self.config, self._scene.clock, NoMetrics(), parts, threading.Event())
+        ending = ending or threading.Event()
+        return successor(self.config, self._scene.clock, NoMetrics(), parts, ending)
 
     def close(self) -> None:
         self.forwarder.close()
@@ -186,6 +187,32 @@ def test_crashes_takeovers_and_an_emptied_redis_change_nothing(scene: Scene, see
                 machine.forward()
             learner = rng.choice(machines).learner()
     assert set(happened) >= {"step", "checkpoint", "crash", "take over", "empty"}
+    world.assert_same_learned(scene.finish(learner), reference)
+
+
+def test_a_successor_waits_until_an_emptied_redis_has_what_was_open(scene: Scene) -> None:
+    reference = whole(scene)
+    machines = scene.machines()
+    for machine in machines:
+        machine.forward()
+    learner = machines[0].learner()
+    for _ in range(3):
+        assert not learner.step(scene.clock.now_us()).idle
+    learner.checkpoint(scene.clock.now_us())
+    assert learner.status(scene.clock.now_us()).open_decisions
+    scene.redis.command("FLUSHDB")
+
+    class ToldMeanwhile(threading.Event):
+        """Machines tell Redis again, one with each wait."""
+
+        def wait(self, timeout: float | None = None) -> bool:
+            machines[waits.pop()].forward()
+            return False
+
+    waits = [0, 1]
+    learner = machines[0].learner(ToldMeanwhile())
+    for machine in machines:
+        machine.forward()
     world.assert_same_learned(scene.finish(learner), reference)
 
 
