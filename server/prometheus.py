@@ -9,12 +9,15 @@ that its gauges go with it while what it counted stays.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import pairwise
+from pathlib import Path
 from typing import Final, Generic, Literal, NamedTuple, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from prometheus_client.registry import Collector
 from prometheus_client.samples import Sample
 
 from bandit.metrics import METRICS, MetricName
@@ -181,8 +184,33 @@ class PrometheusMetrics:
         if DIRECTORY_VARIABLE not in os.environ:
             return self._registry
         registry = CollectorRegistry()
-        MultiProcessCollector(registry)
+        registry.register(BegunFiles(Path(os.environ[DIRECTORY_VARIABLE])))
         return registry
+
+
+class BegunFiles(Collector):
+    """The files of all processes of a run, but for those that hold nothing yet.
+
+    A file is empty for the instant between its making and its first page; reading it then fails,
+    and would for good where its process was killed in that instant.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._merge: Callable[[list[str]], Iterable[Metric]] = MultiProcessCollector.merge
+        self._directory = directory
+
+    def collect(self) -> Iterable[Metric]:
+        """Return what all of them hold, summed over processes."""
+        files = self._directory.glob("*.db")
+        return self._merge([str(file) for file in files if _has_begun(file)])
+
+
+def _has_begun(file: Path) -> bool:
+    try:
+        return file.stat().st_size > 0
+    except FileNotFoundError:
+        # A gauge of a process that has just ended.
+        return False
 
 
 def forget_process(pid: int) -> None:

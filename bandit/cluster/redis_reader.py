@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 ENTRIES_AT_ONCE: Final = 4
 """Entries of one answer: some hundred decisions of 10 kB each make megabytes."""
 
+RETURN_US: Final = 5_000_000
+"""How long a machine at least has to tell something after a reader looks for the first time."""
 LISTED_EVERY_US: Final = 1_000_000
 """Most time between two listings that counts as a machine's silence."""
 
@@ -103,7 +105,7 @@ class RedisEventReader:
         there = {name.decode(): _host_told(name, body) for name, body in hosts.items()}
         told: dict[str, SpoolTold] = {}
         for host in there.keys() | self._heard.keys():
-            heard = self._heard[host] = self._hear(host, there.get(host), since_us)
+            heard = self._heard[host] = self._hear(host, there.get(host), since_us, now_us)
             is_silent = heard.silent_us > self._silent_us
             if is_silent and host not in there:
                 del self._heard[host]
@@ -114,11 +116,14 @@ class RedisEventReader:
         self._told = told
         return sorted(told)
 
-    def _hear(self, host: str, told: HostTold | None, since_us: int) -> _Heard:
+    def _hear(self, host: str, told: HostTold | None, since_us: int, now_us: int) -> _Heard:
         """Return what a machine tells now, or told before where Redis knows it no more."""
         before = self._heard.get(host)
-        if before is None or (told is not None and told.at_us != before.told.at_us):
+        if before is None:
             assert told is not None  # noqa: S101 - one of both knows it
+            # Silent for long before this reader was there; it may be about to come back with Redis.
+            return _Heard(told, max(0, min(now_us - told.at_us, self._silent_us - RETURN_US)))
+        if told is not None and told.at_us != before.told.at_us:
             return _Heard(told, 0)
         return _Heard(told or before.told, before.silent_us + since_us)
 
@@ -139,20 +144,35 @@ class RedisEventReader:
     def misses(self, origins: Mapping[str, int]) -> bool:
         """Tell whether Redis knows less than what was read of the origins, as after a loss.
 
-        A file that its machine tells nothing of is gone, and not missed.
-
         Raises:
             LogUnavailableError: Redis does not answer.
         """
-        with told_of("the machines of the cluster"):
-            hosts = self._redis.hgetall(self._partition.hosts)
-        told = {name.decode(): _host_told(name, body).spools for name, body in hosts.items()}
+        told = self._hosts()
         for name, sequence in origins.items():
             host, spool, file = Origin.of(name)
             known = told[host].get(f"{spool}/{file}") if host in told else SpoolTold(0, 0)
             if known is not None and known.through < sequence:
                 return True
         return False
+
+    def gone(self, origins: Mapping[str, int]) -> set[str]:
+        """Return those origins of whose file its machine, which is there, tells nothing any more.
+
+        Raises:
+            LogUnavailableError: Redis does not answer.
+        """
+        told = self._hosts()
+        return {
+            name
+            for name in origins
+            for host, spool, file in [Origin.of(name)]
+            if host in told and f"{spool}/{file}" not in told[host]
+        }
+
+    def _hosts(self) -> dict[str, dict[str, SpoolTold]]:
+        with told_of("the machines of the cluster"):
+            hosts = self._redis.hgetall(self._partition.hosts)
+        return {name.decode(): _host_told(name, body).spools for name, body in hosts.items()}
 
     def read(self, spool: str, after: int, limit: int) -> SpoolBatch:
         """Read up to ``limit`` records; see :meth:`bandit.eventlog.protocol.EventReader.read`.

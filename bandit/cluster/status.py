@@ -91,6 +91,31 @@ def look(redis: Redis, names: Names, now_us: int) -> ClusterStatus:
     )
 
 
+def forget(redis: Redis, names: Names, host: str, now_us: int) -> bool:
+    """Forget a machine that is gone for good, with what Redis holds of its; tell if it was known.
+
+    It is told to have no spools any more, so that learners wait for nothing of it. One that comes
+    back nevertheless tells everything anew that it has not seen learned.
+
+    Raises:
+        RedisError: Redis does not answer.
+    """
+    client: Any = redis
+    known = False
+    for keys in names.all_partitions():
+        body = client.hget(keys.hosts, host)
+        places = {} if body is None else _told_decoder.decode(body).spools
+        known |= bool(places)
+        pipeline = client.pipeline(transaction=True)
+        pipeline.hset(keys.hosts, host, msgspec.msgpack.encode(HostTold(now_us, {})))
+        for place in places:
+            pipeline.delete(keys.stream(Origin(host, *place.split("/"))))
+        if places:
+            pipeline.execute()
+    client.hdel(names.machines, host)
+    return known
+
+
 def _partition(client: Any, number: int, keys: PartitionNames, now_us: int) -> PartitionReport:
     hosts = client.hgetall(keys.hosts)
     streams = [
@@ -121,6 +146,9 @@ def _machines(client: Any, keys: PartitionNames, now_us: int) -> list[MachineRep
     found = []
     for host, body in sorted(client.hgetall(keys.hosts).items()):
         told = _told_decoder.decode(body)
+        if not told.spools:
+            # Forgotten, or it has not served a page yet.
+            continue
         oldest_us = min((spool.horizon_us for spool in told.spools.values()), default=told.at_us)
         behind_s = max(0.0, (told.at_us - oldest_us) / MICROSECONDS)
         found.append(
@@ -159,7 +187,7 @@ def _of_machines(machines: list[MachineReport]) -> list[str]:
         return ["no machine has told anything: is `marquee serve` running with this redis_url?"]
     return [
         f"{one.name} has told nothing for {one.told_s_ago:.0f} s: look at its service, and at the "
-        "network between it and Redis"
+        f"network between it and Redis; if it is gone for good, `marquee cluster forget {one.name}`"
         for one in machines
         if one.told_s_ago > SILENT_S
     ]

@@ -8,6 +8,8 @@ newer one. They are signed as snapshots are.
 
 from __future__ import annotations
 
+import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -26,14 +28,15 @@ from bandit.checkpoint import (
 from bandit.cluster.lease import RedisLease
 from bandit.cluster.names import Names, PartitionNames, host_name
 from bandit.cluster.places import directory_of
-from bandit.cluster.redis_reader import told_of
+from bandit.cluster.redis_reader import RedisEventReader, told_of
 from bandit.cluster.sealing import opened, sealed
 from bandit.cluster_learning.dead_letters import SharedDeadLetters
-from bandit.cluster_learning.positions import alone, in_cluster
+from bandit.cluster_learning.positions import alone, in_cluster, without
 from bandit.config.schema import Config
 from bandit.errors import LogUnavailableError
 from bandit.eventlog.protocol import EventReader
 from bandit.keys import KeyRing
+from bandit.merge import MergePosition
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -48,13 +51,18 @@ return 1
 """
 """Leave a checkpoint for whoever learns next, unless somebody learns or one reaches further."""
 
+LOOK_S: Final = 0.1
+"""How often it is looked whether Redis was told again."""
+
 log = structlog.get_logger(__name__)
 
 
 class SharedCheckpoints(Checkpoints):
     """Checkpoints on this machine's disk, each copied to Redis under the lease.
 
-    So is what was set aside meanwhile, in the same transaction.
+    So is what was set aside meanwhile, in the same transaction. What stood open at a checkpoint is
+    read from Redis once more where it is gone back to: a Redis that came back empty must have been
+    told of it again before, for which machines are waited for as for silent ones.
     """
 
     def __init__(
@@ -66,7 +74,10 @@ class SharedCheckpoints(Checkpoints):
         lease: RedisLease,
         keys: KeyRing,
         dead: SharedDeadLetters,
+        reader: RedisEventReader,
+        longest_s: float,
     ) -> None:
+        """``reader`` is the learner's, and waits no longer than ``longest_s`` for machines."""
         super().__init__(directory)
         self._keys = keys
         self._host = host
@@ -74,8 +85,53 @@ class SharedCheckpoints(Checkpoints):
         self._partition = partition
         self._lease = lease
         self._dead = dead
+        self._reader = reader
+        self._longest_s = longest_s
+        self._missing_since_s: float | None = None
 
     def load(self) -> tuple[Checkpoint | None, list[str]]:
+        """Return the newest, once what it took is in Redis; see :meth:`wait`.
+
+        Files that are gone, since all of theirs is learned, or with their machine, are let go of.
+
+        Raises:
+            LogUnavailableError: Redis does not answer, or was not told of all that again yet.
+        """
+        found, problems = self._own()
+        if found is not None and self._is_missing(found.position):
+            raise LogUnavailableError(
+                "machines have not told Redis again what was open", hint="nothing to do"
+            )
+        if found is not None:
+            gone = self._reader.gone(found.position.sequences)
+            found = msgspec.structs.replace(found, position=without(found.position, gone))
+        return found, problems
+
+    def wait(self, ending: threading.Event) -> None:
+        """Wait until the newest can be loaded.
+
+        Raises:
+            LogUnavailableError: Redis does not answer, or it is time to end.
+        """
+        found, _ = self._own()
+        while found is not None and self._is_missing(found.position):
+            if ending.wait(LOOK_S):
+                raise LogUnavailableError("it is time to end", hint="nothing to do")
+
+    def _is_missing(self, position: MergePosition) -> bool:
+        self._reader.expect(position.sequences, position.clock_us)
+        if not self._reader.misses(position.sequences):
+            self._missing_since_s = None
+            return False
+        now_s = time.monotonic()
+        if self._missing_since_s is None:
+            self._missing_since_s = now_s
+        if now_s - self._missing_since_s < self._longest_s:
+            return True
+        log.warning("learning goes on without open decisions that Redis was not told again")
+        return False
+
+    def _own(self) -> tuple[Checkpoint | None, list[str]]:
         """Return the newest; one that was written before there was a cluster is of its log."""
         found, problems = super().load()
         if found is not None:
@@ -100,7 +156,7 @@ class SharedCheckpoints(Checkpoints):
         except ValueError as error:
             log.error("the checkpoint in Redis cannot be used", why=str(error))  # noqa: TRY400
             return
-        own, _ = self.load()
+        own, _ = self._own()
         if own is None or own.position.clock_us < theirs.position.clock_us:
             put_checkpoint(self._directory, content)
             log.info("going on from another machine's checkpoint")

@@ -6,7 +6,7 @@ checkpoint of the one is read as one of the other, so that nothing is learned a 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 
 import msgspec
 
@@ -40,6 +40,11 @@ def alone(position: MergePosition, host: str, files: Mapping[str, str]) -> Merge
         return origin.spool if is_ours else None
 
     return _renamed(position, name)
+
+
+def without(position: MergePosition, gone: Set[str]) -> MergePosition:
+    """Return a position that tells nothing of some spools."""
+    return _renamed(position, lambda spool: None if spool in gone else spool)
 
 
 def _renamed(position: MergePosition, rename: Callable[[str], str | None]) -> MergePosition:

@@ -12,8 +12,7 @@ to Redis is refused, it publishes nothing, and it ends.
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -147,7 +146,7 @@ def _learn(
         while not ending.is_set():
             try:
                 learner = successor(config, clock, metrics, parts, ending, merger)
-            except LogUnavailableError as error:
+            except (LogUnavailableError, OSError) as error:
                 log.warning("learning cannot begin now; it is tried again", why=str(error))
                 ending.wait(STAND_BY_S)
             else:
@@ -169,25 +168,6 @@ def _beside(merger: Merger | None, ending: threading.Event) -> Iterator[None]:
         thread.join()
 
 
-def _wait_for(
-    reader: RedisEventReader, origins: Mapping[str, int], longest_s: float, ending: threading.Event
-) -> None:
-    """Wait until Redis knows again what a checkpoint has taken: what was open is read once more.
-
-    Raises:
-        LogUnavailableError: Redis does not answer, or it is time to end.
-    """
-    until_s = time.monotonic() + longest_s
-    while reader.misses(origins):
-        if time.monotonic() > until_s:
-            log.warning("learning goes on without open decisions that Redis was not told again")
-            return
-        if ending.wait(STAND_BY_S):
-            raise LogUnavailableError(
-                "machines have not told Redis again what was open", hint="nothing to do"
-            )
-
-
 def successor(
     config: Config,
     clock: Clock,
@@ -207,15 +187,14 @@ def successor(
     redis, partition, lease, keys = parts.redis, parts.partition, parts.lease, snapshot_keys(config)
     dead = SharedDeadLetters(directory, redis, partition)
     dead.adopt()
-    checkpoints = SharedCheckpoints(directory, host, redis, partition, lease, keys, dead)
+    longest_s = config.cluster.host_silent_s
+    reader = RedisEventReader(redis, partition, clock, to_us(longest_s), lease)
+    checkpoints = SharedCheckpoints(
+        directory, host, redis, partition, lease, keys, dead, reader, longest_s
+    )
     checkpoints.adopt()
+    checkpoints.wait(ending)
     catalogs = CatalogStore(config.catalog.directory, config.limits)
-    silent_us = to_us(config.cluster.host_silent_s)
-    reader = RedisEventReader(redis, partition, clock, silent_us, lease)
-    stands, _ = checkpoints.load()
-    if stands is not None:
-        reader.expect(stands.position.sequences, stands.position.clock_us)
-        _wait_for(reader, stands.position.sequences, config.cluster.host_silent_s, ending)
     snapshots = LeasedSnapshots(config, lease)
     fetched = FetchedCatalogs(catalogs, redis, parts.names)
     if parts.names.partitions == 1:

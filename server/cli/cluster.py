@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 import msgspec
@@ -10,18 +12,24 @@ import msgspec
 from bandit.clock import WallClock
 from bandit.cluster.connection import redis_at
 from bandit.cluster.names import Names
-from bandit.cluster.status import ClusterStatus, look
+from bandit.cluster.status import ClusterStatus, forget, look
 from bandit.errors import ConfigError, MarqueeError
 from server.cli.shared import config_option, print_table, read_config
 
+if TYPE_CHECKING:
+    from redis import Redis
+
+
+Answer = TypeVar("Answer")
+
 
 class ClusterDownError(MarqueeError):
-    """Redis does not answer."""
+    """Redis does not answer, or knows no such machine."""
 
 
 @click.group()
 def cluster() -> None:
-    """Look at a cluster.
+    """Look at a cluster, forget machines of it.
 
     \b
     Example:
@@ -50,7 +58,34 @@ def status(ctx: click.Context, config_path: Path | None, *, as_json: bool) -> No
     ctx.exit(1 if found.problems else 0)
 
 
+@cluster.command("forget")
+@click.argument("host")
+@config_option
+def forget_machine(host: str, config_path: Path | None) -> None:
+    """Forget a machine that is gone for good, so that nobody waits for its events.
+
+    What Redis still holds of its events and is not learned yet goes with it: look at
+    `marquee cluster status` first. A machine that comes back is known again.
+
+    \b
+    Example:
+      marquee cluster forget scorer-7 --config marquee.toml
+    """
+    now_us = WallClock.from_environment().now_us()
+    if not _ask(config_path, lambda redis, names: forget(redis, names, host, now_us)):
+        raise ClusterDownError(
+            f"there is no machine {host}", hint="`marquee cluster status` lists them"
+        )
+    click.echo(f"{host} is forgotten")
+
+
 def _look(config_path: Path | None) -> ClusterStatus:
+    now_us = WallClock.from_environment().now_us()
+    return _ask(config_path, lambda redis, names: look(redis, names, now_us))
+
+
+def _ask(config_path: Path | None, act: Callable[[Redis, Names], Answer]) -> Answer:
+    """Do something with the cluster's Redis."""
     config = read_config(config_path)
     if config.cluster.redis_url is None:
         raise ConfigError(
@@ -61,8 +96,7 @@ def _look(config_path: Path | None) -> ClusterStatus:
     from redis import RedisError
 
     try:
-        now_us = WallClock.from_environment().now_us()
-        return look(redis, Names.of(config.cluster), now_us)
+        return act(redis, Names.of(config.cluster))
     except RedisError as error:
         raise ClusterDownError(
             f"Redis does not answer: {error}",

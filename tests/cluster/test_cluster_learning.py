@@ -18,6 +18,7 @@ from bandit.cluster.forwarding import Forwarder
 from bandit.cluster.lease import RedisLease
 from bandit.cluster.names import Names
 from bandit.cluster.origin_releases import OriginReleases
+from bandit.cluster.status import forget
 from bandit.cluster_learning import OwnCheckpoints
 from bandit.cluster_learning.checkpoints import CheckpointOffer
 from bandit.cluster_learning.running import Parts, successor
@@ -318,3 +319,42 @@ def test_a_checkpoint_that_is_not_ours_is_not_gone_on_from(scene: Scene) -> None
         assert b.learner().counts.outcomes == {}
     a.client().hset(key, "content", content)
     assert b.learner().counts == learner.counts
+
+
+def test_a_redis_emptied_under_a_learner_is_waited_for_before_it_goes_back(scene: Scene) -> None:
+    """Its open decisions are read again: from a Redis that was not told of them they were lost."""
+    a, b = scene.machines()
+    for machine in (a, b):
+        machine.forward()
+    learner = a.learner()
+    for _ in range(8):
+        learner.step(scene.clock.now_us())
+    learner.checkpoint(scene.clock.now_us())
+    before = learner.status(0).open_decisions
+    assert before > 0
+    scene.redis.command("FLUSHALL")
+    learner._stale = True
+    with pytest.raises(LogUnavailableError, match="what was open"):
+        learner.step(scene.clock.now_us())
+    a.forward()
+    with pytest.raises(LogUnavailableError, match="what was open"):
+        learner.step(scene.clock.now_us())
+    b.forward()
+    learner._restore(scene.clock.now_us())
+    assert learner.status(0).open_decisions == before
+
+
+def test_a_machine_that_was_forgotten_is_not_waited_for(scene: Scene) -> None:
+    a, b = scene.machines()
+    for machine in (a, b):
+        machine.forward()
+    learner = a.learner()
+    scene.finish(learner)
+    learner.checkpoint(scene.clock.now_us())
+    assert any(spool.startswith("b/") for spool in learner._merge.position(None).sequences)
+    names = Names.of(a.config.cluster)
+    assert forget(a.client(), names, "b", scene.clock.now_us())
+    again = a.learner()
+    assert all(spool.startswith("a/") for spool in again._merge.position(None).sequences)
+    assert again.counts == learner.counts
+    assert again.status(0).unreadable_spools == {}

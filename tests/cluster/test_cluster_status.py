@@ -100,6 +100,21 @@ def test_the_command_prints_and_exits_by_it(
     assert msgspec.json.decode(found.output)["catalog"] == "c1"
 
 
+def test_a_machine_that_is_gone_is_forgotten(
+    redis: Any, server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    redis.hset(NAMES.machines, "a", b"x")
+    monkeypatch.setenv("MARQUEE__CLUSTER__PARTITIONS", "2")
+    monkeypatch.setenv("MARQUEE__CLUSTER__REDIS_URL", server.url)
+    for code, said in ((0, "a is forgotten"), (2, "there is no machine a")):
+        found = CliRunner().invoke(main, ["cluster", "forget", "a"])
+        assert (found.exit_code, said in found.output) == (code, True)
+    assert look(redis, NAMES, NOW_US).machines == []
+    stream = NAMES.partition(1).stream(Origin("a", "spool-000", "ff"))
+    assert not redis.exists(stream)
+    assert not redis.exists(NAMES.machines)
+
+
 def test_without_a_cluster_or_without_redis_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     found = ask(monkeypatch, None)
     assert found.exit_code == 2

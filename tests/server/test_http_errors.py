@@ -12,7 +12,8 @@ from server import errors as edge
 from server.http_errors import INTERNAL, MEANINGS, meaning_of, refusal_of
 
 NEVER_SHOWN = {core.ConfigError, core.LogError, core.ModelError, core.UnlearnableError,
-               core.LeaseHeldError, core.LibraryMissingError, core.MarqueeError,
+               core.LeaseHeldError, core.LibraryMissingError, core.MachineConflictError,
+               core.MarqueeError,
                core.OutcomeFilesError, core.BackupError, edge.RequestError}  # fmt: skip
 
 

@@ -122,3 +122,20 @@ def test_any_process_tells_for_all_and_the_dead_keep_their_counts(tmp_path: Path
     assert found["marquee_titles_decided_total"] == 10.0
     assert found["marquee_log_queue_records"] == 30.0
     assert found["marquee_snapshot_created_timestamp_seconds[artwork]"] == 30.0
+
+
+def test_a_file_that_was_only_just_made_is_passed_over(tmp_path: Path) -> None:
+    """Its process may be about to write its first page, or may have been killed before."""
+    environment = os.environ | {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
+    (tmp_path / "counter_99999999.db").touch()
+    subprocess.run(
+        [sys.executable, "-c", REPORT, "10"],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        check=True,
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", EXPOSE], env=environment, capture_output=True, text=True, check=True
+    )
+    assert samples(found.stdout)["marquee_titles_decided_total"] == 5.0

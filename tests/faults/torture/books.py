@@ -13,8 +13,6 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from prometheus_client import CollectorRegistry
-from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.parser import text_string_to_metric_families
 
 from bandit.clock import Clock
@@ -23,6 +21,7 @@ from bandit.eventlog.sqlite_reader import SqliteEventReader
 from bandit.eventlog.sqlite_slots import unclaimed
 from bandit.events import DecisionRecord, FeedbackRecord, Record
 from server.local import wait_until
+from server.prometheus import BegunFiles
 from tests.faults.ledger import Ledger
 
 _NAMED = 5
@@ -169,9 +168,7 @@ _METRICS = {
 
 def counted_in(directory: Path) -> Counted:
     """Read what the processes of a run counted, dead ones included."""
-    registry = CollectorRegistry()
-    MultiProcessCollector(registry, path=str(directory))
-    return _counted(registry.collect())
+    return _counted(BegunFiles(directory).collect())
 
 
 def counted_by(exposition: str) -> Counted:
