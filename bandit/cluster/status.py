@@ -41,7 +41,8 @@ class PartitionReport(msgspec.Struct, frozen=True):
     streams: int
     entries: int
     """What the streams hold; learned entries go with the second checkpoint after."""
-    bytes: int
+    bytes: int | None
+    """Their room in Redis; None where its user may not ask for that."""
     checkpoint_s_ago: float | None
     """How far the newest checkpoint's log clock is behind the present; None without one."""
     dead_letters: int
@@ -132,14 +133,22 @@ def _partition(client: Any, number: int, keys: PartitionNames, now_us: int) -> P
         changes=int(client.get(keys.fence) or 0),
         streams=sum(1 for length in lengths if length),
         entries=sum(lengths),
-        bytes=sum(
-            client.memory_usage(stream) or 0
-            for stream, length in zip(streams, lengths, strict=True)
-            if length
+        bytes=_bytes(
+            client,
+            [stream for stream, length in zip(streams, lengths, strict=True) if length],
         ),
         checkpoint_s_ago=None if clock_us is None else _ago_s(int(clock_us), now_us),
         dead_letters=client.xlen(keys.dead_letters),
     )
+
+
+def _bytes(client: Any, streams: list[str]) -> int | None:
+    from redis.exceptions import NoPermissionError
+
+    try:
+        return sum(client.memory_usage(stream) or 0 for stream in streams)
+    except NoPermissionError:
+        return None
 
 
 def _machines(client: Any, keys: PartitionNames, now_us: int) -> list[MachineReport]:
@@ -158,12 +167,17 @@ def _machines(client: Any, keys: PartitionNames, now_us: int) -> list[MachineRep
 
 
 def _of_redis(told: dict[str, str]) -> list[str]:
-    if told["maxmemory_policy"] == "noeviction":
-        return []
-    return [
-        f"Redis may throw away what was not learned: maxmemory-policy is "
-        f"{told['maxmemory_policy']}; set it to noeviction"
-    ]
+    problems = []
+    if told["maxmemory_policy"] != "noeviction":
+        problems.append(
+            f"Redis may throw away what was not learned: maxmemory-policy is "
+            f"{told['maxmemory_policy']}; set it to noeviction"
+        )
+    if told["role"] != "master":
+        problems.append(
+            "this Redis is a replica, which takes no events: set cluster.redis_url to the master"
+        )
+    return problems
 
 
 def _of_partitions(partitions: list[PartitionReport]) -> list[str]:

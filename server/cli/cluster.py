@@ -110,7 +110,7 @@ def _print(found: ClusterStatus) -> None:
     for problem in found.problems:
         click.echo(f"wrong: {problem}")
     if not found.problems:
-        click.echo(f"in order: {len(found.machines)} machines, all partitions are learned")
+        click.echo(f"in order: {len(found.machines)} machines, each partition has a learner")
     click.echo()
     print_table(
         ("machine", "told s ago", "spools", "behind s"),
@@ -125,7 +125,7 @@ def _print(found: ClusterStatus) -> None:
                 p.learner or "nobody",
                 p.changes,
                 p.entries,
-                p.bytes,
+                "not told" if p.bytes is None else p.bytes,
                 "none" if p.checkpoint_s_ago is None else f"{p.checkpoint_s_ago:.1f}",
                 p.dead_letters,
             )

@@ -24,7 +24,8 @@ REMAINS = """What remains:
 - a line in keeping/erasures.jsonl of the log: when, by whom, how many; the id as a keyed hash."""
 
 IN_CLUSTER = """In a cluster: run it on every machine. What is on its way through Redis stays there
-until it is learned and trimmed, some reward windows at most, and what is open there is learned."""
+until it is learned and trimmed, while somebody learns some reward windows at most, and what is open
+there is learned."""
 
 
 @click.group()

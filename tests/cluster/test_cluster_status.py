@@ -57,6 +57,7 @@ def test_all_of_it_is_told(redis: Any) -> None:
     first, second = found.partitions
     assert (first.learner, first.changes, first.checkpoint_s_ago) == ("a", 3, 2.0)
     assert (first.entries, second.entries) == (0, 1)
+    assert second.bytes is not None
     assert second.bytes > 0
     assert found.pointers == {"artwork": "v1"}
     assert found.catalog == "c1"
@@ -75,6 +76,29 @@ def test_what_is_wrong_is_said_with_what_to_do(redis: Any) -> None:
     assert len(problems) == 4
     redis.flushall()
     assert any("no machine" in problem for problem in look(redis, NAMES, NOW_US).problems)
+
+
+def test_a_user_that_may_not_ask_for_memory_is_told_the_rest(
+    redis: Any, server: RedisServer
+) -> None:
+    redis.execute_command("ACL", "SETUSER", "some", "on", ">word", "~*", "+@all", "-memory")
+    url = server.url.replace("redis://", "redis://some:word@")
+    some: Any = redis_at("cluster.redis_url", url)
+    try:
+        second = look(some, NAMES, NOW_US).partitions[1]
+    finally:
+        some.close()
+        redis.execute_command("ACL", "DELUSER", "some")
+    assert (second.entries, second.bytes) == (1, None)
+
+
+def test_a_replica_is_wrong(redis: Any) -> None:
+    redis.replicaof("127.0.0.1", "1")
+    try:
+        (problem,) = look(redis, NAMES, NOW_US).problems
+    finally:
+        redis.replicaof("NO", "ONE")
+    assert "replica" in problem
 
 
 def ask(monkeypatch: pytest.MonkeyPatch, url: str | None, *options: str) -> Result:
