@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from bandit.clock import MICROSECONDS
-from bandit.cluster.names import Names, Origin, PartitionNames, host_name, partition_of
+from bandit.cluster.dividing import share_of_record
+from bandit.cluster.names import Names, Origin, PartitionNames, host_name
 from bandit.cluster.wire import FIRST, RECORDS, HostTold, SentRecord, SpoolTold
 from bandit.config.schema import Config
 from bandit.errors import LogDamagedError
@@ -38,15 +39,6 @@ ENTRY_RECORDS: Final = 250
 
 _encoder = msgspec.msgpack.Encoder()
 _told_decoder = msgspec.msgpack.Decoder(HostTold)
-
-
-class _Subject(msgspec.Struct):
-    """All that is read of a record: what it is about."""
-
-    decision_id: str
-
-
-_subject_decoder = msgspec.msgpack.Decoder(_Subject)
 
 
 class Forwarder:
@@ -196,7 +188,7 @@ def divide(read: Mapping[str, RawBatch], partitions: int) -> list[dict[str, list
         parts = [one[place] for one in divided]
         for sequence, at_us, payload in batch.rows:
             if not is_erased(payload):
-                part = parts[_partition(payload, partitions)]
+                part = parts[share_of_record(payload, partitions)]
                 part.append(SentRecord(sequence, at_us, payload))
     return divided
 
@@ -216,13 +208,3 @@ def _entry(records: Sequence[SentRecord]) -> dict[bytes, bytes | int]:
         FIRST: records[0].sequence,
         RECORDS: _encoder.encode(records),
     }
-
-
-def _partition(payload: bytes, partitions: int) -> int:
-    """Return where a record belongs; one that cannot be read is for the first to set aside."""
-    if partitions == 1:
-        return 0
-    try:
-        return partition_of(_subject_decoder.decode(payload).decision_id, partitions)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        return 0

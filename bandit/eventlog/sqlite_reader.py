@@ -104,7 +104,7 @@ class SqliteEventReader:
             LogUnavailableError: the spool does not exist or cannot be read now.
             LogDamagedError: the spool's file is damaged.
         """
-        return _decoded(spool, self._look(spool, after, limit, None))
+        return decoded(spool, self._look(spool, after, limit, None))
 
     def read_raw(self, spool: str, after: int, limit: int) -> RawBatch:
         """Read records as :meth:`read` does, without decoding them."""
@@ -117,7 +117,7 @@ class SqliteEventReader:
         go on: 8 us a page of 240 titles and 0.6 us a feedback record, where reading, decoding and
         keeping them takes 115 and 1. Errors are those of :meth:`read`.
         """
-        batch = _decoded(spool, self._look(spool, after, limit, decision_id))
+        batch = decoded(spool, self._look(spool, after, limit, decision_id))
         found = [one for one in batch.records if one.record.decision_id == decision_id]
         return batch._replace(records=found)
 
@@ -315,7 +315,8 @@ def _find(
     return found
 
 
-def _decoded(spool: str, batch: RawBatch) -> SpoolBatch:
+def decoded(spool: str, batch: RawBatch) -> SpoolBatch:
+    """Decode records; those that were erased are left out."""
     records: list[LoggedRecord] = []
     damaged: list[tuple[int, str]] = []
     for sequence, at_us, payload in batch.rows:

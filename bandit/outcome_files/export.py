@@ -11,10 +11,12 @@ from __future__ import annotations
 import secrets
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, Protocol
+
+import msgspec
 
 from bandit.catalog import EMPTY_VERSION, CatalogDocument, write_catalog_file
 from bandit.collecting import collecting_rarely
@@ -26,6 +28,7 @@ from bandit.joiner import Joiner, Outcome
 from bandit.merge import LogMerge
 from bandit.outcome_files.manifest import (
     FILE_NAME,
+    ExportedFile,
     Manifest,
     catalog_file,
     exposures,
@@ -52,6 +55,21 @@ class ExportReport(NamedTuple):
     manifest: Manifest
     notices: list[str]
     """What an operator should know of spools."""
+
+
+class Share(msgspec.Struct, frozen=True, kw_only=True):
+    """What was written of one share of a log's decisions; the fields are the manifest's."""
+
+    log_clock_us: int
+    closed_by: dict[str, int]
+    open_decisions: int
+    damaged_records: int
+    unreadable_spools: dict[str, str]
+    dispositions: dict[str, int]
+    catalogs: list[str]
+    """Versions that outcomes name, by first use."""
+    notices: list[str]
+    files: list[ExportedFile]
 
 
 class _Taken:
@@ -90,8 +108,9 @@ def export_log(
         LibraryMissingError: pyarrow is not installed.
     """
     check_replaceable(directory)
-    with replacing(directory) as beside, collecting_rarely():
-        return _export_into(beside, reader, catalogs, config, now_us, progress)
+    with replacing(directory) as beside:
+        share = export_share(reader, config, beside, now_us, progress)
+        return finish(beside, [share], catalogs, config)
 
 
 def check_replaceable(directory: Path) -> None:
@@ -109,44 +128,84 @@ def check_replaceable(directory: Path) -> None:
         )
 
 
-def _export_into(
-    directory: Path,
+def export_share(
     reader: EventReader,
-    catalogs: CatalogDocuments,
     config: Config,
-    now_us: int,
-    progress: Callable[[int], None],
-) -> ExportReport:
+    directory: Path,
+    until_us: int,
+    progress: Callable[[int], None] = lambda records: None,
+    prefix: str = "",
+) -> Share:
+    """Write the outcomes of what a reader reads below ``directory``, up to an instant.
+
+    ``prefix`` begins the files' names. :func:`finish` makes an export of one share or several.
+
+    Raises:
+        LogError: the log cannot be read.
+        OSError: the disk does not take it.
+        LibraryMissingError: pyarrow is not installed.
+    """
     settings = config.learner
     merge = LogMerge(reader, settings.batch_records_max)
     joiner = Joiner(config.reward, settings.open_decisions_max, settings.events_per_decision_max)
-    writer = OutcomeWriter(directory)
+    writer = OutcomeWriter(directory, prefix)
     taken = _Taken(writer)
     try:
-        _take(merge, joiner, taken, now_us, progress)
+        with collecting_rarely():
+            _take(merge, joiner, taken, until_us, progress)
         files = writer.close()
     finally:
         writer.abandon()
-    missing = _write_catalogs(directory, catalogs, taken.catalogs)
-    for file in files:
-        sync_file(directory / file.path)
-    manifest = Manifest(
+    return Share(
         log_clock_us=merge.clock_us,
-        outcomes=sum(taken.closed_by.values()),
-        closed_by=dict(sorted(taken.closed_by.items())),
+        closed_by=dict(taken.closed_by),
         open_decisions=joiner.waiting,
         damaged_records=taken.damaged,
         unreadable_spools=dict(merge.unreadable),
         dispositions=joiner.counts,
+        catalogs=list(taken.catalogs),
+        notices=taken.notices,
+        files=files,
+    )
+
+
+def finish(
+    directory: Path, shares: Sequence[Share], catalogs: CatalogDocuments, config: Config
+) -> ExportReport:
+    """Add what makes an export of the files of shares: catalogs and a manifest.
+
+    Raises:
+        OSError: the disk does not take it.
+    """
+    closed_by, dispositions = Counter[str](), Counter[str]()
+    unreadable: dict[str, str] = {}
+    for share in shares:
+        closed_by.update(share.closed_by)
+        dispositions.update(share.dispositions)
+        unreadable |= share.unreadable_spools
+    named = dict.fromkeys(version for share in shares for version in share.catalogs)
+    files = sorted((file for share in shares for file in share.files), key=lambda one: one.path)
+    missing = _write_catalogs(directory, catalogs, named)
+    for file in files:
+        sync_file(directory / file.path)
+    manifest = Manifest(
+        log_clock_us=min(share.log_clock_us for share in shares),
+        outcomes=sum(closed_by.values()),
+        closed_by=dict(sorted(closed_by.items())),
+        open_decisions=sum(share.open_decisions for share in shares),
+        damaged_records=sum(share.damaged_records for share in shares),
+        unreadable_spools=unreadable,
+        dispositions=dict(dispositions),
         reward=config.reward,
         exposure=exposures(config),
-        catalogs=[one for one in taken.catalogs if one != EMPTY_VERSION and one not in missing],
+        catalogs=[one for one in named if one != EMPTY_VERSION and one not in missing],
         missing_catalogs=missing,
         files=files,
     )
     write_manifest(directory, manifest)
     sync_directory(directory)
-    return ExportReport(manifest, taken.notices)
+    notices = dict.fromkeys(notice for share in shares for notice in share.notices)
+    return ExportReport(manifest, list(notices))
 
 
 def _take(

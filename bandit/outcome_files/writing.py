@@ -70,8 +70,10 @@ class OutcomeWriter:
     :meth:`abandon` after an error; nothing may be called after either.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, prefix: str = "") -> None:
+        """``prefix`` begins the names of all files."""
         self._directory = directory
+        self._prefix = prefix
         self._open: dict[str, _Day] = {}
         """By day, the one used longest ago first."""
         self._parts: dict[str, int] = {}
@@ -114,7 +116,7 @@ class OutcomeWriter:
     def _begin(self, key: str) -> _Day:
         part = self._parts.get(key, 0)
         self._parts[key] = part + 1
-        return _Day(self._directory / f"date={key}" / f"part-{part:05}.parquet")
+        return _Day(self._directory / f"date={key}" / f"{self._prefix}part-{part:05}.parquet")
 
     def _finish(self, key: str) -> None:
         day = self._open.pop(key)

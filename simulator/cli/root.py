@@ -7,6 +7,7 @@ import click
 from simulator.cli.compare import compare
 from simulator.cli.datasets import datasets
 from simulator.cli.evaluate import evaluate
+from simulator.cli.export import export
 from simulator.cli.listing import environments, estimators, policies
 from simulator.cli.report import report
 from simulator.cli.search import search
@@ -27,6 +28,7 @@ for command in (
     compare,
     report,
     datasets,
+    export,
     environments,
     policies,
     estimators,
